@@ -1,0 +1,79 @@
+# Everything starts here, on a fresh clone too: each target makes its own environment when it is missing, or when
+# pyproject.toml has changed since. PYTHON picks the interpreter, VENV the folder, T the tests: make test T=tests/pool
+
+PYTHON ?= python3
+VENV ?= .venv
+T ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Stamps, one for each set of packages. `demo` takes the smallest, so that it starts within seconds.
+RUNTIME := $(VENV)/.runtime
+TEST := $(VENV)/.test
+DEV := $(VENV)/.dev
+BENCH := $(VENV)/.bench
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-fast check format bench faults clean
+
+help:
+	@echo "make demo    measure every module of the standard library, on every core and in a plain loop"
+	@echo "make test    the tests (make test T=tests/sansio for some of them)"
+	@echo "make check   format, lint, types, import contracts"
+	@echo "make format  let ruff write the format and its safe repairs"
+	@echo "make bench   side by side with the peers"
+	@echo "make faults  the named crashes"
+	@echo "make clean   remove environments and caches"
+
+demo: $(RUNTIME)
+	$(BIN)/python examples/demo.py
+
+test: $(DEV)
+	$(BIN)/python -m pytest $(T)
+
+# The part that needs neither tools nor minutes: what CI runs on each further Python.
+test-fast: $(TEST)
+	$(BIN)/python -m pytest -m "not slow" tests/sansio tests/contract
+
+check: $(DEV)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEV)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(BENCH)
+	$(BIN)/python benchmarks/pools.py
+
+faults: $(DEV)
+	$(BIN)/python -m pytest tests/faults
+
+clean:
+	rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "elsewhere needs Python 3.11 or newer, and $(PYTHON) is not; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
+	  exit 1; }
+	@echo "making $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV) || { rm -f $(BIN)/python; exit 1; }
+
+# Each larger set holds the smaller ones, so it also touches their stamps: nothing is installed twice.
+$(RUNTIME): pyproject.toml | $(BIN)/python
+	$(PIP) install -e .
+	@touch $(RUNTIME)
+
+$(TEST): pyproject.toml | $(BIN)/python
+	$(PIP) install -e '.[test]'
+	@touch $(RUNTIME) $(TEST)
+
+$(DEV): pyproject.toml | $(BIN)/python
+	$(PIP) install -e '.[dev]'
+	@touch $(RUNTIME) $(TEST) $(DEV)
+
+$(BENCH): pyproject.toml | $(BIN)/python
+	$(PIP) install -e '.[bench]'
+	@touch $(RUNTIME) $(BENCH)

@@ -1,0 +1,88 @@
+"""Call a Python function elsewhere: in another process, on every core.
+
+The public names, imported on first use: ``import elsewhere`` itself costs next to nothing and starts no thread.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from concurrent.futures import as_completed, wait
+
+    from elsewhere.call import Retry
+    from elsewhere.errors import (
+        CallCancelled,
+        CallTimeout,
+        ElsewhereError,
+        InternalError,
+        MayHaveRun,
+        NeverStarted,
+        PoolClosed,
+        ProtocolError,
+        RemoteError,
+        TooLate,
+        WorkerLost,
+        WorkerStartError,
+    )
+    from elsewhere.pool.contexts import get_context
+    from elsewhere.pool.pool import Pool
+    from elsewhere.pool.shared import map, options  # noqa: A004 - the standard library's name, used as elsewhere.map
+    from elsewhere.runtime.compat import MaybeEncodingError
+    from elsewhere.runtime.future import Future
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "concurrent.futures": ("as_completed", "wait"),
+    "elsewhere.call": ("Retry",),
+    "elsewhere.errors": (
+        "CallCancelled", "CallTimeout", "ElsewhereError", "InternalError", "MayHaveRun", "NeverStarted", "PoolClosed",
+        "ProtocolError", "RemoteError", "TooLate", "WorkerLost", "WorkerStartError",
+    ),
+    "elsewhere.pool.contexts": ("get_context",),
+    "elsewhere.pool.pool": ("Pool",),
+    "elsewhere.pool.shared": ("map", "options"),
+    "elsewhere.runtime.compat": ("MaybeEncodingError",),
+    "elsewhere.runtime.future": ("Future",),
+}  # fmt: skip
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "CallCancelled",
+    "CallTimeout",
+    "ElsewhereError",
+    "Future",
+    "InternalError",
+    "MayHaveRun",
+    "MaybeEncodingError",
+    "NeverStarted",
+    "Pool",
+    "PoolClosed",
+    "ProtocolError",
+    "RemoteError",
+    "Retry",
+    "TooLate",
+    "WorkerLost",
+    "WorkerStartError",
+    "as_completed",
+    "get_context",
+    "map",
+    "options",
+    "wait",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'elsewhere' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

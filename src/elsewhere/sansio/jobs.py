@@ -1,0 +1,120 @@
+"""What the scheduler is told about calls: jobs, runs of their calls, and the actions it answers with.
+
+Rule: these are records. Nothing here decides, and nothing here knows what a function or an argument is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from elsewhere.call import Retry
+
+__all__ = ["Action", "Failed", "Interrupt", "Job", "Kill", "Observe", "Retire", "Run", "Send", "Skip", "Start", "Stop"]
+
+
+class Job:
+    """Calls that share a function and options, each known by its index within the job.
+
+    Args:
+        timeout: seconds one of its calls may run; None for no limit.
+        retry: when a failed call of it is repeated; None for never.
+        chunk: calls to hand over together, whatever they cost; None to let the scheduler measure.
+    """
+
+    __slots__ = ("answered", "chunk", "failures", "retry", "seconds", "settled", "timeout")
+
+    def __init__(self, timeout: float | None = None, retry: Retry | None = None, chunk: int | None = None) -> None:
+        self.timeout = timeout
+        self.retry = retry
+        self.chunk = chunk
+        self.seconds: float | None = None  # what one call takes, a running mean; None before the first answer
+        self.answered = 0
+        self.failures: dict[int, int] = {}  # index -> failed runs so far, for calls that are not over
+        self.settled: set[int] = set()  # indexes whose outcome is told although a worker still holds them
+
+
+class Run:
+    """A range of one job's calls, `lo` up to but not including `hi`."""
+
+    __slots__ = ("hi", "job", "lo")
+
+    def __init__(self, job: Job, lo: int, hi: int) -> None:
+        self.job = job
+        self.lo = lo
+        self.hi = hi
+
+    def __repr__(self) -> str:
+        return f"Run({id(self.job):x}, {self.lo}, {self.hi})"
+
+
+class Start(NamedTuple):
+    """Start a worker under this key."""
+
+    worker: int
+
+
+class Send(NamedTuple):
+    """Hand a run over to a worker; it answers calls in the order they were handed over."""
+
+    worker: int
+    job: Job
+    lo: int
+    hi: int
+
+
+class Skip(NamedTuple):
+    """Tell a worker not to begin these calls, counted from its first ever; answering them with anything will do."""
+
+    worker: int
+    first: int
+    last: int
+
+
+class Observe(NamedTuple):
+    """Look which call the worker is in, and answer with `Scheduler.observed`."""
+
+    worker: int
+
+
+class Interrupt(NamedTuple):
+    """Raise `CallTimeout` or `CallCancelled` inside the worker's call with this ordinal, if it is still in it."""
+
+    worker: int
+    ordinal: int
+    cancelled: bool
+
+
+class Stop(NamedTuple):
+    """Ask the worker's process to end (SIGTERM)."""
+
+    worker: int
+
+
+class Kill(NamedTuple):
+    """End the worker's process now (SIGKILL)."""
+
+    worker: int
+
+
+class Retire(NamedTuple):
+    """Tell an idle worker that no more calls will come: it ends in order."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The last word on a call: it failed.
+
+    Args:
+        attempts: how many times it was run, 0 if it never started.
+    """
+
+    job: Job
+    index: int
+    error: BaseException
+    attempts: int
+
+
+Action = Start | Send | Skip | Observe | Interrupt | Stop | Kill | Retire | Failed

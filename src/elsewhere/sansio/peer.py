@@ -1,0 +1,108 @@
+"""What the scheduler knows of one worker.
+
+Rule: bookkeeping only; the decisions are in `scheduler`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Iterator
+
+from elsewhere.sansio.jobs import Job, Run
+
+__all__ = ["Peer", "State"]
+
+
+class State(enum.Enum):
+    """How far a worker is in its life."""
+
+    STARTING = enum.auto()
+    READY = enum.auto()
+    LEAVING = enum.auto()  # told that no more calls will come
+
+
+class Peer:
+    """One worker.
+
+    Attributes:
+        held: runs handed over and not answered, oldest first.
+        outstanding: calls in `held`.
+        done: calls answered in its whole life; the one it is in, if any, has the ordinal ``done + 1``.
+        left: calls it may still be handed before it is replaced; None for no limit.
+        interrupted: the ordinal it was last interrupted in; 0 for none, or when that is over.
+        cancelled: whether that was because nobody wants the call any more.
+        check_at: when to look which call it is in; None for never.
+        kill_at: when it is to be killed for not coming back; None for never.
+    """
+
+    __slots__ = (
+        "cancelled", "check_at", "done", "held", "interrupted", "key", "kill_at", "left", "outstanding", "state",
+    )  # fmt: skip
+
+    def __init__(self, key: int, left: int | None) -> None:
+        self.key = key
+        self.state = State.STARTING
+        self.held: deque[Run] = deque()
+        self.outstanding = self.done = 0
+        self.left = left
+        self.interrupted = 0
+        self.cancelled = False
+        self.check_at: float | None = None
+        self.kill_at: float | None = None
+
+    @property
+    def first(self) -> tuple[Job, int]:
+        """The call it is in, or will begin next."""
+        run = self.held[0]
+        return run.job, run.lo
+
+    def hold(self, job: Job, lo: int, hi: int) -> None:
+        """A run is handed over."""
+        last = self.held[-1] if self.held else None
+        if last is not None and last.job is job and last.hi == lo:
+            last.hi = hi
+        else:
+            self.held.append(Run(job, lo, hi))
+        self.outstanding += hi - lo
+        if self.left is not None:
+            self.left -= 1 if job.chunk is not None else hi - lo
+
+    def answered(self, count: int) -> None:
+        """The first `count` calls of the first run are over."""
+        run = self.held[0]
+        run.lo += count
+        if run.lo == run.hi:
+            self.held.popleft()
+        self.outstanding -= count
+        self.done += count
+
+    def load(self) -> float:
+        """Seconds of work it holds, by what the jobs' calls have taken so far; endless if one has not been measured."""
+        total = 0.0
+        for run in self.held:
+            if run.job.seconds is None:
+                return float("inf")
+            total += run.job.seconds * (run.hi - run.lo)
+        return total
+
+    def calls_of(self, job: Job) -> Iterator[tuple[int, int]]:
+        """Index and ordinal of each call of a job that it holds."""
+        ordinal = self.done + 1
+        for run in self.held:
+            if run.job is job:
+                yield from zip(range(run.lo, run.hi), range(ordinal, ordinal + run.hi - run.lo), strict=True)
+            ordinal += run.hi - run.lo
+
+    def ordinal_of(self, job: Job, index: int) -> int | None:
+        """Where in its life it has, or will have, a call; None if it does not hold it."""
+        ordinal = self.done + 1
+        for run in self.held:
+            if run.job is job and run.lo <= index < run.hi:
+                return ordinal + index - run.lo
+            ordinal += run.hi - run.lo
+        return None
+
+    def holds_settled(self) -> bool:
+        """Does it hold a call whose outcome is already told?"""
+        return any(run.job.settled for run in self.held)

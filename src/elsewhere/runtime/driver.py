@@ -1,0 +1,265 @@
+"""The thread around a scheduler: it tells the machine what happened and carries out what the machine answers.
+
+Rule: the driver decides nothing about calls. Only its own thread touches the scheduler; everybody else posts.
+
+::
+
+    any thread ── post(event) ──> inbox ─┐
+                                         ├─> scheduler ──> actions ──> _perform ──> workers, futures
+    workers, clock ────── _wait ─────────┘
+
+A driver that has nothing to do sleeps without a timeout: an idle pool wakes up 0 times a second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from elsewhere.errors import InternalError, PoolClosed
+from elsewhere.runtime.jobs import CallJob
+from elsewhere.sansio.jobs import Action, Failed, Job
+from elsewhere.sansio.scheduler import Scheduler, Span
+
+__all__ = ["Driver"]
+
+_log = logging.getLogger("elsewhere")
+
+
+class Driver:
+    """Base of the places that run calls; subclasses say how workers are started, fed and stopped.
+
+    Args:
+        scheduler: the machine; not to be touched from outside afterwards.
+        name: for the thread.
+    """
+
+    stops_running_calls = True  # can a running call be interrupted?
+
+    def __init__(self, scheduler: Scheduler, name: str) -> None:
+        self.scheduler = scheduler
+        self.failed = self.succeeded = 0
+        self._inbox: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._asleep = False
+        self._bell = threading.Semaphore(0)
+        self._ended = threading.Event()
+        self._later: deque[Callable[[], None]] = deque()
+        self._later_lock = threading.Lock()
+        self._later_thread: threading.Thread | None = None
+        self._jobs: weakref.WeakSet[CallJob] = weakref.WeakSet()
+        self._settling = threading.Lock()
+        self._timers: list[tuple[float, Callable[[], None]]] = []
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    # ---- for everybody -------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the thread and the workers."""
+        self._thread.start()
+        self.post(self.scheduler.open)
+
+    def prepare(self, job: CallJob) -> None:
+        """Make a job's function ready to travel, in the caller's thread; raises what pickling it raises."""
+
+    def pack(self, job: CallJob, values: list[Any], first: int, input_name: str) -> list[Any]:
+        """Make items ready to travel, in the caller's thread; raises what pickling one raises."""
+        return values
+
+    def add(self, job: CallJob, lo: int, hi: int) -> None:
+        """Calls of a job are ready to go; their items are in `job.items`."""
+        self.post(self._add, job, lo, hi)
+
+    def forget(self, job: CallJob, index: int) -> None:
+        """Nobody wants this call any more."""
+        self.post(self._forget, job, index)
+
+    def drop(self, job: CallJob) -> None:
+        """Nobody wants any more of this job."""
+        self.post(self._drop, job)
+
+    def close(self) -> None:
+        """Finish what there is, then end."""
+        self.post(self.scheduler.close)
+
+    def terminate(self) -> None:
+        """Stop everything and end."""
+        self.post(self._terminate)
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until it has ended; False if `timeout` seconds did not suffice."""
+        if threading.current_thread() is self._thread:
+            return False
+        return self._ended.wait(timeout)
+
+    def is_running(self, job: Job, index: int) -> bool:
+        """Is this call being executed right now?"""
+        return any(found[0] is job and found[1] == index for found in self.running())
+
+    def running(self) -> list[tuple[CallJob, int, int, float]]:
+        """Job, index, worker's pid (or number) and start (`time.monotonic`) of each call being executed."""
+        return []
+
+    def workers(self) -> list[int]:
+        """The workers' process ids, or numbers."""
+        return list(self.scheduler.peers)
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Run `work` soon on a thread of its own, after what was handed in before."""
+        with self._later_lock:
+            self._later.append(work)
+            if self._later_thread is None:
+                self._later_thread = threading.Thread(target=self._run_later, name="elsewhere-callbacks", daemon=True)
+                self._later_thread.start()
+
+    def post(self, event: Callable[..., None], *args: Any) -> None:
+        """Have `event(*args)` called by the driver's thread."""
+        self._inbox.append((event, args))
+        if self._asleep:
+            self._wake()
+        if self._ended.is_set():
+            self._turn_away()
+
+    # ---- the thread ----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._over():
+                self._step()
+        except BaseException as error:  # noqa: BLE001 - a driver must never leave anybody waiting
+            self._crash(error)
+        finally:
+            with contextlib.suppress(Exception):
+                self._clean_up()
+            self._ended.set()
+            self._turn_away()
+
+    def _step(self) -> None:
+        now = time.monotonic()
+        while self._inbox:
+            event, args = self._inbox.popleft()
+            event(*args)
+        at = self._next_timer()
+        if at is not None and at <= now:
+            self._tick(now)
+            at = self._next_timer()
+        self._act()
+        if self._over():
+            return
+        self._asleep = True
+        if self._inbox:  # posted after the look above, before the flag: nobody has rung
+            self._asleep = False
+            return
+        at = self._next_timer()
+        try:
+            self._wait(None if at is None else max(0.0, at - time.monotonic()))
+        finally:
+            self._asleep = False
+
+    def _next_timer(self) -> float | None:
+        return self.scheduler.next_timer()
+
+    def _tick(self, now: float) -> None:
+        self.scheduler.tick(now)
+
+    def _act(self) -> None:
+        actions = self.scheduler.actions
+        while actions:
+            action = actions.popleft()
+            if type(action) is Failed:
+                self._tell_failed(action)
+            else:
+                self._perform(action)
+
+    def _perform(self, action: Action) -> None:
+        raise NotImplementedError
+
+    def _wait(self, timeout: float | None) -> None:
+        self._bell.acquire(timeout=timeout)
+
+    def _wake(self) -> None:
+        self._asleep = False
+        self._bell.release()
+
+    def _over(self) -> bool:
+        scheduler = self.scheduler
+        return scheduler.closing and not scheduler.unfinished and not scheduler.peers and not self._inbox
+
+    def _clean_up(self) -> None:
+        """Give back what the driver held; called once, on its thread, at the end."""
+
+    # ---- events --------------------------------------------------------------------------------------------------
+
+    def _add(self, job: CallJob, lo: int, hi: int) -> None:
+        while self._inbox:  # a burst of submits is one run
+            event, args = self._inbox[0]
+            if event != self._add or args[0] is not job or args[1] != hi:
+                break
+            self._inbox.popleft()
+            hi = args[2]
+        self._jobs.add(job)
+        self.scheduler.add(job, lo, hi, time.monotonic())
+
+    def _forget(self, job: CallJob, index: int) -> None:
+        self.scheduler.cancel(job, index, time.monotonic())
+
+    def _drop(self, job: CallJob) -> None:
+        self.scheduler.drop(job, time.monotonic())
+
+    def _terminate(self) -> None:
+        self.scheduler.terminate(time.monotonic())
+
+    def _deliver(self, spans: list[Span], values: list[Any]) -> None:
+        """Hand values to the jobs that want them; the spans cover the values in order."""
+        at = 0
+        for job, lo, hi in spans:
+            if job is not None:
+                whole = at == 0 and hi - lo == len(values)
+                job.deliver(lo, hi, values if whole else values[at : at + hi - lo])  # type: ignore[attr-defined]
+                self.succeeded += hi - lo
+            at += hi - lo
+
+    def _tell_failed(self, action: Failed) -> None:
+        self.failed += 1
+        action.job.fail(action.index, action.error, action.attempts)  # type: ignore[attr-defined]
+
+    def _turn_away(self) -> None:
+        """Calls that were posted while the driver ended fail: nobody will look at the inbox again."""
+        error = PoolClosed("the pool ended before this call started")
+        with self._settling:
+            while self._inbox:
+                event, args = self._inbox.popleft()
+                if event == self._add:
+                    job, lo, hi = args
+                    for index in range(lo, hi):
+                        job.fail(index, error, 0)
+
+    def _crash(self, error: BaseException) -> None:
+        """A bug of ours: nobody is left waiting, and the log says why."""
+        _log.critical("elsewhere: the driver of a pool failed; its calls fail", exc_info=error)
+        failure = InternalError(f"the pool's driver failed: {error!r}")
+        failure.__cause__ = error
+        self.scheduler.terminated = self.scheduler.closing = True
+        while self._inbox:
+            event, args = self._inbox.popleft()
+            if event == self._add:
+                self._jobs.add(args[0])
+        for job in list(self._jobs):
+            job.abort(failure)
+
+    def _run_later(self) -> None:
+        while True:
+            with self._later_lock:
+                if not self._later:
+                    self._later_thread = None
+                    return
+                work = self._later.popleft()
+            try:
+                work()
+            except Exception:  # noqa: BLE001 - a callback may raise anything
+                _log.exception("elsewhere: a callback failed")

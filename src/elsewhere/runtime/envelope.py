@@ -1,0 +1,54 @@
+"""How an error comes back: as itself if it can, in words if it cannot, and always with the way it took.
+
+Rule: opening an envelope never raises.
+"""
+
+from __future__ import annotations
+
+import pickle
+
+from elsewhere.errors import RemoteError
+from elsewhere.runtime.packing import loads_result
+
+__all__ = ["open_envelope"]
+
+
+def open_envelope(data: bytes, name: str, index: int | None, pid: int | None) -> tuple[BaseException, float]:
+    """The error a worker sent, and the seconds its call took.
+
+    Args:
+        data: from `elsewhere.runtime.worker.loop.Loop.envelope`.
+        name: what the call is called here.
+        index: which input of its job it was; None where there is no such thing.
+        pid: the worker's process id.
+    """
+    body, kind, text, trace, call, seconds = pickle.loads(data)
+    if not trace:
+        from elsewhere.runtime.compat import MaybeEncodingError
+
+        error: BaseException = MaybeEncodingError(*text)
+    else:
+        error = _load(body, kind, text, trace)
+        from elsewhere.runtime.compat import RemoteTraceback
+
+        error.__cause__ = RemoteTraceback(f'\n"""\n{trace}"""')
+    place = "" if index is None else f", input {index}"
+    called = call if call.startswith(name) or index is None else f"{name}: {call}"
+    try:
+        error.add_note(f"raised by {called}{place}, in worker {pid}")
+    except Exception:  # noqa: BLE001 - an exception class may forbid it; the note is a courtesy
+        return error, seconds
+    return error, seconds
+
+
+def _load(body: bytes | None, kind: str, text: str, trace: str) -> BaseException:
+    why = "it could not be pickled"
+    if body is not None:
+        try:
+            error = loads_result(body)
+            if isinstance(error, BaseException):
+                return error
+            why = f"it came back as a {type(error).__name__}"
+        except BaseException as failure:  # noqa: BLE001 - an exception's own constructor runs here, and may raise anything
+            why = f"it could not be unpickled: {type(failure).__name__}: {failure}"
+    return RemoteError(f"{kind}: {text} ({why})", type_name=kind, text=text, traceback=trace)

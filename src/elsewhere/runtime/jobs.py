@@ -1,0 +1,71 @@
+"""Jobs as a pool fills them: a function, the items it is called with, and where outcomes go.
+
+Rule: items are kept until their outcome is told, because a lost worker's calls are handed over again.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from elsewhere.call import Options, function_name
+from elsewhere.sansio.frames import Shape
+from elsewhere.sansio.jobs import Job
+
+if TYPE_CHECKING:
+    from elsewhere.runtime.packing import Packed, Packer
+
+__all__ = ["CallJob"]
+
+
+class CallJob(Job):
+    """Calls of one function.
+
+    Subclasses say where outcomes go. `deliver` and `fail` run on the driver's thread: they must not run user code.
+
+    Attributes:
+        fn: the function.
+        name: how notes and statistics call it.
+        shape: how an item becomes arguments.
+        packed: the function's pickle, where the place needs one.
+        items: index -> item, as the place wants it.
+        mixed: whether any item is pickled on its own; otherwise runs of them are pickled as one list.
+        context: the submitter's context variables, in which what calls print is written out.
+    """
+
+    __slots__ = ("__weakref__", "context", "fn", "items", "mixed", "name", "packed", "packer", "shape")
+
+    def __init__(self, fn: Callable[..., Any], options: Options, shape: Shape, chunk: int | None = None) -> None:
+        super().__init__(options.timeout, options.retry, chunk)
+        self.fn = fn
+        self.name = options.name or function_name(fn)
+        self.shape = shape
+        self.packed: Packed | None = None
+        self.packer: Packer | None = None
+        self.items: dict[int, Any] | list[Any] = {}
+        self.mixed = False
+        self.context = contextvars.copy_context()
+
+    def take(self, lo: int, hi: int) -> list[Any]:
+        """The items of a range."""
+        items = self.items
+        if isinstance(items, list):
+            return items[lo:hi]
+        return [items[index] for index in range(lo, hi)]
+
+    def attempts(self, index: int) -> int:
+        """How often a call that has now succeeded was run."""
+        return self.failures.pop(index, 0) + 1 if self.failures else 1
+
+    def deliver(self, lo: int, hi: int, values: Sequence[Any]) -> None:
+        """The calls of a range returned these values."""
+        raise NotImplementedError
+
+    def fail(self, index: int, error: BaseException, attempts: int) -> None:
+        """A call failed for good."""
+        raise NotImplementedError
+
+    def abort(self, error: BaseException) -> None:
+        """Fail every call whose outcome is not told."""
+        raise NotImplementedError

@@ -1,0 +1,130 @@
+"""The caller's side: plain pickle where it suffices, by value where it does not, and the definitions that needs.
+
+The law of the file: what plain pickle writes is used only if it holds no reference to `__main__`. Plain pickle writes
+such a reference without complaint, and only the worker, whose `__main__` is never run, would fail on it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pickle import dumps
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from . import reloads
+
+if TYPE_CHECKING:
+    from .book import Book
+
+__all__ = ["Definition", "LargeFunctionWarning", "Packed", "Packer"]
+
+Kind = Literal["value", "args", "call"]
+
+# Also the end of "__mp_main__", which is what `__main__` calls itself in a child that multiprocessing spawned.
+MAIN = b"_main__"
+# Plain pickle copies a multiprocessing Connection's descriptor number, which means nothing in another process;
+# the reducers that multiprocessing registered know better, and only the by-value pickler asks them.
+CONNECTION = b"multiprocessing.connection"
+
+
+class LargeFunctionWarning(UserWarning):
+    """A function drags in globals or captured variables of more than a megabyte."""
+
+
+class Packed(NamedTuple):
+    """Bytes for `Namespace.loads`, and the digests of the definitions to be applied before, in that order."""
+
+    body: bytes
+    needs: tuple[bytes, ...]
+
+
+class Definition(NamedTuple):
+    """One thing that payloads refer to by name: the arguments of `Namespace.learn`."""
+
+    digest: bytes
+    name: str
+    body: bytes
+
+
+_packed = tuple.__new__  # half the time of Packed(...), which counts once an item
+
+
+class Packer:
+    """Packs what one submit, map or imap sends; sees the globals of `__main__` as they are at first use.
+
+    Keep it until the results are in: it keeps alive the classes that results come back as.
+
+    Attributes:
+        definitions: everything that the payloads made so far may need, by digest.
+    """
+
+    __slots__ = ("_book", "definitions")
+
+    def __init__(self) -> None:
+        self.definitions: dict[bytes, Definition] = {}
+        self._book: Book | None = None
+
+    def function(self, fn: Callable[..., Any]) -> Packed:
+        """The function that is called; warns when it drags in more than a megabyte."""
+        from . import explain
+
+        try:
+            body = dumps(fn, 5)
+        except Exception:  # noqa: BLE001 - pickling runs the user's code, which may raise anything
+            body = MAIN
+        if MAIN in body or CONNECTION in body or _registered_by_value():
+            body, needs = self._by_value(fn, lambda: explain.function_called(fn), "value", share=True)
+            explain.warn_if_large(fn, body, [self.definitions[digest] for digest in needs])
+        else:
+            needs = ()
+        return Packed(body, self._reloads(fn) + needs)
+
+    def item(self, value: Any, where: Callable[[], str], kind: Kind = "value") -> Packed:
+        """An argument.
+
+        Args:
+            value: what is sent.
+            where: names it in a note if it cannot be pickled: ``"item 17 of map(score, ...)"``.
+            kind: what `value` is, so that the note can name the culprit: one argument, a tuple of positional
+                arguments, or a pair of those and a dictionary of keyword arguments.
+
+        Raises:
+            Exception: what pickling raised, with a note that names the culprit and the cure.
+        """
+        try:
+            body = dumps(value, 5)
+        except Exception:  # noqa: BLE001 - pickling runs the user's code, which may raise anything
+            pass
+        else:
+            if body.find(MAIN) < 0 and body.find(CONNECTION) < 0:  # half the time of `in`
+                return _packed(Packed, (body, ()))
+        return self._by_value(value, where, kind, share=False)
+
+    def _by_value(self, value: Any, where: Callable[[], str], kind: Kind, share: bool) -> Packed:
+        if self._book is None:
+            from .book import Book
+
+            self._book = Book()
+        try:
+            body, needs = self._book.pack(value, share)
+        except Exception as error:
+            from . import explain
+
+            explain.annotate(error, value, where, kind, self._book)
+            raise
+        for draft in self._book.take_new():
+            self.definitions[draft.digest] = Definition(draft.digest, draft.name, draft.body)
+        return Packed(body, needs)
+
+    def _reloads(self, fn: Any) -> tuple[bytes, ...]:
+        found = reloads.need_of(fn)
+        if found is None:
+            return ()
+        self.definitions[found[0]] = Definition(*found)
+        return (found[0],)
+
+
+def _registered_by_value() -> bool:
+    """Has the user asked cloudpickle to send some importable module by value?"""
+    module = sys.modules.get("cloudpickle.cloudpickle")
+    return module is not None and bool(module._PICKLE_BY_VALUE_MODULES)

@@ -1,0 +1,38 @@
+"""Results: worker to caller, where a name of `__main__` is a name the caller has.
+
+The law of the file: loading a result binds no name and sets no attribute of anything the caller had before. Functions
+and classes that came from the caller go back as references to the caller's own objects; what was made in the worker is
+made anew.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+from .packer import CONNECTION
+
+__all__ = ["dumps_result", "loads_result"]
+
+
+def dumps_result(value: Any) -> bytes:
+    """A function's result or exception as bytes for `loads_result`.
+
+    Raises:
+        Exception: what the by-value pickler raised, when nothing can pickle it.
+    """
+    try:
+        body = pickle.dumps(value, 5)
+    except Exception:  # noqa: BLE001 - pickling runs the user's code, which may raise anything
+        pass
+    else:
+        if CONNECTION not in body:
+            return body
+    from .returning import dumps
+
+    return dumps(value)
+
+
+def loads_result(body: bytes) -> Any:
+    """The result, in the caller."""
+    return pickle.loads(body)

@@ -1,0 +1,192 @@
+"""The page a worker and its pool share: status words, and a ring of results that survive the worker.
+
+Rule: this is the only file that knows where anything lies on the page.
+
+A result is written here before the worker's next call begins, and the pool holds the memory, so what was finished is
+kept whatever happens to the worker. The socket is only the doorbell.
+
+::
+
+    words   STARTED  calls begun in the worker's life          worker writes
+            SINCE    when the last of them began, ns           (time.monotonic_ns)
+            TAIL     where the ring's closed records end       counted over the worker's life, a multiple of 8
+            OPEN     the open segment that begins at TAIL      offset // 8 (24 bits) | calls (16) | bytes (24)
+            HEAD     where the pool has read up to             pool writes
+            INTERRUPT  ordinal << 1 | cancelled
+            MAIL     changes when there is something to read on the socket
+    ring    records: a word (kind << 56 | calls << 32 | bytes), then the bytes, padded to 8
+
+A *segment* holds the results of many calls, each pickled alone, as bare opcodes: the pool loads them with one call
+as MARK, items, LIST, STOP. It grows in place: one aligned store of OPEN publishes a further result. OPEN names the
+offset it speaks of, so after TAIL has moved on it means nothing; no order between the two stores is needed.
+
+Order of memory: the pool reads what a frame on the socket told it (the system calls order that), what a dead worker
+left (its exit orders that), or what it saw itself one look earlier; aligned stores of 8 bytes are plain moves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import tempfile
+from typing import NamedTuple
+
+__all__ = ["CLOSE", "HEAD", "INTERRUPT", "LARGEST_RECORD", "MAIL", "OPEN", "PREFIX", "RING", "SINCE", "STARTED", "TAIL"]
+__all__ += ["ERROR", "SEGMENT", "SKIPPED", "VALUE", "Page", "Record", "make_memory"]
+
+STARTED, SINCE, TAIL, OPEN = 0, 1, 2, 3  # the worker's words
+HEAD, INTERRUPT, MAIL = 8, 9, 10  # the pool's words, on another cache line
+WORDS = 128  # bytes
+RING = 1 << 18  # bytes; some thousand small results, far more than come between two doorbells
+LARGEST_RECORD = RING // 8  # bytes; larger ones go over the socket
+LARGEST_SEGMENT = 0x8000  # bytes, and half of OPEN's 16 bits for calls is never reached
+
+SEGMENT, VALUE, ERROR, SKIPPED, WRAP = 1, 2, 3, 4, 5  # kinds of records
+PREFIX, CLOSE = b"\x80\x05(", b"l."  # PROTO 5, MARK ... LIST, STOP (opcodes of the pickle module)
+
+
+class Record(NamedTuple):
+    """What the pool reads: `calls` results in `data`."""
+
+    kind: int
+    calls: int
+    data: bytes
+
+
+def make_memory(size: int) -> int:
+    """A file descriptor of anonymous memory: nothing to clean up, no name, gone with its last user."""
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("elsewhere", os.MFD_CLOEXEC)
+    else:  # macOS
+        fd, path = tempfile.mkstemp(prefix="elsewhere-")
+        os.unlink(path)
+    os.ftruncate(fd, size)
+    return fd
+
+
+class Page:
+    """Both ends' view of the page; `words` and `ring` are memoryviews.
+
+    Args:
+        fd: from `make_memory` with `Page.SIZE`; not closed here.
+    """
+
+    SIZE = WORDS + RING
+
+    def __init__(self, fd: int) -> None:
+        self._memory = mmap.mmap(fd, self.SIZE)
+        whole = memoryview(self._memory)
+        self.words = whole[:WORDS].cast("Q")
+        self.ring = whole[WORDS:]
+        self.ring_words = self.ring.cast("Q")
+        whole.release()
+        self._taken = (0, 0, 0)  # offset, calls and bytes already read of an open segment
+
+    def close(self) -> None:
+        """Unmap it."""
+        with contextlib.suppress(BufferError, ValueError):
+            self.words.release()
+            self.ring_words.release()
+            self.ring.release()
+            self._memory.close()
+
+    # ---- the pool's end ------------------------------------------------------------------------------------------
+
+    def state(self) -> tuple[int, int]:
+        """TAIL and OPEN as they are now, to be given to `read`."""
+        return self.words[TAIL], self.words[OPEN]
+
+    def read(self, tail: int, open_segment: int) -> list[Record]:
+        """The records up to a state that is known to be whole; frees their room."""
+        records = []
+        head = self.words[HEAD]
+        start, calls, size = self._taken
+        while head < tail:
+            at = head % RING
+            word = self.ring_words[at // 8]
+            kind, count, length = word >> 56, word >> 32 & 0xFFFFFF, word & 0xFFFFFFFF
+            if kind == WRAP:
+                head += RING - at
+                continue
+            skip = size if start == head else 0
+            if count - (calls if skip else 0) > 0:
+                data = self.ring[at + 8 + skip : at + 8 + length].tobytes()
+                records.append(Record(kind, count - (calls if skip else 0), data))
+            head += 8 + (length + 7 & ~7)
+        count, length = open_segment >> 24 & 0xFFFF, open_segment & 0xFFFFFF
+        if head == tail and open_segment and open_segment >> 40 == tail // 8 & 0xFFFFFF:  # not one read already
+            at = head % RING
+            if start != head:
+                calls = size = 0
+            if count > calls:
+                data = self.ring[at + 8 + size : at + 8 + length].tobytes()
+                records.append(Record(SEGMENT, count - calls, data))
+                self._taken = (head, count, length)
+        self.words[HEAD] = head
+        return records
+
+
+class Writer:
+    """The worker's end of the ring."""
+
+    def __init__(self, page: Page) -> None:
+        self._words = page.words
+        self._ring = page.ring
+        self._ring_words = page.ring_words
+        self._tail = 0
+        self._at = 0  # TAIL within the ring
+        self._calls = self._size = 0  # of the open segment
+
+    def _fits(self, size: int) -> bool:
+        """Make room at the tail for a record of `size` bytes in one piece, if there is any."""
+        need = 16 + (size + 7 & ~7)  # its word, and one for a WRAP behind it
+        if self._at + need > RING:
+            if self._tail + RING - self._at + need - self._words[HEAD] > RING:
+                return False
+            self._ring_words[self._at // 8] = WRAP << 56
+            self._move(self._tail + RING - self._at)
+        return self._tail + need - self._words[HEAD] <= RING
+
+    def _move(self, tail: int) -> None:
+        self._tail, self._at = tail, tail % RING
+        self._words[TAIL] = tail
+
+    def close_segment(self) -> None:
+        """Make the open segment, if any, a record of its own."""
+        if self._calls:
+            self._ring_words[self._at // 8] = SEGMENT << 56 | self._calls << 32 | self._size
+            size, self._calls, self._size = self._size, 0, 0
+            self._move(self._tail + 8 + (size + 7 & ~7))
+
+    def append(self, opcodes: bytes) -> bool:
+        """Add one result to the open segment; False if there is no room now."""
+        size = self._size
+        end = size + len(opcodes)
+        if not size or end > LARGEST_SEGMENT:
+            if size:
+                self.close_segment()
+                size, end = 0, len(opcodes)
+            if not self._fits(LARGEST_SEGMENT):
+                return False
+        at = self._at + 8
+        self._ring[at + size : at + end] = opcodes
+        self._calls += 1
+        self._size = end
+        self._words[OPEN] = (self._tail // 8 & 0xFFFFFF) << 40 | self._calls << 24 | end
+        return True
+
+    def record(self, kind: int, data: bytes) -> bool:
+        """Add a record of its own; False if it is too large or there is no room now."""
+        self.close_segment()
+        size = len(data)
+        if size > LARGEST_RECORD or not self._fits(size):
+            return False
+        self._ring_words[self._at // 8] = kind << 56 | 1 << 32 | size
+        self._ring[self._at + 8 : self._at + 8 + size] = data
+        self._move(self._tail + 8 + (size + 7 & ~7))
+        return True
+
+    def state(self) -> tuple[int, int]:
+        """TAIL and OPEN, for a frame."""
+        return self._tail, self._words[OPEN]

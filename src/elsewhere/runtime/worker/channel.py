@@ -1,0 +1,120 @@
+"""The worker's end of its channel: frames in from the socket, answers out through the page and the socket.
+
+Rule: nothing here runs user code, and no exception of an interrupt may be raised while it sends (see `Loop`).
+"""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from elsewhere.runtime.page import ERROR, LARGEST_RECORD, MAIL, SEGMENT, SKIPPED, STARTED, VALUE, Page, Writer
+from elsewhere.sansio.frames import FROM_WORKER, TO_WORKER, Command, Parser, Reply
+
+__all__ = ["ATOMS", "Channel"]
+
+ATOMS = frozenset({int, float, bool, type(None), str, bytes})  # immutable, and pickled without a memo that matters
+LARGEST_ATOM = 4096  # bytes; larger ones are records of their own
+RECEIVE = 1 << 18
+
+
+class Channel:
+    """What a worker and its pool share.
+
+    Args:
+        sock: a connected stream socket; its other end is held by the pool alone.
+        page: the page mapped from the pool's memory.
+    """
+
+    def __init__(self, sock: socket.socket, page: Page) -> None:
+        self.sock = sock
+        self.page = page
+        self.writer = Writer(page)
+        self.words = page.words
+        self.mark = time.monotonic_ns()  # since when the worker has been busy, for the bell
+        self._parser = Parser(TO_WORKER)
+        self._frames: deque[bytes] = deque()
+        self._sending = threading.Lock()
+        self._mail = self.words[MAIL]
+
+    # ---- in ------------------------------------------------------------------------------------------------------
+
+    def receive(self, *, wait: bool) -> Iterator[Command] | None:
+        """The frames that are here; None at end-of-file. Without `wait`, maybe none."""
+        try:
+            data = self.sock.recv(RECEIVE, 0 if wait else socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return iter(())
+        except ConnectionError:
+            return None
+        if not data:
+            return None
+        return (Command(f[0], f[1], f[3], f[4], payload) for f, payload in self._parser.feed(data))
+
+    def has_mail(self) -> bool:
+        """Has the pool asked to look at the socket before the next call?"""
+        if (mail := self.words[MAIL]) == self._mail:
+            return False
+        self._mail = mail
+        return True
+
+    # ---- out -----------------------------------------------------------------------------------------------------
+
+    def value(self, value: Any, body: bytes | None) -> None:
+        """Answer a call; `body` is the value's pickle, or None for an atom that is pickled here."""
+        if body is None:
+            body = pickle.dumps(value, 5)
+            if len(body) < LARGEST_ATOM:
+                if not self.writer.append(body[2:-1]):
+                    self.big(SEGMENT, body[2:-1])
+                return
+        self.record(VALUE, body)
+
+    def record(self, kind: int, data: bytes) -> None:
+        """Answer a call with a record of its own."""
+        if len(data) > LARGEST_RECORD or not self.writer.record(kind, data):
+            self.big(kind, data)
+
+    def error(self, data: bytes) -> None:
+        """Answer a call with an error's envelope."""
+        self.record(ERROR, data)
+
+    def skipped(self) -> None:
+        """Answer a call that was not begun, as asked."""
+        self.record(SKIPPED, b"")
+
+    def big(self, kind: int, data: bytes) -> None:
+        """Answer over the socket: the page has no room, which also makes a worker wait for a pool that is behind."""
+        self.writer.close_segment()
+        self.send(Reply.BIG, kind, data)
+
+    def bell(self, now: int) -> None:
+        """Say that there are answers on the page."""
+        self.send(Reply.BELL, 0, b"", now - self.mark)
+        self.mark = now
+
+    def send(self, kind: int, record: int = 0, data: bytes = b"", busy: int = 0) -> None:
+        """Send a frame, whole and in order, from any thread; a pool that is gone is noticed by the next receive."""
+        tail, segment = self.writer.state() if kind != Reply.OUTPUT else (0, 0)
+        self._frames.append(FROM_WORKER.pack(kind, record, len(data), tail, segment, busy))
+        if data:
+            self._frames.append(data)
+        # Whoever holds the lock sends for all. A signal handler that prints while its own thread sends finds the lock
+        # taken, leaves its frame in the queue and returns: no deadlock, no frame inside another.
+        while self._frames and self._sending.acquire(blocking=False):
+            try:
+                while self._frames:
+                    self.sock.sendall(self._frames.popleft())
+            except OSError:
+                self._frames.clear()
+            finally:
+                self._sending.release()
+
+    def begun(self) -> int:
+        """Calls begun so far."""
+        return self.words[STARTED]

@@ -1,0 +1,92 @@
+"""Workers get the caller's environment, folder, import path, arguments, umask and warning filters.
+
+Rule: the caller's end (`take_surroundings`) and the worker's (`apply_surroundings`) stand side by side here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import sys
+import types
+import warnings
+from typing import Any
+
+__all__ = ["apply_surroundings", "fresh_main", "take_surroundings"]
+
+
+def take_surroundings() -> dict[str, Any]:
+    """The caller's surroundings as they are now; everything in it can be pickled."""
+    folder = None
+    with contextlib.suppress(OSError):  # the folder was deleted
+        folder = os.getcwd()
+    umask = os.umask(0o077)
+    os.umask(umask)
+    process = sys.modules.get("multiprocessing.process")
+    return {
+        "environ": dict(os.environ),
+        "folder": folder,
+        "path": [str(entry) for entry in sys.path],
+        "argv": list(sys.argv),
+        "umask": umask,
+        "filters": _filters(),
+        "authkey": bytes(process.current_process().authkey) if process is not None else None,
+        "recursion": sys.getrecursionlimit(),
+    }
+
+
+def _filters() -> list[bytes]:
+    """Each warning filter pickled alone: a category that cannot travel costs only its own filter."""
+    kept = []
+    for entry in warnings.filters:
+        with contextlib.suppress(Exception):
+            body = pickle.dumps(entry, 5)
+            if b"__main__" not in body:
+                kept.append(body)
+    return kept
+
+
+def apply_surroundings(given: dict[str, Any]) -> None:
+    """Make this process look like the caller."""
+    for name in set(os.environ) - set(given["environ"]):
+        del os.environ[name]
+    for name, value in given["environ"].items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+    sys.path[:] = given["path"]
+    sys.argv[:] = given["argv"]
+    os.umask(given["umask"])
+    sys.setrecursionlimit(given["recursion"])
+    if given["folder"] is not None:
+        with contextlib.suppress(OSError):
+            os.chdir(given["folder"])
+    filters = []
+    for body in given["filters"]:
+        with contextlib.suppress(Exception):  # its category cannot be imported here
+            filters.append(pickle.loads(body))
+    warnings.filters[:] = filters  # type: ignore[index]
+    warnings._filters_mutated()  # type: ignore[attr-defined]
+    if given["authkey"] is not None:
+        from multiprocessing import process
+
+        process.current_process().authkey = given["authkey"]
+    _reseed()
+
+
+def _reseed() -> None:
+    """Workers differ in their global random generators; the standard library's is reseeded by fork itself."""
+    module = sys.modules.get("random")
+    if module is not None:
+        module.seed()
+    numpy = sys.modules.get("numpy.random")
+    if numpy is not None:
+        numpy.seed()
+
+
+def fresh_main() -> types.ModuleType:
+    """An empty ``__main__``: the caller's is never run again, what calls need of it travels by value."""
+    main = types.ModuleType("__main__")
+    main.__dict__["__builtins__"] = __builtins__
+    sys.modules["__main__"] = main
+    return main

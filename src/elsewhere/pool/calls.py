@@ -1,0 +1,307 @@
+"""Every way to make calls: multiprocessing.Pool's methods, `submit`, and our options on them.
+
+Rule: names and semantics are multiprocessing's where it has them; ours are keyword-only and never reach the function,
+except in `submit`, whose keywords all belong to the function: there, options come from ``options()``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from elsewhere.call import Options, Retry, function_name
+from elsewhere.pool.iterators import ImapIterator
+from elsewhere.pool.results import CallbackJob, MapJob
+from elsewhere.pool.stream import CallResult, StreamJob
+from elsewhere.progress import Progress
+from elsewhere.runtime.future import Future
+from elsewhere.sansio.frames import Shape
+
+if TYPE_CHECKING:
+    from elsewhere.pool.pool import Pool
+
+__all__ = ["Calls"]
+
+T = TypeVar("T")
+UNSET: Any = ...
+
+
+class Calls:
+    """The calling methods of a `Pool`, and of the views that its `options` gives."""
+
+    _options: Options
+
+    @property
+    def _pool(self) -> Pool:
+        raise NotImplementedError
+
+    # ---- one call ------------------------------------------------------------------------------------------------
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Call ``fn(*args, **kwargs)`` elsewhere.
+
+        Returns:
+            a future: ``result()`` or ``await``; `Future.cancel` stops it even while it runs.
+
+        Raises:
+            PoolClosed: the pool is closed.
+            Exception: whatever pickling an argument raises, with a note that names it and the cure.
+        """
+        return self._pool._submit(fn, args, kwargs, self._options)
+
+    def apply(self, func: Callable[..., T], args: Iterable[Any] = (), kwds: dict[str, Any] | None = None) -> T:
+        """``func(*args, **kwds)`` in a worker; waits for the value."""
+        future = self._pool._submit(func, tuple(args), dict(kwds or {}), self._options)
+        try:
+            value: T = future.result()
+            return value
+        except BaseException:
+            future.cancel()  # Ctrl-C while waiting: nobody else can have the result
+            raise
+
+    def apply_async(
+        self,
+        func: Callable[..., T],
+        args: Iterable[Any] = (),
+        kwds: dict[str, Any] | None = None,
+        callback: Callable[[T], object] | None = None,
+        error_callback: Callable[[BaseException], object] | None = None,
+    ) -> Future[T]:
+        """Like `submit`; the callback runs in this process, before the future is done."""
+        pool, arguments = self._pool, (tuple(args), dict(kwds or {}))
+        if callback is None and error_callback is None:
+            return pool._submit(func, *arguments, self._options)
+        job = CallbackJob(func, self._options, pool._driver, callback, error_callback)
+        return pool._submit_to(job, arguments)
+
+    # ---- maps ----------------------------------------------------------------------------------------------------
+
+    def map(
+        self,
+        fn: Callable[..., T],
+        iterable: Iterable[Any],
+        *more: Any,
+        chunksize: int | None = None,
+        timeout: float | None = UNSET,
+        retry: int | Retry | None = UNSET,
+        progress: bool | int = False,
+        return_exceptions: bool = False,
+    ) -> list[T]:
+        """``[fn(x) for x in iterable]`` on all workers.
+
+        Args:
+            more: an int is the chunksize, as in `multiprocessing.Pool.map`; otherwise further iterables whose items
+                become further arguments, as in `concurrent.futures.Executor.map`.
+            chunksize: calls handed to a worker together. None (and 1): the scheduler measures, which is fast.
+            timeout: seconds each call may run.
+            retry: repeats of each call that fails.
+            progress: draw a bar on stderr.
+            return_exceptions: exceptions stand among the values instead of being raised.
+
+        Raises:
+            Exception: after all calls are over, the first failed one's error; its ``results`` attribute has all.
+        """
+        more, chunksize, _, _ = _split(more, chunksize)
+        options = self._options.but(timeout, retry)
+        job = self._start_map(fn, iterable, more, chunksize, options, progress, return_exceptions, star=False)
+        return self._wait_for(job)
+
+    def starmap(
+        self,
+        fn: Callable[..., T],
+        iterable: Iterable[Iterable[Any]],
+        chunksize: int | None = None,
+        *,
+        timeout: float | None = UNSET,
+        retry: int | Retry | None = UNSET,
+        progress: bool | int = False,
+        return_exceptions: bool = False,
+    ) -> list[T]:
+        """``[fn(*args) for args in iterable]`` on all workers; see `map`."""
+        options = self._options.but(timeout, retry)
+        job = self._start_map(fn, iterable, (), chunksize, options, progress, return_exceptions, star=True)
+        return self._wait_for(job)
+
+    def map_async(
+        self,
+        fn: Callable[..., T],
+        iterable: Iterable[Any],
+        *more: Any,
+        chunksize: int | None = None,
+        callback: Callable[[list[T]], object] | None = None,
+        error_callback: Callable[[BaseException], object] | None = None,
+    ) -> Future[list[T]]:
+        """`map` without waiting: a future of the list."""
+        more, chunksize, callback, error_callback = _split(more, chunksize, callback, error_callback)
+        return self._map_async(fn, iterable, more, chunksize, callback, error_callback, star=False)
+
+    def starmap_async(
+        self,
+        fn: Callable[..., T],
+        iterable: Iterable[Iterable[Any]],
+        chunksize: int | None = None,
+        callback: Callable[[list[T]], object] | None = None,
+        error_callback: Callable[[BaseException], object] | None = None,
+    ) -> Future[list[T]]:
+        """`starmap` without waiting: a future of the list."""
+        return self._map_async(fn, iterable, (), chunksize, callback, error_callback, star=True)
+
+    def imap(
+        self,
+        fn: Callable[..., T],
+        iterable: Iterable[Any],
+        *more: Any,
+        chunksize: int | None = None,
+        timeout: float | None = UNSET,
+        retry: int | Retry | None = UNSET,
+        progress: bool | int = False,
+        return_exceptions: bool = False,
+    ) -> ImapIterator[T]:
+        """`map` one by one and lazily: results in the inputs' order, inputs read no further ahead than needed.
+
+        The iterator also works with ``async for``, and has ``next(timeout=)``.
+        """
+        more, chunksize, _, _ = _split(more, chunksize)
+        options = self._options.but(timeout, retry)
+        return self._start_stream(fn, iterable, more, chunksize, options, progress, return_exceptions, ordered=True)
+
+    def imap_unordered(
+        self,
+        fn: Callable[..., T],
+        iterable: Iterable[Any],
+        *more: Any,
+        chunksize: int | None = None,
+        timeout: float | None = UNSET,
+        retry: int | Retry | None = UNSET,
+        progress: bool | int = False,
+        return_exceptions: bool = False,
+    ) -> ImapIterator[T]:
+        """`imap` with results in the order in which they are done."""
+        more, chunksize, _, _ = _split(more, chunksize)
+        options = self._options.but(timeout, retry)
+        return self._start_stream(fn, iterable, more, chunksize, options, progress, return_exceptions, ordered=False)
+
+    def calls(
+        self, fn: Callable[[Any], T], iterable: Iterable[Any], *, ordered: bool = False, progress: bool | int = False
+    ) -> Iterator[CallResult]:
+        """`imap` with each call's index, input, value or error, and number of runs."""
+        return self._start_stream(fn, iterable, (), None, self._options, progress, True, ordered=ordered, detail=True)
+
+    # ---- inside --------------------------------------------------------------------------------------------------
+
+    def _map_async(
+        self, fn: Any, iterable: Any, more: Any, chunksize: Any, callback: Any, error_callback: Any, *, star: bool
+    ) -> Future[Any]:
+        job = self._start_map(
+            fn, iterable, more, chunksize, self._options, False, False,
+            star=star, callback=callback, error_callback=error_callback,
+        )  # fmt: skip
+        assert job.future is not None
+        return job.future
+
+    def _start_map(
+        self,
+        fn: Any,
+        iterable: Any,
+        more: tuple[Any, ...],
+        chunksize: int | None,
+        options: Options,
+        progress: bool | int,
+        return_exceptions: bool,
+        *,
+        star: bool,
+        callback: Any = None,
+        error_callback: Any = None,
+    ) -> MapJob:
+        pool = self._pool
+        pool._check_open()
+        _check_callable(fn)
+        values = list(zip(iterable, *more, strict=False)) if more else list(iterable)
+        shape = Shape.STAR if more or star else Shape.ONE
+        bar = _bar(progress, len(values), options, fn)
+        job = MapJob(fn, options, shape, _chunk(chunksize), pool._driver, return_exceptions=return_exceptions, bar=bar)
+        job.callback, job.error_callback = callback, error_callback
+        job.future = Future(pool, 0, job)
+        pool._run_map(job, values)
+        return job
+
+    def _wait_for(self, job: MapJob) -> list[Any]:
+        future = job.future
+        assert future is not None
+        try:
+            return future.result()
+        except BaseException:
+            if not future.done():  # Ctrl-C while waiting: nobody else can have the results
+                job.driver.drop(job)
+            if job.bar is not None:
+                job.bar.close()
+            raise
+        finally:
+            del future, job  # breaks the cycle through the exception's traceback
+
+    def _start_stream(
+        self,
+        fn: Any,
+        iterable: Any,
+        more: tuple[Any, ...],
+        chunksize: int | None,
+        options: Options,
+        progress: bool | int,
+        return_exceptions: bool,
+        *,
+        ordered: bool,
+        detail: bool = False,
+    ) -> ImapIterator[Any]:
+        pool = self._pool
+        pool._check_open()
+        _check_callable(fn)
+        source = zip(iterable, *more, strict=False) if more else iterable
+        total = len(iterable) if hasattr(iterable, "__len__") and not more else None
+        job = StreamJob(
+            fn,
+            options,
+            Shape.STAR if more else Shape.ONE,
+            _chunk(chunksize),
+            pool._driver,
+            source,
+            size=pool._size,
+            ordered=ordered,
+            return_exceptions=return_exceptions,
+            detail=detail,
+            bar=_bar(progress, total, options, fn),
+        )
+        pool._run_stream(job)
+        return ImapIterator(job, pool)
+
+
+def _split(
+    more: tuple[Any, ...], chunksize: int | None, callback: Any = None, error_callback: Any = None
+) -> tuple[tuple[Any, ...], int | None, Any, Any]:
+    """Tell multiprocessing's positional chunksize (and callbacks) from further iterables."""
+    if not more or not (more[0] is None or isinstance(more[0], int)):
+        return more, chunksize, callback, error_callback
+    given = [*more, None, None][:3]
+    if len(more) > 3:
+        raise TypeError(f"a chunksize and at most two callbacks may follow the iterable, not {len(more)} arguments")
+    return (), given[0] if chunksize is None else chunksize, callback or given[1], error_callback or given[2]
+
+
+def _chunk(chunksize: int | None) -> int | None:
+    if chunksize is None:
+        return None
+    if not isinstance(chunksize, int):
+        raise TypeError(f"chunksize is a whole number, not {chunksize!r}")
+    if chunksize < 1:
+        raise ValueError(f"Chunksize must be 1+, not {chunksize:n}")
+    return chunksize if chunksize > 1 else None
+
+
+def _check_callable(fn: Any) -> None:
+    if not callable(fn):
+        raise TypeError(f"{fn!r} is not callable: the first argument is the function to call")
+
+
+def _bar(progress: bool | int, total: int | None, options: Options, fn: Any) -> Progress | None:
+    if progress is False or progress is None:
+        return None
+    return Progress(total if progress is True else progress, options.name or function_name(fn))

@@ -1,0 +1,74 @@
+"""Start methods: what `context=` and `get_context` mean here.
+
+Rule: one table, tested.
+
+==============  ======================================  ============================  ================================
+method          a worker is                             it sees the caller's globals  ``__main__``
+==============  ======================================  ============================  ================================
+"forkserver"    forked from a fork server               those that its calls use,     never run again; what calls use
+(default)       without threads                         by value, at each call        of it travels by value
+"spawn"         a fresh interpreter                     the same                      the same
+"fork"          forked from a copy of the caller that   all, as they were when the    the caller's, as it was when the
+                is made when the pool is made           pool was made                 pool was made
+==============  ======================================  ============================  ================================
+
+In all three the fork server is the workers' parent: it reports how they ended, and they end with it.
+A context object of multiprocessing means its start method.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["METHODS", "Context", "get_context", "start_method"]
+
+METHODS = ("forkserver", "spawn", "fork")
+
+
+def start_method(context: Any) -> str:
+    """The start method that a ``context=`` argument names.
+
+    Raises:
+        ValueError: a name that is none.
+        TypeError: something that is neither a name nor a context.
+    """
+    if context is None:
+        return METHODS[0]
+    if not isinstance(context, str):
+        ask = getattr(context, "get_start_method", None)
+        if ask is None:
+            raise TypeError(f"context is a start method's name or a context of multiprocessing, not {context!r}")
+        context = ask()
+    if context not in METHODS:
+        raise ValueError(f"cannot find context for {context!r}: it is one of {', '.join(map(repr, METHODS))}")
+    return str(context)
+
+
+class Context:
+    """Makes pools whose workers start in one way; everything else is multiprocessing's context of that name."""
+
+    def __init__(self, method: str) -> None:
+        self._method = method
+
+    def get_start_method(self, allow_none: bool = False) -> str:
+        """Its name."""
+        return self._method
+
+    def Pool(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802 - multiprocessing's name
+        """A `Pool` whose workers start this way."""
+        from elsewhere.pool.pool import Pool
+
+        return Pool(*args, **{"context": self._method, **kwargs})
+
+    def __getattr__(self, name: str) -> Any:
+        import multiprocessing
+
+        return getattr(multiprocessing.get_context(self._method), name)
+
+    def __repr__(self) -> str:
+        return f"<Context {self._method!r}>"
+
+
+def get_context(method: str | None = None) -> Context:
+    """A context for "forkserver" (the default), "spawn" or "fork"."""
+    return Context(start_method(method))

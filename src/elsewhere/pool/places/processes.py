@@ -1,0 +1,430 @@
+"""Calls in worker processes: the default place.
+
+Rule: carries out what the scheduler says with sockets, pages and the fork server. Only the driver's thread
+reads or writes them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+from elsewhere.errors import ElsewhereError, RemoteError, WorkerLost, WorkerStartError, describe_exit
+from elsewhere.runtime.channel import Answer, Channel
+from elsewhere.runtime.driver import Driver
+from elsewhere.runtime.envelope import open_envelope
+from elsewhere.runtime.jobs import CallJob
+from elsewhere.runtime.launch import Exited, Launcher, ServerLost, Started
+from elsewhere.runtime.packing import Packed, Packer, loads_result
+from elsewhere.runtime.page import CLOSE, ERROR, PREFIX, SEGMENT, SKIPPED, STARTED, Record
+from elsewhere.runtime.worker.handles import sending
+from elsewhere.runtime.worker.surroundings import take_surroundings
+from elsewhere.sansio.frames import BATCHED, Reply, Shape, ToWorker, command, join_run
+from elsewhere.sansio.jobs import Action, Interrupt, Kill, Observe, Retire, Send, Skip, Start, Stop
+from elsewhere.sansio.scheduler import Scheduler
+
+__all__ = ["Processes"]
+
+LOOK = 0.001  # seconds after a bell until answers that no bell will ring for are on the page: see `_look_later`
+ATOMS = frozenset({int, float, bool, type(None)})
+TEXTS = frozenset({str, bytes})
+KINDS: dict[int, Literal["value", "args", "call"]] = {Shape.ONE: "value", Shape.STAR: "args", Shape.BOTH: "call"}
+LARGEST_PLAIN = 4096  # characters or bytes of an item that is pickled together with others
+KNOWN = 256  # functions and definitions a worker keeps before it is told to forget them all
+
+
+class Processes(Driver):
+    """One pool's worker processes.
+
+    Args:
+        method: "forkserver", "spawn" or "fork".
+        initializer: called in each worker before its first call, with `initargs`.
+        preload: modules the fork server imports.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        name: str,
+        *,
+        method: str = "forkserver",
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+        preload: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(scheduler, name)
+        self._method = method
+        self._preload = preload
+        self._inherited = (initializer, initargs) if method == "fork" else None
+        self._extra_fds: list[int] = []
+        self._surroundings = take_surroundings()
+        self._surroundings.update(self._pack_initializer(initializer, initargs))
+        self._launcher = self._launch()
+        self._channels: dict[int, Channel] = {}
+        self._numbers: dict[tuple[bytes, tuple[bytes, ...]], int] = {}
+        self._next_number = 0
+        self._selector = selectors.DefaultSelector()
+        self._waker, self._wakee = socket.socketpair()
+        for sock in (self._waker, self._wakee):
+            sock.setblocking(False)
+        self._selector.register(self._wakee, selectors.EVENT_READ, self._woken)
+        self._selector.register(self._launcher.fileno(), selectors.EVENT_READ, self._reports)
+
+    def _launch(self) -> Launcher:
+        return Launcher(self._method, self._preload, self._inherited)  # type: ignore[arg-type]
+
+    def _pack_initializer(self, initializer: Any, initargs: tuple[Any, ...]) -> dict[str, Any]:
+        """The initializer as the setup frame carries it; raises in the caller what pickling it raises."""
+        if initializer is None or self._method == "fork":
+            return {"initializer": None, "definitions": []}
+        packer = Packer()
+        with sending() as fds:
+            packed = packer.item((initializer, initargs), lambda: "the initializer and its initargs")
+        self._extra_fds = [os.dup(fd) for fd in fds]
+        definitions = [tuple(packer.definitions[digest]) for digest in packed.needs]
+        return {"initializer": tuple(packed), "definitions": definitions}
+
+    # ---- packing, in the caller's thread -------------------------------------------------------------------------
+
+    def prepare(self, job: CallJob) -> None:
+        """Pickle the job's function."""
+        job.packer = Packer()
+        job.packed = job.packer.function(job.fn)
+
+    def pack(self, job: CallJob, values: list[Any], first: int, input_name: str) -> list[Any]:
+        """Plain items stay as they are, to be pickled as one list with their run; others are pickled now."""
+        if _plain(values):
+            return values
+        assert job.packer is not None
+        item, kind, packed = job.packer.item, KINDS[job.shape], []
+        for index, value in enumerate(values, first):
+            packed.append(value if _plain_one(value) else item(value, lambda i=index: f"{input_name} {i}", kind))  # type: ignore[misc]
+        job.mixed = True
+        return packed
+
+    # ---- looking in from other threads ---------------------------------------------------------------------------
+
+    def running(self) -> list[tuple[CallJob, int, int, float]]:
+        """Job, index, pid and start of each call being executed."""
+        found = []
+        for key, channel in list(self._channels.items()):
+            with contextlib.suppress(KeyError, IndexError, ValueError):  # it ends while we look
+                peer = self.scheduler.peers[key]
+                started, since = channel.running()
+                if started > peer.done:
+                    job, index = peer.first
+                    found.append((job, index, channel.pid or 0, since))
+        return found  # type: ignore[return-value]
+
+    def workers(self) -> list[int]:
+        """The workers' process ids."""
+        return [channel.pid for channel in list(self._channels.values()) if channel.pid is not None]
+
+    def signal_workers(self, signum: int) -> None:
+        """Send a signal to every worker."""
+        self.post(self._signal_all, signum)
+
+    def _signal_all(self, signum: int) -> None:
+        for key in self._channels:
+            self._launcher.signal(key, signum)
+
+    # ---- actions -------------------------------------------------------------------------------------------------
+
+    def _perform(self, action: Action) -> None:
+        if type(action) is Start:
+            self._start_worker(action.worker)
+        elif (channel := self._channels.get(action.worker)) is None:  # type: ignore[union-attr]
+            return  # decided when its last answers were read; it was lost since, and what it held is dealt again
+        elif type(action) is Send:
+            self._send(channel, action)
+        else:
+            self._tell(channel, action)
+
+    def _tell(self, channel: Channel, action: Action) -> None:
+        key = channel.key
+        if type(action) is Observe:
+            self._handle_records(channel, channel.look(), 0.0)
+            if key in self.scheduler.peers:
+                self.scheduler.observed(key, *channel.running(), time.monotonic())
+        elif type(action) is Skip:
+            self._watch(channel, channel.skip(action.first, action.last))
+        elif type(action) is Interrupt:
+            channel.interrupt(action.ordinal, action.cancelled)
+            self._launcher.signal(key, signal.SIGURG)
+        elif type(action) is Retire:
+            self._watch(channel, channel.send([command(ToWorker.EXIT)]))
+        elif type(action) is Stop:
+            self._launcher.signal(key, signal.SIGTERM)
+        elif type(action) is Kill:
+            self._launcher.signal(key, signal.SIGKILL)
+
+    def _start_worker(self, key: int) -> None:
+        channel = self._channels[key] = Channel(key)
+        self._launcher.start(key, [*channel.child_fds, *self._extra_fds])
+        channel.launched()
+        self._selector.register(channel.sock, selectors.EVENT_READ, lambda: self._receive(channel))
+        self._watch(channel, channel.setup(self._surroundings))
+
+    def _send(self, channel: Channel, action: Send) -> None:
+        """Hand a run over: definitions and function if the worker has not got them, then the calls."""
+        job: CallJob = action.job  # type: ignore[assignment]
+        assert job.packed is not None
+        assert job.packer is not None
+        if len(channel.functions) + len(channel.definitions) > KNOWN:
+            channel.functions.clear()
+            channel.definitions.clear()
+            channel.send([command(ToWorker.FORGET)])
+        definitions = job.packer.definitions
+        pieces: list[bytes] = channel.learn(job.packed.needs, definitions)
+        number = self._number(job.packed)
+        pieces += channel.teach(number, *job.packed)
+        items, calls = job.take(action.lo, action.hi), action.hi - action.lo
+        if not job.mixed:
+            body = pickle.dumps(items, 5)
+            run = [command(ToWorker.RUN, len(body), shape=job.shape | BATCHED, function=number, calls=calls), body]
+        else:
+            bodies: list[bytes] = []
+            needs: dict[bytes, None] = {}
+            for item in items:
+                if type(item) is Packed:
+                    bodies.append(item.body)
+                    needs.update(dict.fromkeys(item.needs))
+                else:
+                    bodies.append(pickle.dumps(item, 5))
+            pieces += channel.learn(needs, definitions)
+            parts = join_run(bodies, list(needs))
+            size = sum(map(len, parts))
+            run = [command(ToWorker.RUN, size, shape=job.shape, function=number, calls=calls), *parts]
+        self._watch(channel, channel.send(pieces + run))
+
+    def _number(self, packed: Packed) -> int:
+        number = self._numbers.get((packed.body, packed.needs))
+        if number is None:
+            if len(self._numbers) > 4 * KNOWN:
+                self._numbers.clear()
+            self._next_number += 1
+            number = self._numbers[packed.body, packed.needs] = self._next_number
+        return number
+
+    def _watch(self, channel: Channel, waits: bool) -> None:
+        """Ask to be told when the socket takes more, if bytes wait for it."""
+        if channel.eof:
+            return
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if waits else 0)
+        entry = self._selector.get_key(channel.sock)
+        if entry.events != events:
+            self._selector.modify(channel.sock, events, entry.data)
+
+    # ---- waiting -------------------------------------------------------------------------------------------------
+
+    def _wait(self, timeout: float | None) -> None:
+        for entry, _ in self._selector.select(timeout):
+            entry.data()
+
+    def _wake(self) -> None:
+        self._asleep = False
+        with contextlib.suppress(OSError):  # full: it will wake; closed: it has ended
+            self._waker.send(b"\0")
+
+    def _woken(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._wakee.recv(4096)
+
+    def _next_timer(self) -> float | None:
+        times = [c.look_at for c in self._channels.values() if c.look_at is not None]
+        if (at := self.scheduler.next_timer()) is not None:
+            times.append(at)
+        return min(times, default=None)
+
+    def _tick(self, now: float) -> None:
+        for channel in list(self._channels.values()):
+            if channel.look_at is not None and channel.look_at <= now:
+                channel.look_at = None
+                self._handle_records(channel, channel.look(), 0.0)
+        self.scheduler.tick(now)
+
+    # ---- answers -------------------------------------------------------------------------------------------------
+
+    def _receive(self, channel: Channel) -> None:
+        if self._channels.get(channel.key) is not channel:
+            return  # buried a moment ago, by a report that came in the same look
+        if channel.pending:
+            self._watch(channel, channel.flush())
+        for answer in channel.receive():
+            self._handle(channel, answer)
+        if channel.eof:  # a hint only: the fork server says when and how it died
+            self._selector.unregister(channel.sock)
+
+    def _handle(self, channel: Channel, answer: Answer) -> None:
+        if answer.kind == Reply.OUTPUT:
+            self._print(channel, answer)
+        elif answer.kind == Reply.READY:
+            self.scheduler.worker_ready(channel.key, time.monotonic())
+        elif answer.kind == Reply.FAILED:
+            channel.start_error = answer.payload
+        else:
+            self._handle_records(channel, answer.records, answer.busy)
+            self._look_later(channel)
+
+    def _look_later(self, channel: Channel) -> None:
+        """The hole in the bells: an answer less than 0.2 ms after a bell, then a long call, would wait for its end.
+
+        One look, later than that after the last bell, finds it; any answer after that rings for itself.
+        """
+        peer = self.scheduler.peers.get(channel.key)
+        channel.look_at = time.monotonic() + LOOK if peer is not None and peer.held else None
+
+    def _handle_records(self, channel: Channel, records: list[Record], busy: float) -> None:
+        calls = sum(record.calls for record in records)
+        each = busy / calls if calls else 0.0
+        values: list[Any] = []
+        for kind, _, data in records:
+            if kind == SEGMENT:
+                values += pickle.loads(PREFIX + data + CLOSE)
+                continue
+            error: BaseException | None = None
+            seconds = each
+            if kind == SKIPPED:
+                error, seconds = RemoteError("skipped as asked"), 0.0
+            elif kind == ERROR:
+                error, seconds = open_envelope(bytes(data), *self._where(channel, len(values)))
+            else:
+                try:
+                    values.append(loads_result(data))
+                except Exception as failure:  # noqa: BLE001 - whatever unpickling raises is the call's failure
+                    error = _unloadable(failure)
+            if error is not None:
+                self._finish(channel, values, each)
+                values = []
+                self.scheduler.failed(channel.key, error, seconds, time.monotonic())
+        self._finish(channel, values, each)
+
+    def _finish(self, channel: Channel, values: list[Any], each: float) -> None:
+        if values:
+            spans = self.scheduler.finished(channel.key, len(values), each * len(values), time.monotonic())
+            self._deliver(spans, values)
+
+    def _where(self, channel: Channel, ahead: int) -> tuple[str, int, int | None]:
+        """Name, index and worker of the call that is answered after `ahead` others."""
+        for run in self.scheduler.peers[channel.key].held:
+            if ahead < run.hi - run.lo:
+                return run.job.name, run.lo + ahead, channel.pid  # type: ignore[attr-defined]
+            ahead -= run.hi - run.lo
+        return "a call", 0, channel.pid
+
+    def _print(self, channel: Channel, answer: Answer) -> None:
+        """Write out what a call printed, where the caller's own print would go now."""
+        text = answer.payload.decode("utf-8", "backslashreplace")
+        peer = self.scheduler.peers.get(channel.key)
+        context = peer.first[0].context if peer is not None and peer.held else None  # type: ignore[attr-defined]
+        stream = sys.stderr if answer.stream == 2 else sys.stdout
+        if stream is None:
+            return
+
+        def write() -> None:
+            stream.write(text)
+            stream.flush()
+
+        with contextlib.suppress(Exception):  # a closed or broken stream must not stop the pool
+            if context is not None:
+                context.run(write)
+            else:
+                write()
+
+    # ---- life and death ------------------------------------------------------------------------------------------
+
+    def _reports(self) -> None:
+        for report in self._launcher.read():
+            if isinstance(report, Started):
+                if (channel := self._channels.get(report.key)) is not None:
+                    channel.pid = report.pid
+            elif isinstance(report, Exited):
+                self._bury(report.key, report.pid, report.status)
+            elif isinstance(report, ServerLost):
+                self._restart(report.keys)
+
+    def _restart(self, keys: tuple[int, ...]) -> None:
+        """The fork server died and its workers with it: another is started, running calls are lost."""
+        self._selector.unregister(self._launcher.fileno())
+        self._launcher.close()
+        self._launcher = self._launch()
+        self._selector.register(self._launcher.fileno(), selectors.EVENT_READ, self._reports)
+        for key in list(self._channels):
+            self._bury(key, self._channels[key].pid, -signal.SIGKILL if key in keys else None)
+
+    def _bury(self, key: int, pid: int | None, status: int | None) -> None:
+        """A worker is certainly gone: what it finished counts, what it was in is lost."""
+        channel = self._channels.get(key)
+        if channel is None:
+            return
+        if not channel.eof:
+            self._selector.unregister(channel.sock)
+            for answer in channel.receive():
+                self._handle(channel, answer)
+        self._handle_records(channel, channel.look(), 0.0)
+        del self._channels[key]
+        started = channel.page.words[STARTED]
+        error: ElsewhereError
+        peer = self.scheduler.peers[key]
+        if channel.start_error is not None:
+            cause, _ = open_envelope(channel.start_error, "initializer", None, pid)
+            error = WorkerStartError(f"its initializer raised {type(cause).__name__}: {cause}")
+            error.__cause__ = cause
+        elif not started and not peer.done and not peer.held:
+            error = WorkerStartError(f"it {describe_exit(status)} before it was ready")
+        else:
+            call = ""
+            if peer.held and started > peer.done:
+                job, index = peer.first
+                call = f"{job.name}, input {index}"  # type: ignore[attr-defined]
+            error = WorkerLost(exitcode=status, pid=pid, call=call)
+        self.scheduler.lost(key, started, error, time.monotonic())
+        channel.close()
+
+    def _clean_up(self) -> None:
+        for channel in self._channels.values():
+            channel.close()
+        self._channels.clear()
+        self._launcher.close()
+        self._selector.close()
+        self._waker.close()
+        self._wakee.close()
+        for fd in self._extra_fds:
+            os.close(fd)
+
+
+def _unloadable(failure: BaseException) -> RemoteError:
+    error = RemoteError(
+        f"the result came back but could not be unpickled here: {type(failure).__name__}: {failure}",
+        type_name=f"{type(failure).__module__}.{type(failure).__qualname__}",
+        text=str(failure),
+    )
+    error.__cause__ = failure
+    return error
+
+
+def _plain(values: list[Any]) -> bool:
+    """Are all of these atoms, which can be pickled as one list without sharing anything that can change?"""
+    kinds = set(map(type, values))
+    if kinds <= ATOMS:
+        return True
+    if kinds <= ATOMS | TEXTS:
+        return all(len(value) <= LARGEST_PLAIN for value in values if type(value) in TEXTS)
+    return kinds == {tuple} and all(map(_plain_one, values))
+
+
+def _plain_one(value: Any) -> bool:
+    kind = type(value)
+    if kind in ATOMS:
+        return True
+    if kind in TEXTS:
+        return len(value) <= LARGEST_PLAIN
+    return kind is tuple and len(value) < 8 and all(type(part) is not tuple and _plain_one(part) for part in value)

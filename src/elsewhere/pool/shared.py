@@ -1,0 +1,128 @@
+"""`elsewhere.map`: one process-wide pool, made on first use and gone after a minute without any.
+
+Rule: nobody else's pool; whatever ends it, the next call makes another.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from elsewhere.call import Options, Retry
+from elsewhere.pool.calls import UNSET
+from elsewhere.pool.pool import Pool, View
+
+__all__ = ["Shared", "map", "options", "shutdown"]
+
+T = TypeVar("T")
+IDLE = 60.0  # seconds
+
+_lock = threading.Lock()
+_pool: Pool | None = None
+_users = 0
+_timer: threading.Timer | None = None
+
+
+def map(  # noqa: A001 - the standard library's name, used as elsewhere.map
+    fn: Callable[..., T],
+    *iterables: Iterable[Any],
+    timeout: float | None = None,
+    retry: int | Retry | None = None,
+    progress: bool | int = False,
+    return_exceptions: bool = False,
+) -> list[T]:
+    """``list(map(fn, *iterables))`` on every core.
+
+    Args:
+        timeout: seconds each call may run.
+        retry: repeats of each call that fails.
+        progress: draw a bar on stderr.
+        return_exceptions: exceptions stand among the values instead of being raised.
+
+    Raises:
+        Exception: after all calls are over, the first failed one's error; its ``results`` attribute has all.
+    """
+    return Shared(Options.of(timeout, retry)).map(
+        fn, *iterables, progress=progress, return_exceptions=return_exceptions
+    )
+
+
+def options(*, timeout: float | None = None, retry: int | Retry | None = None, name: str | None = None) -> Shared:
+    """`elsewhere.map` with these options for its calls."""
+    return Shared(Options.of(timeout, retry, name))
+
+
+class Shared:
+    """The process-wide pool seen through options."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+
+    def options(self, *, timeout: Any = UNSET, retry: Any = UNSET, name: Any = UNSET) -> Shared:
+        """With these options changed too."""
+        return Shared(self._options.but(timeout, retry, name))
+
+    def map(
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        progress: bool | int = False,
+        return_exceptions: bool = False,
+    ) -> list[T]:
+        """See `elsewhere.map`."""
+        if not iterables:
+            raise TypeError("map() needs at least one iterable after the function")
+        pool = _enter()
+        try:
+            view = View(pool, self._options)
+            first, *more = iterables
+            return view.map(fn, first, *more, progress=progress, return_exceptions=return_exceptions)
+        finally:
+            _leave()
+
+
+def _enter() -> Pool:
+    global _pool, _users, _timer
+    with _lock:
+        if _timer is not None:
+            _timer.cancel()
+            _timer = None
+        if _pool is None or _pool._pid != os.getpid() or _pool._closed or _pool._driver.scheduler.broken is not None:
+            _pool = Pool()
+            _users = 0
+        _users += 1
+        return _pool
+
+
+def _leave() -> None:
+    global _users, _timer
+    with _lock:
+        _users -= 1
+        if _users == 0 and _pool is not None:
+            _timer = threading.Timer(IDLE, _expire)
+            _timer.daemon = True
+            _timer.name = "elsewhere-idle"
+            _timer.start()
+
+
+def _expire() -> None:
+    with _lock:
+        idle = _users == 0
+    if idle:
+        shutdown()
+
+
+def shutdown() -> None:
+    """End the process-wide pool now; the next call makes another."""
+    global _pool, _timer
+    with _lock:
+        pool, _pool = _pool, None
+        timer, _timer = _timer, None
+    if timer is not None:
+        timer.cancel()
+        if timer is not threading.current_thread():
+            timer.join()
+    if pool is not None and pool._pid == os.getpid():
+        pool.terminate()

@@ -1,0 +1,26 @@
+"""The shell: ``elsewhere VERB ...``. Click and Rich are imported in this folder only, one file a verb.
+
+::
+
+    main        the console script; imports nothing until it runs, because workers import this package too
+    group       the verbs by name, and how any failure ends: one sentence on stderr and an exit code
+    options     the options that verbs share, spelled once
+    ending      what is wrong in one sentence; Ctrl-C, SIGTERM and SIGHUP as one exception
+    function/   what a verb's FUNCTION means
+    map         the verb ``map``
+    batch/      what ``map`` is made of: inputs in, calls on every core, rows out
+
+Exit codes, the same for every verb: 0 all well, 1 some failed, 2 wrong usage, and 130, 143, 129 after SIGINT,
+SIGTERM, SIGHUP (141 when whoever read our output went away).
+"""
+
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command with `args` (the process's own if None) and exit."""
+    from elsewhere.cli.group import run
+
+    raise SystemExit(run(args))

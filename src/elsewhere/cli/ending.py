@@ -1,0 +1,95 @@
+"""The ways in which a command ends early: something is wrong, or a signal says so.
+
+What is wrong is a `Problem`: one sentence that says what happened, where, and what to do. It is all that a user sees.
+
+Ctrl-C, SIGTERM and SIGHUP are `Stopped`, raised in the main thread, which is how the pool's ``with`` block learns that
+everything has to go. What must be whole, such as a row, is done inside `Signals.held`: a signal that comes there
+waits for its end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Self
+
+__all__ = ["Problem", "ReaderGone", "Signals", "Stopped", "WrongUsage"]
+
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+
+
+class Problem(Exception):
+    """Something is wrong; the text says what."""
+
+    exit_code = 1
+
+
+class WrongUsage(Problem):
+    """Nothing was run, because the command as it was given cannot be done."""
+
+    exit_code = 2
+
+
+class ReaderGone(BaseException):
+    """Whoever read our rows went away, as ``head`` does: the end of the command, and nothing to complain of."""
+
+    exit_code = 141  # what a shell shows for a program that SIGPIPE ended, such as `yes | head`
+
+
+class Stopped(BaseException):
+    """A signal asked the command to end.
+
+    No `Exception`, so that nothing on the way eats it, and no `KeyboardInterrupt`, which click takes for its own.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+        self.name = signal.Signals(number).name
+        self.exit_code = 128 + number
+
+
+class Signals:
+    """Catches the signals that end a command, from `__enter__` to `__exit__`; does nothing outside the main thread."""
+
+    def __init__(self) -> None:
+        self._received: int | None = None
+        self._holding = False
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (getattr(signal, name) for name in NAMES if hasattr(signal, name)):
+                # Whoever started us with the signal ignored (nohup, a shell's background job) meant it.
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() itself returned
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """A signal that comes in this block is raised at its end."""
+        self._holding = True
+        try:
+            yield
+        finally:
+            self._holding = False
+        if self._received is not None:
+            raise Stopped(self._received)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self._received is not None:
+            # Only an impatient Ctrl-C cuts the tidying short: SIGTERM and SIGHUP come in pairs from service managers.
+            if number == signal.SIGINT:
+                os._exit(128 + number)
+            return
+        self._received = number
+        if not self._holding:
+            raise Stopped(number)

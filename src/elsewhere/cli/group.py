@@ -1,0 +1,102 @@
+"""The verbs by name, and the one way a command ends: at most one sentence on stderr, and an exit code.
+
+Every failure that a user can cause is a `Problem` or a `click.ClickException`; what gets past `run` with a traceback
+is a bug. Verbs are imported when they are asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from elsewhere.cli.ending import Problem, ReaderGone, Signals, Stopped
+
+__all__ = ["Invocation", "group", "run"]
+
+VERBS = {
+    "map": "elsewhere.cli.map:map_command",
+}
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """The command as it was typed, and the signals that may end it: what every verb gets from the group."""
+
+    args: tuple[str, ...]
+    signals: Signals
+
+
+class _Verbs(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module, _, name = VERBS[cmd_name].partition(":")
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+def group() -> None:
+    """Call Python functions elsewhere: in other processes, on every core."""
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Do what the command line says.
+
+    Returns:
+        The exit code.
+    """
+    given = tuple(sys.argv[1:] if args is None else args)
+    try:
+        with Signals() as signals:
+            code = group.main(args=list(given), obj=Invocation(given, signals), standalone_mode=False)
+            sys.stdout.flush()
+            return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        return _fail(_sentence(error), error.exit_code)
+    except Problem as problem:
+        return _fail(str(problem), problem.exit_code)
+    except Stopped as stopped:
+        return stopped.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except (ReaderGone, BrokenPipeError):
+        _forget_stdout()
+        return ReaderGone.exit_code
+
+
+def _fail(sentence: str, code: int) -> int:
+    with contextlib.suppress(OSError):  # nobody reads stderr either: the exit code has to do
+        click.echo(f"elsewhere: {sentence}", err=True)
+    return code
+
+
+def _sentence(error: click.ClickException) -> str:
+    text = " ".join(error.format_message().split())
+    if isinstance(error, click.NoSuchOption) and re.match(r"-[\d.]", error.option_name):
+        text += " Put -- before inputs that start with a minus sign."
+    verb = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else None
+    return text if verb is None else f"{text} See '{verb} --help'."
+
+
+def _forget_stdout() -> None:
+    # The interpreter flushes stdout once more when it ends, and would complain of the same broken pipe.
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 1)
+    os.close(devnull)

@@ -10,7 +10,7 @@ import pickle
 from elsewhere.errors import RemoteError
 from elsewhere.runtime.packing import loads_result
 
-__all__ = ["open_envelope"]
+__all__ = ["open_envelope", "words"]
 
 
 def open_envelope(data: bytes, name: str, index: int | None, pid: int | None) -> tuple[BaseException, float]:
@@ -31,7 +31,8 @@ def open_envelope(data: bytes, name: str, index: int | None, pid: int | None) ->
         error = _load(body, kind, text, trace)
         from elsewhere.runtime.compat import RemoteTraceback
 
-        error.__cause__ = RemoteTraceback(f'\n"""\n{trace}"""')
+        # Not by plain assignment, which an exception class may forbid.
+        BaseException.__setattr__(error, "__cause__", RemoteTraceback(f'\n"""\n{trace}"""'))
     place = "" if index is None else f", input {index}"
     called = call if call.startswith(name) or index is None else f"{name}: {call}"
     try:
@@ -50,5 +51,13 @@ def _load(body: bytes | None, kind: str, text: str, trace: str) -> BaseException
                 return error
             why = f"it came back as a {type(error).__name__}"
         except BaseException as failure:  # noqa: BLE001 - an exception's own constructor runs here, and may raise anything
-            why = f"it could not be unpickled: {type(failure).__name__}: {failure}"
+            why = f"it could not be unpickled: {type(failure).__name__}: {words(failure)}"
     return RemoteError(f"{kind}: {text} ({why})", type_name=kind, text=text, traceback=trace)
+
+
+def words(error: BaseException) -> str:
+    """Its text; never raises, as its own ``__str__`` may."""
+    try:
+        return str(error)
+    except BaseException as failure:  # noqa: BLE001 - the user's own code runs here
+        return f"<no text: {type(failure).__name__}>"

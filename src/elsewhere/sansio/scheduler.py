@@ -209,7 +209,7 @@ class Scheduler:
         if peer is None or not peer.held:
             return
         if started == peer.done:  # between two calls
-            peer.check_at = self._next_check(peer, now)
+            self._check(peer, self._next_check(peer, now))
             return
         job, index = peer.first
         cancelled = index in job.settled
@@ -218,11 +218,12 @@ class Scheduler:
             peer.check_at = None
         elif cancelled or (deadline is not None and now >= deadline):
             peer.interrupted, peer.cancelled, peer.kill_at, peer.check_at = started, cancelled, now + self.grace, None
+            self._timed.add(peer)
             self.actions.append(Interrupt(key, started, cancelled))
             if not cancelled:
                 self._time_out(job, index)
         else:
-            peer.check_at = deadline if deadline is not None else self._next_check(peer, now)
+            self._check(peer, deadline if deadline is not None else self._next_check(peer, now))
 
     def lost(self, key: int, started: int, error: ElsewhereError, now: float) -> None:
         """The worker is certainly gone, its answers have been told; it had begun `started` calls.
@@ -271,6 +272,12 @@ class Scheduler:
             self._ready.append(Run(job, index, index + 1))
         self._deal(now)
 
+    def _check(self, peer: Peer, at: float | None) -> None:
+        """Look at `at` which call the worker is in."""
+        peer.check_at = at
+        if at is not None:
+            self._timed.add(peer)
+
     # ---- dealing -------------------------------------------------------------------------------------------------
 
     def _staff(self) -> None:
@@ -307,8 +314,7 @@ class Scheduler:
             peer.hold(run.job, lo, run.lo)
             self.actions.append(Send(peer.key, run.job, lo, run.lo))
             if run.job.timeout is not None and peer.check_at is None:
-                peer.check_at = now + run.job.timeout
-                self._timed.add(peer)
+                self._check(peer, now + run.job.timeout)
 
     def _room(self, peer: Peer, job: Job) -> int:
         """How many more calls of this job the worker may hold."""
@@ -334,7 +340,7 @@ class Scheduler:
             peer.interrupted, peer.cancelled = 0, False
             peer.kill_at = now + self.grace if self.terminated else None
             if peer.held:
-                peer.check_at = now if peer.holds_settled() else self._next_check(peer, now)
+                self._check(peer, now if peer.holds_settled() else self._next_check(peer, now))
         if peer.left == 0 and not peer.held and peer.state is State.READY:
             self._retire(peer)
             self._staff()
@@ -379,8 +385,7 @@ class Scheduler:
         self._over(job, index)
         self.actions.append(Skip(peer.key, ordinal, ordinal))
         if peer.check_at is None or peer.check_at > now:
-            peer.check_at = now
-        self._timed.add(peer)
+            self._check(peer, now)
 
     def _time_out(self, job: Job, index: int) -> None:
         """A call is past its deadline: say so at once, unless it is to be run again when its worker is free of it."""

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from elsewhere.errors import ElsewhereError, RemoteError, WorkerLost, WorkerStartError, describe_exit
 from elsewhere.runtime.channel import Answer, Channel
 from elsewhere.runtime.driver import Driver
-from elsewhere.runtime.envelope import open_envelope
+from elsewhere.runtime.envelope import open_envelope, words
 from elsewhere.runtime.jobs import CallJob
 from elsewhere.runtime.launch import Exited, Launcher, ServerLost, Started
 from elsewhere.runtime.packing import Packed, Packer, loads_result
@@ -299,8 +299,8 @@ class Processes(Driver):
             else:
                 try:
                     values.append(loads_result(data))
-                except Exception as failure:  # noqa: BLE001 - whatever unpickling raises is the call's failure
-                    error = _unloadable(failure)
+                except BaseException as failure:  # noqa: BLE001 - whatever unpickling raises is the call's failure
+                    error = _unloadable(failure, *self._where(channel, len(values)))
             if error is not None:
                 self._finish(channel, values, each)
                 values = []
@@ -401,13 +401,15 @@ class Processes(Driver):
             os.close(fd)
 
 
-def _unloadable(failure: BaseException) -> RemoteError:
+def _unloadable(failure: BaseException, name: str, index: int, pid: int | None) -> RemoteError:
+    text = words(failure)
     error = RemoteError(
-        f"the result came back but could not be unpickled here: {type(failure).__name__}: {failure}",
+        f"the result came back but could not be unpickled here: {type(failure).__name__}: {text}",
         type_name=f"{type(failure).__module__}.{type(failure).__qualname__}",
-        text=str(failure),
+        text=text,
     )
     error.__cause__ = failure
+    error.add_note(f"returned by {name}, input {index}, in worker {pid}")
     return error
 
 

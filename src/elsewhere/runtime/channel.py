@@ -5,9 +5,11 @@ Rule: bytes and records; what they mean for calls is the driver's business. No c
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import socket
+import weakref
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -58,6 +60,7 @@ class Channel:
         page_fd = make_memory(Page.SIZE)
         self.page = Page(page_fd)
         self.child_fds = [child.detach(), page_fd]
+        _open.add(self)
 
     def launched(self) -> None:
         """The worker has its copies: let go of ours."""
@@ -174,3 +177,17 @@ class Channel:
     def running(self) -> tuple[int, float]:
         """Calls begun so far, and when (`time.monotonic`) the last of them began."""
         return self.page.words[STARTED], self.page.words[SINCE] / 1e9
+
+
+_open: weakref.WeakSet[Channel] = weakref.WeakSet()
+
+
+def _let_go() -> None:
+    """In a forked copy of the caller: a copy of a channel would hide from its worker that the caller has gone."""
+    for channel in list(_open):
+        with contextlib.suppress(OSError):
+            channel.sock.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)

@@ -71,6 +71,7 @@ class Calls:
         pool, arguments = self._pool, (tuple(args), dict(kwds or {}))
         if callback is None and error_callback is None:
             return pool._submit(func, *arguments, self._options)
+        _check_callable(func)
         job = CallbackJob(func, self._options, pool._driver, callback, error_callback)
         return pool._submit_to(job, arguments)
 

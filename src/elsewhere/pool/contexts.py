@@ -18,14 +18,15 @@ A context object of multiprocessing means its start method.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 __all__ = ["METHODS", "Context", "get_context", "start_method"]
 
-METHODS = ("forkserver", "spawn", "fork")
+Method = Literal["forkserver", "spawn", "fork"]
+METHODS: tuple[Method, ...] = ("forkserver", "spawn", "fork")
 
 
-def start_method(context: Any) -> str:
+def start_method(context: Any) -> Method:
     """The start method that a ``context=`` argument names.
 
     Raises:
@@ -39,9 +40,10 @@ def start_method(context: Any) -> str:
         if ask is None:
             raise TypeError(f"context is a start method's name or a context of multiprocessing, not {context!r}")
         context = ask()
-    if context not in METHODS:
-        raise ValueError(f"cannot find context for {context!r}: it is one of {', '.join(map(repr, METHODS))}")
-    return str(context)
+    for method in METHODS:
+        if context == method:
+            return method
+    raise ValueError(f"cannot find context for {context!r}: it is one of {', '.join(map(repr, METHODS))}")
 
 
 class Context:

@@ -6,7 +6,7 @@ Rule: when the iterator is gone, so is its work.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from elsewhere.pool.results import Raised
 from elsewhere.pool.stream import NOTHING, StreamJob
@@ -76,9 +76,9 @@ class ImapIterator(Iterator[T], AsyncIterator[T], Generic[T]):
     def _open(self, value: Any) -> T:
         if type(value) is Raised:
             if self._job.return_exceptions:
-                return value.error  # type: ignore[return-value]
+                return cast(T, value.error)
             raise value.error
-        return value  # type: ignore[no-any-return]
+        return cast(T, value)
 
     def close(self) -> None:
         """Drop what is left."""

@@ -232,6 +232,11 @@ class Pool(Calls):
         else:
             self._driver.forget(job, index)
 
+    @property
+    def stops_running(self) -> bool:
+        """Can a call be stopped while it is being executed? Not in threads, nor inline."""
+        return self._driver.stops_running_calls
+
     def is_running(self, job: Any, index: int) -> bool:
         """Is this call being executed right now?"""
         if isinstance(job, MapJob):

@@ -213,7 +213,7 @@ class MapJob(CallJob):
 def _attach(error: BaseException, values: list[Any]) -> None:
     """Let the one error that is raised carry all results."""
     try:
-        error.results = values  # type: ignore[attr-defined]
+        error.results = values  # type: ignore[attr-defined]  # it is added to the user's exception
     except Exception:  # noqa: BLE001 - a class with slots; the results are then only in return_exceptions=True
         return
 

@@ -75,6 +75,6 @@ def _dump(signum: int, frame: Any) -> None:
     with contextlib.suppress(Exception):
         faulthandler.dump_traceback(sys.__stderr__ or 2, all_threads=True)
     for pool in list(_pools):
-        send = getattr(pool._driver, "signal_workers", None)
-        if send is not None and pool._pid == os.getpid():
-            send(signal.SIGUSR1)
+        dump = getattr(pool._driver, "dump_workers", None)
+        if dump is not None and pool._pid == os.getpid():
+            dump()

@@ -13,14 +13,14 @@ from elsewhere.errors import RemoteError
 
 __all__ = ["GetTimeout", "MaybeEncodingError", "RemoteTraceback"]
 
-RemoteTraceback: type[Exception] = multiprocessing.pool.RemoteTraceback  # type: ignore[attr-defined]
+RemoteTraceback: type[Exception] = multiprocessing.pool.RemoteTraceback  # type: ignore[attr-defined]  # not in the stubs
 
 
 class GetTimeout(TimeoutError, multiprocessing.TimeoutError):
     """``get(timeout)`` waited long enough; the call goes on."""
 
 
-class MaybeEncodingError(RemoteError, multiprocessing.pool.MaybeEncodingError):  # type: ignore[name-defined, misc]  # private in the stubs
+class MaybeEncodingError(RemoteError, multiprocessing.pool.MaybeEncodingError):  # type: ignore[name-defined, misc]  # not in the stubs
     """The function's result cannot be pickled, so it could not come back.
 
     Attributes:
@@ -29,10 +29,11 @@ class MaybeEncodingError(RemoteError, multiprocessing.pool.MaybeEncodingError): 
     """
 
     def __init__(self, exc: Any, value: Any) -> None:
-        RemoteError.__init__(self, f"the result {value} cannot be pickled: {exc}", text=str(exc))
-        self.exc = str(exc)
+        Exception.__init__(self, str(exc), str(value))  # both bases' own take other arguments
+        self.exc = self.text = str(exc)
         self.value = str(value)
-        self.args = (self.exc, self.value)
+        self.type_name = "multiprocessing.pool.MaybeEncodingError"
+        self.traceback = ""
 
     def __str__(self) -> str:
         return f"Error sending result: '{self.value}'. Reason: '{self.exc}'"

@@ -23,11 +23,13 @@ from collections.abc import Callable
 from typing import Any
 
 from elsewhere.errors import InternalError, PoolClosed
-from elsewhere.runtime.jobs import CallJob
-from elsewhere.sansio.jobs import Action, Failed, Job
+from elsewhere.runtime.jobs import CallJob, ours
+from elsewhere.sansio.jobs import Failed, Job, Order
 from elsewhere.sansio.scheduler import Scheduler, Span
 
 __all__ = ["Driver"]
+
+LONGEST_WAIT = 3600.0  # seconds; the system calls overflow at some hundred hours
 
 _log = logging.getLogger("elsewhere")
 
@@ -157,7 +159,7 @@ class Driver:
             return
         at = self._next_timer()
         try:
-            self._wait(None if at is None else max(0.0, at - time.monotonic()))
+            self._wait(None if at is None else min(max(0.0, at - time.monotonic()), LONGEST_WAIT))
         finally:
             self._asleep = False
 
@@ -171,12 +173,12 @@ class Driver:
         actions = self.scheduler.actions
         while actions:
             action = actions.popleft()
-            if type(action) is Failed:
+            if isinstance(action, Failed):
                 self._tell_failed(action)
             else:
                 self._perform(action)
 
-    def _perform(self, action: Action) -> None:
+    def _perform(self, action: Order) -> None:
         raise NotImplementedError
 
     def _wait(self, timeout: float | None) -> None:
@@ -188,7 +190,9 @@ class Driver:
 
     def _over(self) -> bool:
         scheduler = self.scheduler
-        return scheduler.closing and not scheduler.unfinished and not scheduler.peers and not self._inbox
+        if not scheduler.closing or scheduler.unfinished or scheduler.peers:
+            return False
+        return not self._inbox and not scheduler.actions
 
     def _clean_up(self) -> None:
         """Give back what the driver held; called once, on its thread, at the end."""
@@ -220,13 +224,13 @@ class Driver:
         for job, lo, hi in spans:
             if job is not None:
                 whole = at == 0 and hi - lo == len(values)
-                job.deliver(lo, hi, values if whole else values[at : at + hi - lo])  # type: ignore[attr-defined]
+                ours(job).deliver(lo, hi, values if whole else values[at : at + hi - lo])
                 self.succeeded += hi - lo
             at += hi - lo
 
     def _tell_failed(self, action: Failed) -> None:
         self.failed += 1
-        action.job.fail(action.index, action.error, action.attempts)  # type: ignore[attr-defined]
+        ours(action.job).fail(action.index, action.error, action.attempts)
 
     def _turn_away(self) -> None:
         """Calls that were posted while the driver ended fail: nobody will look at the inbox again."""

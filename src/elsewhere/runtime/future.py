@@ -31,6 +31,10 @@ _log = logging.getLogger("elsewhere")
 class Owner(Protocol):
     """Where a future's call is."""
 
+    @property
+    def stops_running(self) -> bool:
+        """Can a call be stopped while it is being executed?"""
+
     def forget(self, job: Any, index: int) -> None:
         """Nobody wants this call any more: never begin it, or stop it if it runs."""
 
@@ -81,7 +85,8 @@ class Future(_Future[T], Generic[T]):
         killed if it does not come back within the pool's grace. A running call in a thread cannot be stopped: False.
         """
         owner, job = self._owner, self._job
-        if self._state not in DONE and not self._stops_running and self.running():
+        stops = self._stops_running and (owner is None or owner.stops_running)
+        if self._state not in DONE and not stops and self.running():
             return False
         if self._tell(CANCELLED, None, None) and owner is not None:
             owner.forget(job, self._index)
@@ -106,7 +111,8 @@ class Future(_Future[T], Generic[T]):
             try:
                 if self._exception is not None:
                     raise self._exception
-                return self._result  # type: ignore[no-any-return]
+                value: T = self._result
+                return value
             finally:
                 self = None  # type: ignore[assignment]  # noqa: PLW0642 - breaks the cycle through the exception's traceback
         return super().result(timeout)

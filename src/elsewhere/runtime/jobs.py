@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from elsewhere.call import Options, function_name
 from elsewhere.sansio.frames import Shape
@@ -16,7 +16,7 @@ from elsewhere.sansio.jobs import Job
 if TYPE_CHECKING:
     from elsewhere.runtime.packing import Packed, Packer
 
-__all__ = ["CallJob"]
+__all__ = ["CallJob", "ours"]
 
 
 class CallJob(Job):
@@ -69,3 +69,8 @@ class CallJob(Job):
     def abort(self, error: BaseException) -> None:
         """Fail every call whose outcome is not told."""
         raise NotImplementedError
+
+
+def ours(job: Job) -> CallJob:
+    """A job that came back from the scheduler: it holds no others than a driver gave it."""
+    return cast(CallJob, job)

@@ -18,7 +18,8 @@ kept whatever happens to the worker. The socket is only the doorbell.
 
 A *segment* holds the results of many calls, each pickled alone, as bare opcodes: the pool loads them with one call
 as MARK, items, LIST, STOP. It grows in place: one aligned store of OPEN publishes a further result. OPEN names the
-offset it speaks of, so after TAIL has moved on it means nothing; no order between the two stores is needed.
+offset it speaks of, so after TAIL has moved on it means nothing; no order between the two stores is needed. It is
+cleared all the same, later, because its 24 bits of offset come round again every 128 MiB.
 
 Order of memory: the pool reads what a frame on the socket told it (the system calls order that), what a dead worker
 left (its exit orders that), or what it saw itself one look earlier; aligned stores of 8 bytes are plain moves.
@@ -158,6 +159,7 @@ class Writer:
             self._ring_words[self._at // 8] = SEGMENT << 56 | self._calls << 32 | self._size
             size, self._calls, self._size = self._size, 0, 0
             self._move(self._tail + 8 + (size + 7 & ~7))
+            self._words[OPEN] = 0
 
     def append(self, opcodes: bytes) -> bool:
         """Add one result to the open segment; False if there is no room now."""

@@ -106,8 +106,10 @@ def split_run(payload: memoryview, calls: int) -> tuple[tuple[bytes, ...], list[
     Raises:
         ProtocolError: the lengths do not add up.
     """
-    (needs,) = struct.unpack_from("=I", payload)
+    (needs,) = struct.unpack_from("=I", payload) if len(payload) >= 4 else (0,)
     at = 4 + needs * DIGEST
+    if len(payload) < at + 8 * calls:
+        raise ProtocolError(f"a run of {calls} calls and {needs} needs has only {len(payload)} bytes")
     wanted = tuple(bytes(payload[4 + i * DIGEST : 4 + (i + 1) * DIGEST]) for i in range(needs))
     lengths = array("Q", payload[at : at + 8 * calls].tobytes())
     at += 8 * calls
@@ -115,7 +117,7 @@ def split_run(payload: memoryview, calls: int) -> tuple[tuple[bytes, ...], list[
     for length in lengths:
         bodies.append(payload[at : at + length])
         at += length
-    if len(lengths) != calls or at != len(payload):
+    if at != len(payload):
         raise ProtocolError(f"a run of {calls} calls says {at} bytes and has {len(payload)}")
     return wanted, bodies
 

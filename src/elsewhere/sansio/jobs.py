@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from elsewhere.call import Retry
 
-__all__ = ["Action", "Failed", "Interrupt", "Job", "Kill", "Observe", "Retire", "Run", "Send", "Skip", "Start", "Stop"]
+__all__ = ["Action", "Failed", "Interrupt", "Job", "Kill", "Observe", "Order", "Retire", "Run", "Send", "Skip", "Start"]
+__all__ += ["Stop"]
 
 
 class Job:
@@ -117,4 +118,5 @@ class Failed:
     attempts: int
 
 
-Action = Start | Send | Skip | Observe | Interrupt | Stop | Kill | Retire | Failed
+Order = Start | Send | Skip | Observe | Interrupt | Stop | Kill | Retire  # to a worker
+Action = Order | Failed

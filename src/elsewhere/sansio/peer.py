@@ -20,6 +20,7 @@ class State(enum.Enum):
     STARTING = enum.auto()
     READY = enum.auto()
     LEAVING = enum.auto()  # told that no more calls will come
+    KILLED = enum.auto()  # its end has not been reported yet
 
 
 class Peer:
@@ -93,6 +94,15 @@ class Peer:
             if run.job is job:
                 yield from zip(range(run.lo, run.hi), range(ordinal, ordinal + run.hi - run.lo), strict=True)
             ordinal += run.hi - run.lo
+
+    def call_at(self, ordinal: int) -> tuple[Job, int] | None:
+        """The call that has this ordinal; None if it is answered, or not handed over yet."""
+        ahead = ordinal - self.done - 1
+        for run in self.held if ahead >= 0 else ():
+            if ahead < run.hi - run.lo:
+                return run.job, run.lo + ahead
+            ahead -= run.hi - run.lo
+        return None
 
     def ordinal_of(self, job: Job, index: int) -> int | None:
         """Where in its life it has, or will have, a call; None if it does not hold it."""

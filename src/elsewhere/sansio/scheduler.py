@@ -25,7 +25,7 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Iterator
-from math import ceil
+from math import ceil, inf
 
 from elsewhere.errors import CallTimeout, ElsewhereError, PoolClosed, WorkerStartError
 from elsewhere.sansio.jobs import Action, Failed, Interrupt, Job, Kill, Observe, Retire, Run, Send, Skip, Start, Stop
@@ -56,9 +56,7 @@ class Scheduler:
         broken: the error that every call gets since workers cannot start; None while they can.
     """
 
-    def __init__(
-        self, size: int, *, lifetime: int | None = None, grace: float = 0.2, budget: float = BUDGET
-    ) -> None:
+    def __init__(self, size: int, *, lifetime: int | None = None, grace: float = 0.2, budget: float = BUDGET) -> None:
         self.size = size
         self.lifetime = lifetime
         self.grace = grace
@@ -72,10 +70,11 @@ class Scheduler:
         self.closing = self.terminated = False
         self._ready: deque[Run] = deque()
         self._delayed: list[tuple[float, int, Job, int]] = []
-        self._timed: set[Peer] = set()
+        self._timed: dict[Peer, None] = {}  # a set in a fixed order: the same events give the same actions
         self._keys = itertools.count(1)
         self._order = itertools.count()
         self._start_failures: list[str] = []
+        self._end_at = inf  # when workers that are still there are killed: `grace` after `terminate`
 
     # ---- what users want -----------------------------------------------------------------------------------------
 
@@ -85,6 +84,8 @@ class Scheduler:
 
     def add(self, job: Job, lo: int, hi: int, now: float) -> None:
         """Calls `lo` up to but not including `hi` of a job are ready to go."""
+        if lo >= hi:
+            return  # an empty run at the front of the queue would never be handed over, nor anything behind it
         self.unfinished += hi - lo
         if self.broken is not None or self.terminated:
             error = self.broken or PoolClosed("the pool was terminated before this call started")
@@ -102,11 +103,12 @@ class Scheduler:
         """Forget one call, interrupting it if it runs; False if its outcome is already told."""
         if index in job.settled:
             return False
-        for run in self._ready:
+        for at, run in enumerate(self._ready):
             if run.job is job and run.lo <= index < run.hi:
-                self._ready.remove(run)
-                pieces = [Run(job, run.lo, index), Run(job, index + 1, run.hi)]
-                self._ready.extendleft(piece for piece in reversed(pieces) if piece.lo < piece.hi)
+                del self._ready[at]
+                for piece in (Run(job, index + 1, run.hi), Run(job, run.lo, index)):  # where it was, not in front
+                    if piece.lo < piece.hi:
+                        self._ready.insert(at, piece)
                 self._over(job, index)
                 return True
         for entry in self._delayed:
@@ -149,12 +151,11 @@ class Scheduler:
         if self.terminated:
             return
         self.closing = self.terminated = True
-        error = PoolClosed("the pool was terminated before this call started")
-        self._abandon(error)
+        self._end_at = now + self.grace
+        self._abandon(PoolClosed("the pool was terminated before this call started"))
         for peer in self.peers.values():
             self.actions.append(Stop(peer.key))
-            peer.kill_at = now + self.grace
-            self._timed.add(peer)
+            self._kill_at(peer, self._end_at)
 
     # ---- what workers did ----------------------------------------------------------------------------------------
 
@@ -200,30 +201,32 @@ class Scheduler:
         self._measure(job, 1, seconds)
         if peer.interrupted == peer.done and not peer.cancelled:
             error = self._too_late(job)
-        self._fault(job, index, error, now)
+        again = self._fault(job, index, error, now)
         self._relieve(peer, now)
+        if again:  # this worker may have no room for it while another is idle
+            self._deal(now)
 
     def observed(self, key: int, started: int, since: float, now: float) -> None:
-        """The worker has begun `started` calls, the last of them at `since`; its answers so far have been told."""
+        """The worker has begun `started` calls, the last of them at `since`.
+
+        Answers that came just before the look may not be told yet, so it need not be in the first call it holds.
+        """
         peer = self.peers.get(key)
-        if peer is None or not peer.held:
+        if peer is None or peer.state is State.KILLED or not peer.held or (started and peer.interrupted == started):
             return
-        if started == peer.done:  # between two calls
-            self._check(peer, self._next_check(peer, now))
-            return
-        job, index = peer.first
-        cancelled = index in job.settled
-        deadline = since + job.timeout if job.timeout is not None else None
-        if peer.interrupted == started:
-            peer.check_at = None
-        elif cancelled or (deadline is not None and now >= deadline):
-            peer.interrupted, peer.cancelled, peer.kill_at, peer.check_at = started, cancelled, now + self.grace, None
-            self._timed.add(peer)
-            self.actions.append(Interrupt(key, started, cancelled))
-            if not cancelled:
-                self._time_out(job, index)
-        else:
-            self._check(peer, deadline if deadline is not None else self._next_check(peer, now))
+        deadline = inf
+        if (call := peer.call_at(started)) is not None:
+            job, index = call
+            cancelled = index in job.settled
+            deadline = inf if job.timeout is None else since + job.timeout
+            if cancelled or now >= deadline:
+                peer.interrupted, peer.cancelled = started, cancelled
+                self._kill_at(peer, now + self.grace)
+                self.actions.append(Interrupt(key, started, cancelled))
+                if not cancelled:
+                    self._time_out(job, index)
+                return
+        self._check_at(peer, min(deadline, self._next_check(peer, now)))
 
     def lost(self, key: int, started: int, error: ElsewhereError, now: float) -> None:
         """The worker is certainly gone, its answers have been told; it had begun `started` calls.
@@ -231,7 +234,10 @@ class Scheduler:
         The one it was in gets `error`; those it had not begun go back to the front of the queue.
         """
         peer = self.peers.pop(key)
-        self._timed.discard(peer)
+        self._timed.pop(peer, None)
+        kept = [action for action in self.actions if isinstance(action, Failed) or action.worker != key]
+        self.actions.clear()  # its last answers may have brought it calls that were not sent yet
+        self.actions.extend(kept)
         expected = peer.state is State.LEAVING or self.terminated
         self.lost_workers += not expected
         if peer.held and started > peer.done:
@@ -245,7 +251,6 @@ class Scheduler:
             self._start_failed(str(error), error)
         self._staff()
         self._deal(now)
-        self._leave_if_done()
 
     # ---- time ----------------------------------------------------------------------------------------------------
 
@@ -261,22 +266,17 @@ class Scheduler:
         for peer in list(self._timed):
             if peer.kill_at is not None and now >= peer.kill_at:
                 peer.kill_at = peer.check_at = None
+                peer.state = State.KILLED
                 self.actions.append(Kill(peer.key))
             elif peer.check_at is not None and now >= peer.check_at:
                 peer.check_at = None
                 self.actions.append(Observe(peer.key))
             if peer.check_at is None and peer.kill_at is None:
-                self._timed.discard(peer)
+                self._timed.pop(peer, None)
         while self._delayed and self._delayed[0][0] <= now:
             _, _, job, index = heapq.heappop(self._delayed)
             self._ready.append(Run(job, index, index + 1))
         self._deal(now)
-
-    def _check(self, peer: Peer, at: float | None) -> None:
-        """Look at `at` which call the worker is in."""
-        peer.check_at = at
-        if at is not None:
-            self._timed.add(peer)
 
     # ---- dealing -------------------------------------------------------------------------------------------------
 
@@ -313,8 +313,8 @@ class Scheduler:
                 ready.popleft()
             peer.hold(run.job, lo, run.lo)
             self.actions.append(Send(peer.key, run.job, lo, run.lo))
-            if run.job.timeout is not None and peer.check_at is None:
-                self._check(peer, now + run.job.timeout)
+            if run.job.timeout is not None:
+                self._check_at(peer, now + run.job.timeout)
 
     def _room(self, peer: Peer, job: Job) -> int:
         """How many more calls of this job the worker may hold."""
@@ -324,23 +324,31 @@ class Scheduler:
             return job.chunk if room and peer.outstanding <= (job.chunk if small else 0) else 0
         if job.seconds is None:
             return min(room, 0 if peer.outstanding else 1)
+        if not peer.outstanding:
+            return min(room, max(1, min(self._share(job, 0.0), job.answered, MOST)))
         load = peer.load()
-        if peer.outstanding and (load > self.budget / 2 or peer.outstanding > MOST // 2):  # top up by halves
+        if load > self.budget / 2 or peer.outstanding > MOST // 2:  # top up by halves
             return 0
-        share = ceil((self.budget - load) / max(job.seconds, 1e-9))
-        return min(room, max(1, min(share, job.answered, MOST - peer.outstanding)))
+        return min(room, self._share(job, load), min(job.answered, MOST) - peer.outstanding)
+
+    def _share(self, job: Job, load: float) -> int:
+        """How many calls of a job fill the budget up."""
+        return ceil((self.budget - load) / max(job.seconds or 0.0, 1e-9))
 
     def _measure(self, job: Job, count: int, seconds: float) -> None:
+        """Answers that were found by looking, or skipped, come without a time: 0 says nothing."""
         job.answered += count
-        job.seconds = seconds if job.seconds is None else job.seconds + (seconds - job.seconds) / 2
+        if seconds > 0:
+            job.seconds = seconds if job.seconds is None else job.seconds + (seconds - job.seconds) / 2
 
     def _relieve(self, peer: Peer, now: float) -> None:
         """The worker has answered something: it may have room now, and what it was interrupted in may be over."""
         if peer.interrupted and peer.done >= peer.interrupted:
             peer.interrupted, peer.cancelled = 0, False
-            peer.kill_at = now + self.grace if self.terminated else None
-            if peer.held:
-                self._check(peer, now if peer.holds_settled() else self._next_check(peer, now))
+            peer.kill_at = None
+            if self.terminated:
+                self._kill_at(peer, self._end_at)
+            self._check_at(peer, self._next_check(peer, now))
         if peer.left == 0 and not peer.held and peer.state is State.READY:
             self._retire(peer)
             self._staff()
@@ -384,8 +392,7 @@ class Scheduler:
         job.settled.add(index)
         self._over(job, index)
         self.actions.append(Skip(peer.key, ordinal, ordinal))
-        if peer.check_at is None or peer.check_at > now:
-            self._check(peer, now)
+        self._check_at(peer, now)
 
     def _time_out(self, job: Job, index: int) -> None:
         """A call is past its deadline: say so at once, unless it is to be run again when its worker is free of it."""
@@ -396,22 +403,39 @@ class Scheduler:
             self.actions.append(Failed(job, index, error, failures))
             self._over(job, index)
 
-    def _fault(self, job: Job, index: int, error: BaseException, now: float) -> None:
-        """A run of one call failed and its worker is free of it: repeat it or give it up."""
+    def _fault(self, job: Job, index: int, error: BaseException, now: float) -> bool:
+        """A run of one call failed and its worker is free of it: repeat it or give it up.
+
+        Returns:
+            whether it is ready to be handed over again.
+        """
         if index in job.settled:
             job.settled.discard(index)
-            return
+            return False
         failures = job.failures.get(index, 0) + 1
-        if job.retry is not None and not self.terminated and self.broken is None and job.retry.wants(error, failures):
+        delay = None if self.terminated or self.broken is not None else self._delay(job, error, failures)
+        if delay is not None:
             job.failures[index] = failures
             self.retried += 1
-            if not (delay := job.retry.delay(failures)):
+            if not delay:
                 self._ready.append(Run(job, index, index + 1))
-                return
+                return True
             heapq.heappush(self._delayed, (now + delay, next(self._order), job, index))
-            return
+            return False
         self.actions.append(Failed(job, index, error, failures))
         self._over(job, index)
+        return False
+
+    @staticmethod
+    def _delay(job: Job, error: BaseException, failures: int) -> float | None:
+        """Seconds until a failed call is repeated, None for never."""
+        if job.retry is None or not job.retry.wants(error, failures):
+            return None
+        try:
+            return job.retry.delay(failures)
+        except Exception as failure:  # noqa: BLE001 - backoff is the user's function: it fails this call, not the pool
+            error.add_note(f"not repeated: Retry(backoff=...) raised {failure!r}")
+            return None
 
     def _give_up(self, job: Job, indexes: range, error: BaseException) -> None:
         """Calls that will never start fail."""
@@ -448,11 +472,11 @@ class Scheduler:
             self._give_up(job, range(index, index + 1), error)
 
     def _start_failed(self, reason: str, error: ElsewhereError) -> None:
+        if self.broken is not None:
+            return
         self._start_failures.append(reason)
         alike = self._start_failures[-SAME_START_FAILURES:]
-        if len(self._start_failures) >= START_FAILURES or (
-            len(alike) == SAME_START_FAILURES and len(set(alike)) == 1
-        ):
+        if len(self._start_failures) >= START_FAILURES or (len(alike) == SAME_START_FAILURES and len(set(alike)) == 1):
             times = len(self._start_failures)
             self.broken = WorkerStartError(f"{times} workers in a row failed to start: {reason}")
             self.broken.__cause__ = error.__cause__ or error
@@ -462,8 +486,25 @@ class Scheduler:
     def _too_late(job: Job) -> CallTimeout:
         return CallTimeout(f"the call ran longer than its timeout of {job.timeout:g} s")
 
-    @staticmethod
-    def _next_check(peer: Peer, now: float) -> float | None:
-        """A call that has not begun yet cannot be late before its whole timeout has passed."""
+    def _next_check(self, peer: Peer, now: float) -> float:
+        """When to look next at a worker whose present call is in time.
+
+        A call that has not begun yet cannot be late before its whole timeout has passed. One that nobody wants may have
+        begun in the moment when it was to be skipped.
+        """
         timeouts = [run.job.timeout for run in peer.held if run.job.timeout is not None]
-        return now + min(timeouts) if timeouts else None
+        if peer.holds_settled():
+            timeouts.append(self.grace)
+        return now + min(timeouts, default=inf)
+
+    def _check_at(self, peer: Peer, at: float) -> None:
+        """Look at a worker at this time, or earlier if that is planned already."""
+        if at < inf and peer.state is not State.KILLED and (peer.check_at is None or at < peer.check_at):
+            peer.check_at = at
+            self._timed[peer] = None
+
+    def _kill_at(self, peer: Peer, at: float) -> None:
+        """Kill a worker at this time, or earlier if that is planned already."""
+        if peer.state is not State.KILLED and (peer.kill_at is None or at < peer.kill_at):
+            peer.kill_at = at
+            self._timed[peer] = None

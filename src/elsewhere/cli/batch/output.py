@@ -24,7 +24,7 @@ from elsewhere.cli.ending import Problem, ReaderGone, WrongUsage
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # Windows has none
 
 __all__ = ["Appender", "Stream", "cannot_write", "claim", "open_plain", "replace", "truncate"]
 

@@ -88,7 +88,7 @@ def _find(target: Target) -> Callable[..., Any]:
             raise WrongUsage(_not_there(target, part, found)) from None
     if not callable(found):
         raise WrongUsage(f"{target.label} is of type {type(found).__name__}, which cannot be called.")
-    return found  # type: ignore[no-any-return]
+    return found  # type: ignore[no-any-return]  # callable, which was checked
 
 
 def _import(target: Target) -> ModuleType:

@@ -44,14 +44,14 @@ def make_driver(
         raise TypeError(f"initializer must be a callable, not {initializer!r}")
     if not grace >= 0:
         raise ValueError(f"grace is a number of seconds from 0 up, not {grace!r}")
-    start = {"initializer": initializer, "initargs": initargs}
+    start: Any = {"initializer": initializer, "initargs": initargs}
     if where == "processes":
         from elsewhere.pool.contexts import start_method
         from elsewhere.pool.places.processes import Processes
 
         size = size or available()
         scheduler = Scheduler(size, lifetime=lifetime, grace=grace, budget=BUDGET)
-        return size, Processes(scheduler, name, method=start_method(context), preload=preload, **start)  # type: ignore[arg-type]
+        return size, Processes(scheduler, name, method=start_method(context), preload=preload, **start)
     if where == "threads":
         from elsewhere.pool.places.threads import Threads
 

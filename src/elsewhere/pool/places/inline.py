@@ -14,8 +14,9 @@ from typing import Any
 
 from elsewhere.errors import CallTimeout, WorkerLost
 from elsewhere.pool.places.threads import LocalDriver, add_note, call_item
-from elsewhere.runtime.jobs import CallJob
-from elsewhere.sansio.jobs import Action, Retire, Send, Start, Stop
+from elsewhere.runtime.driver import LONGEST_WAIT
+from elsewhere.runtime.jobs import CallJob, ours
+from elsewhere.sansio.jobs import Order, Retire, Send, Start, Stop
 from elsewhere.sansio.scheduler import Scheduler
 
 __all__ = ["Inline"]
@@ -57,7 +58,7 @@ class Inline(LocalDriver):
             if at is None:
                 break
             if (pause := at - time.monotonic()) > 0:
-                threading.Event().wait(pause)  # a retry's backoff: there is nobody else to wait
+                threading.Event().wait(min(pause, LONGEST_WAIT))  # a retry's backoff: there is nobody else to wait
             scheduler.tick(time.monotonic())
         if self._over():
             self._ended.set()
@@ -71,12 +72,13 @@ class Inline(LocalDriver):
         """Callbacks too run at once."""
         work()
 
-    def _perform(self, action: Action) -> None:
+    def _perform(self, action: Order) -> None:
         if isinstance(action, Start):
             self._inbox.append((self._ready, (action.worker,)))
         elif isinstance(action, Send):
+            self.scheduler.peers[action.worker].check_at = None  # nobody could look while it runs, nor need after it
             for index in range(action.lo, action.hi):
-                self._call(action.worker, action.job, index)  # type: ignore[arg-type]
+                self._call(action.worker, ours(action.job), index)
         elif isinstance(action, Retire | Stop):
             peer = self.scheduler.peers[action.worker]
             self._gone(action.worker, peer.done + (action.worker in self._calling), WorkerLost("the pool ended"))
@@ -92,12 +94,15 @@ class Inline(LocalDriver):
                 value = job.context.copy().run(call_item, job.fn, item, job.shape)
                 if asyncio.iscoroutine(value):
                     value = _run(value)
-            except Exception as failure:  # noqa: BLE001 - Ctrl-C and sys.exit in the caller's thread are the caller's
+            except BaseException as failure:
                 error = failure
                 add_note(error, job, index, item, "the caller's thread")
-            except BaseException as failure:
-                self._answer(key, None, failure, 0.0)
-                raise
+                if not isinstance(failure, Exception) and threading.current_thread() is threading.main_thread():
+                    # Ctrl-C or sys.exit: it ends what the caller is doing, and so the rest of this job.
+                    self.scheduler.drop(job, begin)
+                    self._answer(key, None, failure, 0.0)
+                    job.abort(failure)
+                    raise
             finally:
                 self._running = outer
                 self._calling.discard(key)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import deque
 from typing import Any
 
 from elsewhere.errors import CallCancelled, CallTimeout, ElsewhereError, WorkerLost, WorkerStartError
 from elsewhere.pool.places.threads import LocalDriver, add_note, call_item
-from elsewhere.runtime.jobs import CallJob
-from elsewhere.sansio.jobs import Action, Interrupt, Kill, Observe, Retire, Send, Start, Stop
+from elsewhere.runtime.jobs import CallJob, ours
+from elsewhere.sansio.jobs import Interrupt, Kill, Observe, Order, Retire, Send, Start, Stop
 from elsewhere.sansio.scheduler import Scheduler
 
 __all__ = ["Loop"]
@@ -27,6 +28,7 @@ class _Slot:
         self.since = 0.0
         self.task: asyncio.Task[None] | None = None
         self.stopped: ElsewhereError | None = None
+        self.waiting: deque[tuple[CallJob, int]] = deque()  # the rest of a chunk: calls of one slot go in order
 
 
 class Loop(LocalDriver):
@@ -47,13 +49,13 @@ class Loop(LocalDriver):
 
     def running(self) -> list[tuple[CallJob, int, int, float]]:
         """Job, index, slot and start of each call being executed."""
-        found = []
+        found: list[tuple[CallJob, int, int, float]] = []
         for key, slot in list(self._slots.items()):
             peer = self.scheduler.peers.get(key)
             if peer is not None and slot.started > peer.done and peer.held:
                 job, index = peer.first
-                found.append((job, index, key, slot.since))
-        return found  # type: ignore[return-value]
+                found.append((ours(job), index, key, slot.since))
+        return found
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -68,16 +70,16 @@ class Loop(LocalDriver):
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
 
-    def _perform(self, action: Action) -> None:
+    def _perform(self, action: Order) -> None:
         if isinstance(action, Start):
             self._slots[action.worker] = _Slot()
             self._loop.call_soon_threadsafe(self._open, action.worker)
             return
-        slot = self._slots.get(action.worker)  # type: ignore[union-attr]
+        slot = self._slots.get(action.worker)
         if slot is None:
             return
         if isinstance(action, Send):
-            self._loop.call_soon_threadsafe(self._begin, action.worker, slot, action.job, action.lo)  # type: ignore[arg-type]  # ours are CallJobs
+            self._loop.call_soon_threadsafe(self._begin, action.worker, slot, ours(action.job), action.lo, action.hi)
         elif isinstance(action, Observe):
             self.scheduler.observed(action.worker, slot.started, slot.since, time.monotonic())
         elif isinstance(action, Interrupt):
@@ -86,6 +88,7 @@ class Loop(LocalDriver):
         elif isinstance(action, Stop):
             self._loop.call_soon_threadsafe(self._halt, action.worker, slot)
         elif isinstance(action, Kill):
+            slot.waiting.clear()  # they are with other slots now
             self._gone(action.worker, slot.started, WorkerLost("the task did not end when it was cancelled"))
         elif isinstance(action, Retire):
             self._gone(action.worker, slot.started, WorkerLost("the slot ended"))
@@ -118,15 +121,21 @@ class Loop(LocalDriver):
         if slot.task is None:
             self.post(self._gone, key, slot.started, WorkerLost("the slot ended"))
         else:
-            self._stop(slot, slot.started, CallCancelled("the pool was terminated"))
+            self._stop(slot, slot.started, WorkerLost("the pool was terminated while it ran this call"))
 
-    def _begin(self, key: int, slot: _Slot, job: CallJob, index: int) -> None:
-        if self.scheduler.terminated:
+    def _begin(self, key: int, slot: _Slot, job: CallJob, lo: int, hi: int) -> None:
+        slot.waiting.extend((job, index) for index in range(lo, hi))
+        if slot.task is None:
+            self._next(key, slot)
+
+    def _next(self, key: int, slot: _Slot) -> None:
+        if self.scheduler.terminated or not slot.waiting:
             return
+        job, index = slot.waiting.popleft()
         slot.stopped = None
         slot.since = time.monotonic()
-        slot.started += 1
         slot.task = self._loop.create_task(self._call(key, slot, job, index), context=job.context.copy())
+        slot.started += 1  # not before: a task that is cancelled before its first step never answers
 
     async def _call(self, key: int, slot: _Slot, job: CallJob, index: int) -> None:
         value, error, item = None, None, None
@@ -145,6 +154,8 @@ class Loop(LocalDriver):
         self.post(self._answer, key, value, error, time.monotonic() - slot.since)
         if self.scheduler.terminated:
             self.post(self._gone, key, slot.started, WorkerLost("the pool was terminated"))
+        else:
+            self._next(key, slot)
 
     def _stop(self, slot: _Slot, ordinal: int, why: ElsewhereError) -> None:
         """Cancel the slot's task, if it is still in that call."""

@@ -7,6 +7,7 @@ reads or writes them.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pickle
 import selectors
@@ -18,22 +19,24 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from elsewhere.errors import ElsewhereError, RemoteError, WorkerLost, WorkerStartError, describe_exit
+from elsewhere.pool.contexts import Method
 from elsewhere.runtime.channel import Answer, Channel
 from elsewhere.runtime.driver import Driver
 from elsewhere.runtime.envelope import open_envelope, words
-from elsewhere.runtime.jobs import CallJob
+from elsewhere.runtime.jobs import CallJob, ours
 from elsewhere.runtime.launch import Exited, Launcher, ServerLost, Started
 from elsewhere.runtime.packing import Packed, Packer, loads_result
 from elsewhere.runtime.page import CLOSE, ERROR, PREFIX, SEGMENT, SKIPPED, STARTED, Record
 from elsewhere.runtime.worker.handles import sending
 from elsewhere.runtime.worker.surroundings import take_surroundings
 from elsewhere.sansio.frames import BATCHED, Reply, Shape, ToWorker, command, join_run
-from elsewhere.sansio.jobs import Action, Interrupt, Kill, Observe, Retire, Send, Skip, Start, Stop
+from elsewhere.sansio.jobs import Interrupt, Kill, Observe, Order, Retire, Send, Skip, Start, Stop
 from elsewhere.sansio.scheduler import Scheduler
 
 __all__ = ["Processes"]
 
 LOOK = 0.001  # seconds after a bell until answers that no bell will ring for are on the page: see `_look_later`
+DUMP = 0.05  # seconds for a worker to write its stacks, which are written in pieces that would mix with another's
 ATOMS = frozenset({int, float, bool, type(None)})
 TEXTS = frozenset({str, bytes})
 KINDS: dict[int, Literal["value", "args", "call"]] = {Shape.ONE: "value", Shape.STAR: "args", Shape.BOTH: "call"}
@@ -55,7 +58,7 @@ class Processes(Driver):
         scheduler: Scheduler,
         name: str,
         *,
-        method: str = "forkserver",
+        method: Method = "forkserver",
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
         preload: tuple[str, ...] = (),
@@ -71,6 +74,8 @@ class Processes(Driver):
         self._channels: dict[int, Channel] = {}
         self._numbers: dict[tuple[bytes, tuple[bytes, ...]], int] = {}
         self._next_number = 0
+        self._dumps: list[int] = []  # workers that are to write their stacks
+        self._dump_at: float | None = None
         self._selector = selectors.DefaultSelector()
         self._waker, self._wakee = socket.socketpair()
         for sock in (self._waker, self._wakee):
@@ -79,7 +84,7 @@ class Processes(Driver):
         self._selector.register(self._launcher.fileno(), selectors.EVENT_READ, self._reports)
 
     def _launch(self) -> Launcher:
-        return Launcher(self._method, self._preload, self._inherited)  # type: ignore[arg-type]
+        return Launcher(self._method, self._preload, self._inherited)
 
     def _pack_initializer(self, initializer: Any, initargs: tuple[Any, ...]) -> dict[str, Any]:
         """The initializer as the setup frame carries it; raises in the caller what pickling it raises."""
@@ -106,7 +111,9 @@ class Processes(Driver):
         assert job.packer is not None
         item, kind, packed = job.packer.item, KINDS[job.shape], []
         for index, value in enumerate(values, first):
-            packed.append(value if _plain_one(value) else item(value, lambda i=index: f"{input_name} {i}", kind))  # type: ignore[misc]
+            packed.append(
+                value if _plain_one(value) else item(value, functools.partial(_named, input_name, index), kind)
+            )
         job.mixed = True
         return packed
 
@@ -114,44 +121,53 @@ class Processes(Driver):
 
     def running(self) -> list[tuple[CallJob, int, int, float]]:
         """Job, index, pid and start of each call being executed."""
-        found = []
+        found: list[tuple[CallJob, int, int, float]] = []
         for key, channel in list(self._channels.items()):
             with contextlib.suppress(KeyError, IndexError, ValueError):  # it ends while we look
                 peer = self.scheduler.peers[key]
                 started, since = channel.running()
                 if started > peer.done:
                     job, index = peer.first
-                    found.append((job, index, channel.pid or 0, since))
-        return found  # type: ignore[return-value]
+                    found.append((ours(job), index, channel.pid or 0, since))
+        return found
 
     def workers(self) -> list[int]:
         """The workers' process ids."""
         return [channel.pid for channel in list(self._channels.values()) if channel.pid is not None]
 
-    def signal_workers(self, signum: int) -> None:
-        """Send a signal to every worker."""
-        self.post(self._signal_all, signum)
+    def dump_workers(self) -> None:
+        """Have each worker write its stacks to stderr, one after the other."""
+        self.post(self._dump_all)
 
-    def _signal_all(self, signum: int) -> None:
-        for key in self._channels:
-            self._launcher.signal(key, signum)
+    def _dump_all(self) -> None:
+        self._dumps = list(self._channels)
+        self._dump_at = time.monotonic()
+
+    def _dump_next(self, now: float) -> None:
+        key = self._dumps.pop(0)
+        self._dump_at = now + DUMP if self._dumps else None
+        channel = self._channels.get(key)
+        if channel is not None and channel.pid is not None:
+            with contextlib.suppress(OSError):
+                os.write(2, f"\nWorker {channel.pid}:\n".encode())  # where it writes, too
+            self._launcher.signal(key, signal.SIGUSR1)
 
     # ---- actions -------------------------------------------------------------------------------------------------
 
-    def _perform(self, action: Action) -> None:
+    def _perform(self, action: Order) -> None:
         if type(action) is Start:
             self._start_worker(action.worker)
-        elif (channel := self._channels.get(action.worker)) is None:  # type: ignore[union-attr]
+        elif (channel := self._channels.get(action.worker)) is None:
             return  # decided when its last answers were read; it was lost since, and what it held is dealt again
         elif type(action) is Send:
             self._send(channel, action)
         else:
             self._tell(channel, action)
 
-    def _tell(self, channel: Channel, action: Action) -> None:
+    def _tell(self, channel: Channel, action: Order) -> None:
         key = channel.key
         if type(action) is Observe:
-            self._handle_records(channel, channel.look(), 0.0)
+            self._look(channel)
             if key in self.scheduler.peers:
                 self.scheduler.observed(key, *channel.running(), time.monotonic())
         elif type(action) is Skip:
@@ -175,7 +191,7 @@ class Processes(Driver):
 
     def _send(self, channel: Channel, action: Send) -> None:
         """Hand a run over: definitions and function if the worker has not got them, then the calls."""
-        job: CallJob = action.job  # type: ignore[assignment]
+        job = ours(action.job)
         assert job.packed is not None
         assert job.packer is not None
         if len(channel.functions) + len(channel.definitions) > KNOWN:
@@ -240,15 +256,16 @@ class Processes(Driver):
 
     def _next_timer(self) -> float | None:
         times = [c.look_at for c in self._channels.values() if c.look_at is not None]
-        if (at := self.scheduler.next_timer()) is not None:
-            times.append(at)
+        times += [at for at in (self.scheduler.next_timer(), self._dump_at) if at is not None]
         return min(times, default=None)
 
     def _tick(self, now: float) -> None:
         for channel in list(self._channels.values()):
             if channel.look_at is not None and channel.look_at <= now:
                 channel.look_at = None
-                self._handle_records(channel, channel.look(), 0.0)
+                self._look(channel)
+        if self._dump_at is not None and self._dump_at <= now:
+            self._dump_next(now)
         self.scheduler.tick(now)
 
     # ---- answers -------------------------------------------------------------------------------------------------
@@ -262,6 +279,13 @@ class Processes(Driver):
             self._handle(channel, answer)
         if channel.eof:  # a hint only: the fork server says when and how it died
             self._selector.unregister(channel.sock)
+
+    def _look(self, channel: Channel) -> None:
+        """Read the answers that no bell has rung for; what their calls printed is on the socket, and comes first."""
+        state = channel.page.state()
+        if not channel.eof:
+            self._receive(channel)
+        self._handle_records(channel, channel.page.read(*state), 0.0)
 
     def _handle(self, channel: Channel, answer: Answer) -> None:
         if answer.kind == Reply.OUTPUT:
@@ -316,21 +340,24 @@ class Processes(Driver):
         """Name, index and worker of the call that is answered after `ahead` others."""
         for run in self.scheduler.peers[channel.key].held:
             if ahead < run.hi - run.lo:
-                return run.job.name, run.lo + ahead, channel.pid  # type: ignore[attr-defined]
+                return ours(run.job).name, run.lo + ahead, channel.pid
             ahead -= run.hi - run.lo
         return "a call", 0, channel.pid
 
     def _print(self, channel: Channel, answer: Answer) -> None:
         """Write out what a call printed, where the caller's own print would go now."""
-        text = answer.payload.decode("utf-8", "backslashreplace")
+        text = answer.payload.decode("utf-8", "surrogatepass")
         peer = self.scheduler.peers.get(channel.key)
-        context = peer.first[0].context if peer is not None and peer.held else None  # type: ignore[attr-defined]
+        context = ours(peer.first[0]).context if peer is not None and peer.held else None
         stream = sys.stderr if answer.stream == 2 else sys.stdout
         if stream is None:
             return
 
         def write() -> None:
-            stream.write(text)
+            try:
+                stream.write(text)
+            except UnicodeEncodeError as error:  # what this stream cannot hold is shown, as on stderr
+                stream.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
             stream.flush()
 
         with contextlib.suppress(Exception):  # a closed or broken stream must not stop the pool
@@ -358,7 +385,11 @@ class Processes(Driver):
         self._launcher = self._launch()
         self._selector.register(self._launcher.fileno(), selectors.EVENT_READ, self._reports)
         for key in list(self._channels):
-            self._bury(key, self._channels[key].pid, -signal.SIGKILL if key in keys else None)
+            pid = self._channels[key].pid
+            if pid is not None and os.getpid() == 1:  # of a container: they are its orphans now
+                with contextlib.suppress(OSError):
+                    os.waitpid(pid, os.WNOHANG)
+            self._bury(key, pid, -signal.SIGKILL if key in keys else None)
 
     def _bury(self, key: int, pid: int | None, status: int | None) -> None:
         """A worker is certainly gone: what it finished counts, what it was in is lost."""
@@ -384,7 +415,7 @@ class Processes(Driver):
             call = ""
             if peer.held and started > peer.done:
                 job, index = peer.first
-                call = f"{job.name}, input {index}"  # type: ignore[attr-defined]
+                call = f"{ours(job).name}, input {index}"
             error = WorkerLost(exitcode=status, pid=pid, call=call)
         self.scheduler.lost(key, started, error, time.monotonic())
         channel.close()
@@ -430,3 +461,7 @@ def _plain_one(value: Any) -> bool:
     if kind in TEXTS:
         return len(value) <= LARGEST_PLAIN
     return kind is tuple and len(value) < 8 and all(type(part) is not tuple and _plain_one(part) for part in value)
+
+
+def _named(input_name: str, index: int) -> str:
+    return f"{input_name} {index}"

@@ -16,9 +16,9 @@ from typing import Any
 from elsewhere.call import describe_call
 from elsewhere.errors import ElsewhereError, WorkerLost, WorkerStartError
 from elsewhere.runtime.driver import Driver
-from elsewhere.runtime.jobs import CallJob
+from elsewhere.runtime.jobs import CallJob, ours
 from elsewhere.sansio.frames import Shape
-from elsewhere.sansio.jobs import Action, Interrupt, Kill, Observe, Retire, Send, Start, Stop
+from elsewhere.sansio.jobs import Interrupt, Kill, Observe, Order, Retire, Send, Start, Stop
 from elsewhere.sansio.scheduler import Scheduler
 
 __all__ = ["LocalDriver", "Threads", "add_note", "call_item"]
@@ -166,13 +166,13 @@ class Threads(LocalDriver):
 
     def running(self) -> list[tuple[CallJob, int, int, float]]:
         """Job, index, thread's number and start of each call being executed."""
-        found = []
+        found: list[tuple[CallJob, int, int, float]] = []
         for key, thread in list(self._threads.items()):
             peer = self.scheduler.peers.get(key)
             if peer is not None and thread.started > peer.done and peer.held:
                 job, index = peer.first
-                found.append((job, index, thread.thread.ident or key, thread.since))
-        return found  # type: ignore[return-value]
+                found.append((ours(job), index, thread.thread.ident or key, thread.since))
+        return found
 
     def _initialize(self, key: int) -> bool:
         """Run the initializer, in the new thread."""
@@ -187,17 +187,16 @@ class Threads(LocalDriver):
         self.post(self._ready, key)
         return True
 
-    def _perform(self, action: Action) -> None:
+    def _perform(self, action: Order) -> None:
         if isinstance(action, Start):
-            thread = self._threads[action.worker] = _Thread(self, action.worker)
-            thread.thread.start()
+            made = self._threads[action.worker] = _Thread(self, action.worker)
+            made.thread.start()
             return
-        thread_or_none = self._threads.get(action.worker)  # type: ignore[union-attr]
-        if thread_or_none is None:
+        thread = self._threads.get(action.worker)
+        if thread is None:
             return
-        thread = thread_or_none
         if isinstance(action, Send):
-            thread.hand((action.job, action.lo, action.hi))  # type: ignore[arg-type]
+            thread.hand((ours(action.job), action.lo, action.hi))
         elif isinstance(action, Observe):
             self.scheduler.observed(thread.key, thread.started, thread.since, time.monotonic())
         elif isinstance(action, Retire):

@@ -93,7 +93,7 @@ def take_signals(dispositions: Mapping[int, object]) -> None:
     """The signals as in a fresh interpreter; SIGINT stays blocked until `run` calls the entry."""
     signal.set_wakeup_fd(-1)
     for signum, handler in dispositions.items():
-        signal.signal(signum, handler)  # type: ignore[arg-type]
+        signal.signal(signum, handler)  # type: ignore[arg-type]  # it came from signal.getsignal
     signal.pthread_sigmask(signal.SIG_SETMASK, [signal.SIGINT])
 
 

@@ -219,7 +219,7 @@ def _reduces(kind: Any) -> bool:
 
 def _by_parts(obj: Any, kind: type) -> Reduced:
     """The instance as its class and attributes, where it would rather be a global's name."""
-    return copyreg.__newobj__, (kind,), getattr(obj, "__dict__", None) or None  # type: ignore[attr-defined]
+    return copyreg.__newobj__, (kind,), getattr(obj, "__dict__", None) or None  # type: ignore[attr-defined]  # missing in the stubs
 
 
 def _importable(namespace: dict[str, Any]) -> str | None:

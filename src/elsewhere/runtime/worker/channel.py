@@ -19,6 +19,7 @@ from elsewhere.sansio.frames import FROM_WORKER, TO_WORKER, Command, Parser, Rep
 __all__ = ["ATOMS", "Channel"]
 
 ATOMS = frozenset({int, float, bool, type(None), str, bytes})  # immutable, and pickled without a memo that matters
+BELL_NS = 200_000  # the oldest answer waits no longer for its bell
 LARGEST_ATOM = 4096  # bytes; larger ones are records of their own
 RECEIVE = 1 << 18
 
@@ -36,7 +37,9 @@ class Channel:
         self.page = page
         self.writer = Writer(page)
         self.words = page.words
-        self.mark = time.monotonic_ns()  # since when the worker has been busy, for the bell
+        self.mark = time.monotonic_ns()  # since when the worker has been busy
+        self.due = 0  # when the next bell is to be rung, if there is an answer to ring for
+        self.rung = 0  # calls whose answers have been rung for
         self._parser = Parser(TO_WORKER)
         self._frames: deque[bytes] = deque()
         self._sending = threading.Lock()
@@ -97,6 +100,16 @@ class Channel:
         """Say that there are answers on the page."""
         self.send(Reply.BELL, 0, b"", now - self.mark)
         self.mark = now
+        self.due = now + BELL_NS
+        self.rung = self.words[STARTED]
+
+    def awake(self, now: int) -> None:
+        """The worker has waited, and has calls now.
+
+        The first answer is rung for as soon as a second call begins, however long that one will take: the pool looks at
+        the page only after a bell.
+        """
+        self.mark, self.due = now, 0
 
     def send(self, kind: int, record: int = 0, data: bytes = b"", busy: int = 0) -> None:
         """Send a frame, whole and in order, from any thread; a pool that is gone is noticed by the next receive."""

@@ -27,7 +27,6 @@ from elsewhere.sansio.frames import BATCHED, SKIP_RANGE, Command, Reply, Shape, 
 
 __all__ = ["Loop"]
 
-BELL_NS = 200_000  # the oldest answer waits no longer for its bell
 MAYBE_ENCODING = "MaybeEncodingError"  # the envelope's type name for a result that nothing can pickle
 
 
@@ -80,7 +79,7 @@ class Loop:
         """From now on what is printed goes to the caller."""
         send = self._send_output
         self._outputs = [Output(1, "<stdout>", lambda text: send(1, text)), Output(2, "<stderr>", lambda t: send(2, t))]
-        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__ = self._outputs  # type: ignore[assignment, misc]
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__ = self._outputs  # type: ignore[assignment, misc]  # a TextIO in all that matters
 
     def finish_output(self) -> None:
         """Send lines that have no end yet."""
@@ -108,7 +107,7 @@ class Loop:
                 self.channel.bell(time.monotonic_ns())
                 if not self._fetch(wait=True):
                     return
-                self.channel.mark = time.monotonic_ns()
+                self.channel.awake(time.monotonic_ns())
 
     def _fetch(self, *, wait: bool) -> bool:
         """Queue the commands that are here; False at end-of-file. Skips are noted at once."""
@@ -184,18 +183,20 @@ class Loop:
         """The hot path: one plain argument each. Leaves it for `_one` wherever anything is out of the ordinary."""
         channel, words, clock = self.channel, self.channel.words, time.monotonic_ns
         append, dumps, has_mail = channel.writer.append, pickle.dumps, channel.has_mail
-        mark = channel.mark
+        due = channel.due
         printed, complained = (output.parts for output in self._outputs)
         for index, item in enumerate(items):
-            if has_mail() or self._skips:
+            if has_mail():
+                self._fetch(wait=False)
+            if self._skips:
                 for rest in items[index:]:
                     self._one(function, rest, Shape.ONE, None)
                 return
             words[SINCE] = now = clock()
-            words[STARTED] += 1
-            if now - mark > BELL_NS:
+            if now > due and words[STARTED] != channel.rung:
                 channel.bell(now)
-                mark = now
+                due = channel.due
+            words[STARTED] += 1
             try:
                 self.inside = True
                 value = function(item)
@@ -217,7 +218,7 @@ class Loop:
         if channel.has_mail():
             self._fetch(wait=False)
         channel.words[SINCE] = now = time.monotonic_ns()
-        if now - channel.mark > BELL_NS:
+        if now > channel.due and channel.words[STARTED] != channel.rung:
             channel.bell(now)
         channel.words[STARTED] += 1
         if self._skips and self._is_skipped(channel.words[STARTED]):

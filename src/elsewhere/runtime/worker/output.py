@@ -6,8 +6,10 @@ do not mix. What C code or a child process writes goes to the inherited file des
 
 from __future__ import annotations
 
+import codecs
 import io
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any
 
 __all__ = ["Output"]
@@ -25,10 +27,10 @@ class Output(io.TextIOBase):
         super().__init__()
         self._fd = fd
         self._send = send
-        self.parts: list[str] = []  # of a line that has no end yet
+        self.parts: dict[int, list[str]] = {}  # thread -> of its line that has no end yet
         self.name = name
         self.mode = "w"
-        self._buffer: io.BufferedWriter | None = None
+        self._buffer: _Bytes | None = None
 
     encoding = "utf-8"
     errors = "backslashreplace"
@@ -38,23 +40,23 @@ class Output(io.TextIOBase):
         """Keep text until its line is complete."""
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        thread = get_ident()
         end = max(text.rfind("\n"), text.rfind("\r")) + 1
         if end:
-            lines = "".join(self.parts) + text[:end]
-            self.parts.clear()
+            lines = "".join(self.parts.pop(thread, ())) + text[:end]
             if end < len(text):
-                self.parts.append(text[end:])
+                self.parts[thread] = [text[end:]]
             self._send(lines)
         elif text:
-            self.parts.append(text)
+            self.parts.setdefault(thread, []).append(text)
         return len(text)
 
     def finish(self) -> None:
         """The call is over: send what is left of its last line."""
-        if self.parts:
-            text = "".join(self.parts)
-            self.parts.clear()
-            self._send(text)
+        if self._buffer is not None:
+            self._buffer.finish()
+        for thread in list(self.parts):
+            self._send("".join(self.parts.pop(thread, ())))
 
     def writable(self) -> bool:
         """Yes."""
@@ -65,22 +67,31 @@ class Output(io.TextIOBase):
         return self._fd
 
     @property
-    def buffer(self) -> io.BufferedWriter:
+    def buffer(self) -> io.BufferedIOBase:
         """A binary stream for those who write bytes; undecodable ones arrive escaped."""
         if self._buffer is None:
-            self._buffer = io.BufferedWriter(_Bytes(self), 1)
+            self._buffer = _Bytes(self)
         return self._buffer
 
 
-class _Bytes(io.RawIOBase):
-    """Bytes into an `Output`."""
+class _Bytes(io.BufferedIOBase):
+    """Bytes into an `Output`; a character may come in pieces."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
+        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+
+    def write(self, data: Any, /) -> int:
+        data = bytes(data)
+        self._output.write(self._decoder.decode(data))
+        return len(data)
+
+    def finish(self) -> None:
+        """No more comes: a character that is torn stays so."""
+        self._output.write(self._decoder.decode(b"", final=True))
 
     def writable(self) -> bool:
         return True
 
-    def write(self, data: Any, /) -> int:
-        self._output.write(bytes(data).decode("utf-8", "backslashreplace"))
-        return len(data)
+    def fileno(self) -> int:
+        return self._output.fileno()

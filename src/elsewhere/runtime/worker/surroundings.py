@@ -65,8 +65,8 @@ def apply_surroundings(given: dict[str, Any]) -> None:
     for body in given["filters"]:
         with contextlib.suppress(Exception):  # its category cannot be imported here
             filters.append(pickle.loads(body))
-    warnings.filters[:] = filters  # type: ignore[index]
-    warnings._filters_mutated()  # type: ignore[attr-defined]
+    warnings.filters[:] = filters  # type: ignore[index]  # the stubs call it a Sequence; it is a list
+    warnings._filters_mutated()  # type: ignore[attr-defined]  # what warnings.simplefilter calls too
     if given["authkey"] is not None:
         from multiprocessing import process
 

@@ -1,0 +1,189 @@
+"""The scheduler under every interleaving that Hypothesis finds: see `simulation` for what must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from elsewhere.call import Retry
+from elsewhere.errors import CallTimeout, WorkerLost
+from tests.sansio.simulation import Boom, Call, Odd, Simulation, Worker
+
+# Sums of these are exact, so a deadline is a moment and not a neighbourhood.
+TIMEOUTS = st.sampled_from([None, None, 0.125, 0.5, 2.0])
+SECONDS = st.sampled_from([0.0, 2.0**-14, 2.0**-10, 2.0**-6, 0.125, 0.25, 0.5, 4.0])
+RETRIES = st.none() | st.builds(
+    Retry,
+    retries=st.integers(0, 2),
+    on=st.sampled_from([(Exception,), (Boom,), (CallTimeout,), (WorkerLost, CallTimeout), (Boom, WorkerLost)]),
+    backoff=st.sampled_from([0.0, 0.0, 0.125, 1.0]),
+)
+CHUNKS = st.sampled_from([None, None, 1, 3, 8])
+PICK = st.integers(0, 63)
+PHASES = set(settings().phases) - {Phase.explain}
+
+
+class SchedulerMachine(RuleBasedStateMachine):
+    """Users, workers and time in any order."""
+
+    sim: Simulation
+    fast: bool
+
+    @initialize(
+        size=st.integers(1, 3),
+        lifetime=st.sampled_from([None, None, 1, 2, 5]),
+        budget=st.sampled_from([0.0, 2.0**-9, 2.0**-6]),
+        ready=st.booleans(),
+        fast=st.booleans(),
+    )
+    def open(self, size: int, lifetime: int | None, budget: float, ready: bool, fast: bool) -> None:
+        self.sim = Simulation(size, lifetime, budget)
+        self.fast = fast
+        if ready:
+            self.all_get_ready()
+
+    # ---- users ---------------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.sim.jobs) < 5 and (not self.sim.scheduler.closing or self.sim.terminated))
+    @rule(timeout=TIMEOUTS, retry=RETRIES, chunk=CHUNKS, count=st.sampled_from([1, 2, 3, 5, 8, 30]))
+    def new_job(self, timeout: float | None, retry: Retry | None, chunk: int | None, count: int) -> None:
+        job = self.sim.job(timeout, retry, chunk)
+        if self.fast:  # as if many had been answered already: workers hold several at once
+            job.answered, job.seconds = 20, 2.0**-12
+        self.sim.add(job, count)
+
+    @precondition(lambda self: self.sim.jobs and (not self.sim.scheduler.closing or self.sim.terminated))
+    @rule(pick=PICK, count=st.integers(1, 5))
+    def add_more(self, pick: int, count: int) -> None:
+        self.sim.add(self.sim.jobs[pick % len(self.sim.jobs)], count)
+
+    @precondition(lambda self: self.sim.calls)
+    @rule(pick=PICK, running=st.booleans())
+    def cancel(self, pick: int, running: bool) -> None:
+        calls: list[Call] = list(self.sim.calls.values())
+        if running:
+            calls = [call for call in calls if call.place is not None] or calls
+        self.sim.cancel(calls[pick % len(calls)])
+
+    @precondition(lambda self: self.sim.jobs)
+    @rule(pick=PICK, luck=st.integers(0, 4))
+    def drop(self, pick: int, luck: int) -> None:
+        if luck == 0:
+            self.sim.drop(self.sim.jobs[pick % len(self.sim.jobs)])
+
+    @precondition(lambda self: not self.sim.scheduler.closing and self.sim.calls)
+    @rule(luck=st.integers(0, 4))
+    def close(self, luck: int) -> None:
+        if luck == 0:
+            self.sim.close()
+
+    @precondition(lambda self: self.sim.calls)
+    @rule(luck=st.integers(0, 9))
+    def terminate(self, luck: int) -> None:
+        if luck == 0:
+            self.sim.terminate()
+
+    # ---- workers -------------------------------------------------------------------------------------------------
+
+    def those(self, which: str) -> list[Worker]:
+        fits: Callable[[Worker], object] = {
+            "starting": lambda w: not w.ready,
+            "waiting": lambda w: w.ready and w.current is None and w.queue,
+            "busy": lambda w: w.current is not None,
+            "any": lambda w: True,
+        }[which]
+        return [worker for worker in self.sim.workers.values() if fits(worker)]
+
+    def some(self, pick: int, which: str) -> Worker | None:
+        found = self.those(which)
+        return found[pick % len(found)] if found else None
+
+    @precondition(lambda self: self.those("starting"))
+    @rule(pick=PICK)
+    def get_ready(self, pick: int) -> None:
+        if (worker := self.some(pick, "starting")) is not None:
+            self.sim.get_ready(worker)
+
+    @precondition(lambda self: self.those("starting"))
+    @rule()
+    def all_get_ready(self) -> None:
+        for worker in list(self.sim.workers.values()):
+            if not worker.ready and worker.key in self.sim.workers:
+                self.sim.get_ready(worker)
+
+    @precondition(lambda self: self.those("starting"))
+    @rule(pick=PICK, reason=st.sampled_from(["one", "one", "two"]))
+    def fail_to_start(self, pick: int, reason: str) -> None:
+        if (worker := self.some(pick, "starting")) is not None:
+            self.sim.die(worker, reason)
+
+    @precondition(lambda self: self.those("waiting"))
+    @rule(pick=PICK, deaf=st.booleans())
+    def begin(self, pick: int, deaf: bool) -> None:
+        if (worker := self.some(pick, "waiting")) is not None:
+            self.sim.begin(worker, deaf=deaf)
+
+    @precondition(lambda self: self.those("busy"))
+    @rule(pick=PICK, error=st.sampled_from([None, None, Boom(), Odd()]), heed=st.booleans(), tell=st.booleans())
+    def answer(self, pick: int, error: BaseException | None, heed: bool, tell: bool) -> None:
+        if (worker := self.some(pick, "busy")) is not None:
+            self.sim.answer(worker, worker.pending_interrupt or error if heed else error)
+            if tell:
+                self.sim.tell(worker)
+                self.sim.drain()
+
+    @precondition(lambda self: self.those("waiting"))
+    @rule(pick=PICK, count=st.integers(1, 40), took=SECONDS)
+    def work_off(self, pick: int, count: int, took: float) -> None:
+        """Several calls in one go, told together."""
+        worker = self.some(pick, "waiting")
+        for _ in range(count):
+            if worker is None or worker.current is not None or not worker.queue:
+                break
+            self.sim.begin(worker)
+            if worker.current is not None:
+                worker.since -= took / 16
+                self.sim.answer(worker)
+        if worker is not None:
+            self.sim.tell(worker)
+            self.sim.drain()
+
+    @precondition(lambda self: self.those("any"))
+    @rule(pick=PICK)
+    def die(self, pick: int) -> None:
+        if (worker := self.some(pick, "any")) is not None:
+            self.sim.die(worker)
+
+    @precondition(lambda self: self.those("busy"))
+    @rule(pick=PICK)
+    def die_in_a_call(self, pick: int) -> None:
+        if (worker := self.some(pick, "busy")) is not None:
+            self.sim.die(worker)
+
+    # ---- time ----------------------------------------------------------------------------------------------------
+
+    @rule(seconds=SECONDS, lag=st.booleans(), race=st.integers(0, 3))
+    def advance(self, seconds: float, lag: bool, race: int) -> None:
+        self.sim.race = race
+        self.sim.advance(seconds, lag=lag)
+
+    @precondition(lambda self: self.sim.scheduler.next_timer() is not None)
+    @rule()
+    def wake(self) -> None:
+        at = self.sim.scheduler.next_timer()
+        if at is not None:
+            self.sim.advance(at - self.sim.now)
+
+    def teardown(self) -> None:
+        if hasattr(self, "sim"):
+            self.sim.race = 0
+            self.sim.finish()
+
+
+# A failure is made small before it is shown, which takes its time; explaining it, too, would take minutes.
+TestScheduler = pytest.mark.bound(300)(SchedulerMachine.TestCase)
+TestScheduler.settings = settings(max_examples=200, stateful_step_count=50, deadline=None, phases=PHASES)

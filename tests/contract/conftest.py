@@ -1,0 +1,119 @@
+"""The places that the suite runs on. A difference between them that is documented is a property here, never a copy of a test.
+
+A test asks for `place` (which one), `pool` (one pool of two workers for the whole module; leave its workers alive) or
+`make_pool` (pools of its own). `only` leaves out places where the question makes no sense.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from elsewhere import Pool
+from tests.contract import work
+from tests.contract.work import Gate, until
+
+WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Place:
+    """One place that a call can go to.
+
+    Attributes:
+        isolated: calls have their own memory: arguments and results are copies, errors travel.
+        beside: calls run while the caller goes on; else in the caller's thread, at once.
+        parallel: plain functions run beside each other; on a loop only coroutine functions do.
+        stops_running: a running call can be interrupted: `cancel`, deadlines.
+        kills: one that does not let itself be interrupted is ended with its worker.
+    """
+
+    name: str
+    options: dict[str, Any] = field(hash=False)
+    isolated: bool = False
+    beside: bool = True
+    parallel: bool = True
+    stops_running: bool = True
+    kills: bool = False
+
+    def pool(self, processes: int | None = WORKERS, *args: Any, **options: Any) -> Pool:
+        return Pool(processes, *args, **{**self.options, **options})
+
+    @property
+    def hold(self) -> Callable[..., Any]:
+        """A function that waits at a gate, in the way that suits the place."""
+        return work.hold if self.parallel or not self.beside else work.hold_async
+
+
+PLACES = [
+    Place("forkserver", {"context": "forkserver"}, isolated=True, kills=True),
+    Place("spawn", {"context": "spawn"}, isolated=True, kills=True),
+    Place("threads", {"where": "threads"}, stops_running=False),
+    Place("loop", {"where": "loop"}, parallel=False),
+    Place("inline", {"where": "inline"}, beside=False, parallel=False, stops_running=False),
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = [item for item in items if not _left_out(item)]
+
+
+def _left_out(item: pytest.Item) -> bool:
+    wanted = getattr(getattr(item, "function", None), "only_where", None)
+    if not wanted:
+        return False
+    place = item.callspec.params["place"]  # type: ignore[attr-defined]
+    return any(getattr(place, name) is not value for name, value in wanted.items())
+
+
+@pytest.fixture(scope="module", params=PLACES, ids=lambda place: place.name)
+def place(request: pytest.FixtureRequest) -> Place:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def pool(place: Place) -> Iterator[Pool]:
+    pool = place.pool()
+    pool.map(abs, range(4))
+    if place.isolated:  # all of them are here before the leak check takes its first look
+        until(lambda: pool.statistics().workers == WORKERS and len(set(pool.map(work.pid_of, range(50)))) == WORKERS)
+    elif place.name == "threads":  # each has its own asyncio loop
+        pool.map(work.meet, [threading.Barrier(WORKERS)] * WORKERS)
+    yield pool
+    pool.terminate()
+    pool.join()
+
+
+@pytest.fixture
+def make_pool(place: Place) -> Iterator[Callable[..., Pool]]:
+    pools = []
+
+    def make(*args: Any, **options: Any) -> Pool:
+        pools.append(place.pool(*args, **options))
+        return pools[-1]
+
+    yield make
+    for pool in pools:
+        pool.terminate()
+        pool.join()
+
+
+@pytest.fixture(autouse=True)
+def no_driver_failed(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A driver that fails may leave the results right, when it was about to end: the log tells."""
+    yield
+    records = [*caplog.get_records("setup"), *caplog.get_records("call"), *caplog.get_records("teardown")]
+    assert [record.getMessage() for record in records if record.levelno >= logging.CRITICAL] == []
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    gate = Gate(tmp_path / "gate")
+    yield gate
+    gate.open()

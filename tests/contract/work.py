@@ -1,0 +1,229 @@
+"""The functions that the suite calls elsewhere, in a module that workers can import.
+
+Rule: what has to last waits for a `Gate`, never for the clock; what waits for ever is bounded by `PATIENCE`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 30.0  # seconds: what has not come by then never will
+
+
+def until(condition: Callable[[], object], what: str = "it") -> None:
+    """Look again and again until it is so."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, f"waited {PATIENCE:g} s for {what} in vain"
+        threading.Event().wait(0.002)
+
+
+def only(**properties: bool) -> Callable[[Any], Any]:
+    """Run a test only on the places with these properties."""
+
+    def mark(test: Any) -> Any:
+        test.only_where = properties
+        return test
+
+    return mark
+
+
+class Gate:
+    """Where calls wait, whichever process they are in; it knows who has come and who has left.
+
+    A call that passes leaves files behind: ``came-<name>``, and ``left-<name>`` however it ends.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+
+    def open(self) -> None:
+        (self.folder / "open").touch()
+
+    def is_open(self) -> bool:
+        return (self.folder / "open").exists()
+
+    def note(self, word: str, name: object) -> None:
+        with (self.folder / f"{word}-{name}").open("a") as file:
+            file.write(f"{os.getpid()}\n")
+
+    def has(self, word: str, name: object) -> bool:
+        return (self.folder / f"{word}-{name}").exists()
+
+    def times(self, word: str, name: object) -> int:
+        path = self.folder / f"{word}-{name}"
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+    def names(self, word: str) -> set[str]:
+        return {path.name.removeprefix(f"{word}-") for path in self.folder.glob(f"{word}-*")}
+
+    def wait_for(self, word: str, name: object) -> None:
+        until(lambda: self.has(word, name), f"{word}-{name}")
+
+
+def hold(gate: Gate, name: object = "call") -> object:
+    """Wait at the gate."""
+    gate.note("came", name)
+    try:
+        end = time.monotonic() + PATIENCE
+        while not gate.is_open() and time.monotonic() < end:
+            time.sleep(0.002)
+    except BaseException as error:
+        gate.note(type(error).__name__, name)
+        raise
+    finally:
+        gate.note("left", name)
+    return name
+
+
+async def hold_async(gate: Gate, name: object = "call") -> object:
+    """The same for a loop."""
+    gate.note("came", name)
+    try:
+        end = time.monotonic() + PATIENCE
+        while not gate.is_open() and time.monotonic() < end:
+            await asyncio.sleep(0.002)
+    except BaseException as error:
+        gate.note(type(error).__name__, name)
+        raise
+    finally:
+        gate.note("left", name)
+    return name
+
+
+def hold_stubbornly(gate: Gate, name: object = "call") -> object:
+    """Wait at the gate, and let nobody interrupt it."""
+    gate.note("came", name)
+    end = time.monotonic() + PATIENCE
+    while not gate.is_open() and time.monotonic() < end:
+        try:
+            time.sleep(0.002)
+        except Exception as error:
+            gate.note(type(error).__name__, name)
+    return name
+
+
+def square(x: int) -> int:
+    return x * x
+
+
+async def square_later(x: int) -> int:
+    await asyncio.sleep(0)
+    return x * x
+
+
+async def meet(barrier: threading.Barrier) -> None:
+    """Come back when others are here too, each in a thread of its own."""
+    barrier.wait(PATIENCE)
+
+
+def add(x: Any, y: Any = 0, *, z: Any = 0) -> Any:
+    return x + y + z
+
+
+def options_of_its_own(*, timeout: Any, retry: Any, name: Any, fn: Any = None, self: Any = None) -> list[Any]:
+    """Takes what are words of ours elsewhere."""
+    return [timeout, retry, name, fn, self]
+
+
+def pid_of(_: Any = None) -> int:
+    return os.getpid()
+
+
+def note(gate: Gate, name: object) -> object:
+    gate.note("came", name)
+    return name
+
+
+class Custom(Exception):
+    code = 0
+
+
+class Unpicklable(Exception):
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.lock = threading.Lock()
+
+
+class NotUnpicklable(Exception):
+    """Pickles well, and cannot be made again from its args."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Slotted(Exception):
+    """Has no room for notes or results."""
+
+    __slots__ = ()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(name)
+
+
+def fail(x: Any) -> Any:
+    error = Custom(f"bad {str(x)[:20]}")
+    error.code = x
+    raise error
+
+
+async def fail_later(x: Any) -> Any:
+    await asyncio.sleep(0)
+    fail(x)
+
+
+def fail_odd(x: int) -> int:
+    if x % 2:
+        fail(x)
+    return x
+
+
+def raise_kind(kind: str) -> None:
+    if kind == "SystemExit":
+        sys.exit(3)
+    if kind == "KeyboardInterrupt":
+        raise KeyboardInterrupt("from the function")
+    if kind == "Unpicklable":
+        raise Unpicklable("with a lock")
+    if kind == "NotUnpicklable":
+        raise NotUnpicklable("needs a code", 7)
+    if kind == "Slotted":
+        raise Slotted("no room")
+    raise AssertionError(kind)
+
+
+def make_lock(_: Any = None) -> Any:
+    return threading.Lock()
+
+
+def flaky(gate: Gate, name: object, failures: int) -> int:
+    """Fails so many times, then returns how many times it was called."""
+    gate.note("came", name)
+    times = gate.times("came", name)
+    if times <= failures:
+        raise Custom(f"failure {times}")
+    return times
+
+
+seen: list[object] = []
+
+
+def initialize(word: object) -> None:
+    seen.append(word)
+
+
+def what_was_seen(_: Any = None) -> list[object]:
+    return list(seen)
+
+
+def initializer_that_raises() -> None:
+    raise Custom("no start")

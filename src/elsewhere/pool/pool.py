@@ -274,7 +274,7 @@ class Pool(Calls):
         driver = self._driver
         driver.prepare(job)
         (item,) = driver.pack(job, [item], 0, "call")
-        packer = job.packer
+        packer, context = job.packer, job.context
         with self._lock:
             if self._closed:
                 self._check_open()
@@ -283,6 +283,7 @@ class Pool(Calls):
             index = job.next_index
             job.next_index = index + 1
             future = kind(self, index, job)
+            future._context = context
             if packer is not None and packer.definitions:
                 future._packer = packer  # local classes that the result may come back as live as long as this
             job.items[index] = item

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from typing import Any
 
 from elsewhere.call import Options
@@ -63,9 +64,13 @@ class SubmitJob(CallJob):
             future.attempt = attempts
             future._tell(FINISHED, None, error)
 
+    def context_of(self, index: int) -> Context:
+        """Each submit has its own."""
+        future = self.futures.get(index)
+        return self.context if future is None else future._context or self.context
+
     def release(self, index: int) -> None:
-        """The future was cancelled."""
-        self.items.pop(index, None)
+        """The future was cancelled. Its item stays until the driver has heard of it."""
         self.futures.pop(index, None)
 
     def abort(self, error: BaseException) -> None:

@@ -45,8 +45,8 @@ def _at_exit() -> None:
     for pool in list(_pools):
         if pool._pid != os.getpid():
             continue
-        lost = pool._driver.scheduler.unfinished
         if not pool._driver.join(0):
+            lost = _unfinished(pool)
             if lost and not pool._driver.scheduler.terminated:
                 warnings.warn(
                     f"{lost} calls were lost: the interpreter ended while a pool was still open. Use the pool in a "
@@ -59,6 +59,14 @@ def _at_exit() -> None:
     for pool in list(_pools):
         if pool._pid == os.getpid():
             pool._driver.join(LAST_WAIT)
+
+
+def _unfinished(pool: Pool) -> int:
+    """Calls without an outcome, those that were submitted a moment ago included."""
+    heard = threading.Event()
+    pool._driver.post(heard.set)
+    heard.wait(LAST_WAIT)
+    return pool._driver.scheduler.unfinished
 
 
 def _handle_dump_signal() -> None:

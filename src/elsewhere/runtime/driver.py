@@ -56,7 +56,6 @@ class Driver:
         self._later_thread: threading.Thread | None = None
         self._jobs: weakref.WeakSet[CallJob] = weakref.WeakSet()
         self._settling = threading.Lock()
-        self._timers: list[tuple[float, Callable[[], None]]] = []
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     # ---- for everybody -------------------------------------------------------------------------------------------
@@ -210,7 +209,9 @@ class Driver:
         self.scheduler.add(job, lo, hi, time.monotonic())
 
     def _forget(self, job: CallJob, index: int) -> None:
+        self._act()  # a run with this call in it may be on its way
         self.scheduler.cancel(job, index, time.monotonic())
+        job.free(index)
 
     def _drop(self, job: CallJob) -> None:
         self.scheduler.drop(job, time.monotonic())

@@ -63,6 +63,7 @@ class Future(_Future[T], Generic[T]):
     _stops_running = True
     _awaiters: list[Callable[[Any], None]] | None = None
     _packer: Any = None
+    _context: Any = None
 
     def __init__(self, owner: Owner | None = None, index: int = 0, job: Any = None) -> None:
         self._owner = owner
@@ -212,7 +213,7 @@ class Future(_Future[T], Generic[T]):
             return False
         self._result = result
         self._exception = exception
-        self._job = self._packer = None
+        self._job = self._packer = self._context = None
         self._state = NOTIFIED if state == CANCELLED else state
         attributes = self.__dict__
         if "_condition" not in attributes:

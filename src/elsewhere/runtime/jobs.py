@@ -54,6 +54,15 @@ class CallJob(Job):
             return items[lo:hi]
         return [items[index] for index in range(lo, hi)]
 
+    def context_of(self, index: int) -> contextvars.Context:
+        """In which what a call prints is written out."""
+        return self.context
+
+    def free(self, index: int) -> None:
+        """A call was cancelled and will not be handed over again."""
+        if isinstance(self.items, dict):
+            self.items.pop(index, None)
+
     def attempts(self, index: int) -> int:
         """How often a call that has now succeeded was run."""
         return self.failures.pop(index, 0) + 1 if self.failures else 1

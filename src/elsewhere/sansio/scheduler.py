@@ -343,6 +343,7 @@ class Scheduler:
 
     def _relieve(self, peer: Peer, now: float) -> None:
         """The worker has answered something: it may have room now, and what it was interrupted in may be over."""
+        self._start_failures.clear()  # workers do start, whatever is killing some of them
         if peer.interrupted and peer.done >= peer.interrupted:
             peer.interrupted, peer.cancelled = 0, False
             peer.kill_at = None

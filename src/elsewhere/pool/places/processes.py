@@ -7,7 +7,6 @@ reads or writes them.
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import pickle
 import selectors
@@ -16,20 +15,21 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 from elsewhere.errors import ElsewhereError, RemoteError, WorkerLost, WorkerStartError, describe_exit
 from elsewhere.pool.contexts import Method
+from elsewhere.pool.places.freight import Freight
 from elsewhere.runtime.channel import Answer, Channel
 from elsewhere.runtime.driver import Driver
 from elsewhere.runtime.envelope import open_envelope, words
 from elsewhere.runtime.jobs import CallJob, ours
 from elsewhere.runtime.launch import Exited, Launcher, ServerLost, Started
-from elsewhere.runtime.packing import Packed, Packer, loads_result
+from elsewhere.runtime.packing import Packer, loads_result
 from elsewhere.runtime.page import CLOSE, ERROR, PREFIX, SEGMENT, SKIPPED, STARTED, Record
 from elsewhere.runtime.worker.handles import sending
 from elsewhere.runtime.worker.surroundings import take_surroundings
-from elsewhere.sansio.frames import BATCHED, Reply, Shape, ToWorker, command, join_run
+from elsewhere.sansio.frames import Reply, ToWorker, command
 from elsewhere.sansio.jobs import Interrupt, Kill, Observe, Order, Retire, Send, Skip, Start, Stop
 from elsewhere.sansio.scheduler import Scheduler
 
@@ -37,11 +37,6 @@ __all__ = ["Processes"]
 
 LOOK = 0.001  # seconds after a bell until answers that no bell will ring for are on the page: see `_look_later`
 DUMP = 0.05  # seconds for a worker to write its stacks, which are written in pieces that would mix with another's
-ATOMS = frozenset({int, float, bool, type(None)})
-TEXTS = frozenset({str, bytes})
-KINDS: dict[int, Literal["value", "args", "call"]] = {Shape.ONE: "value", Shape.STAR: "args", Shape.BOTH: "call"}
-LARGEST_PLAIN = 4096  # characters or bytes of an item that is pickled together with others
-KNOWN = 256  # functions and definitions a worker keeps before it is told to forget them all
 
 
 class Processes(Driver):
@@ -68,12 +63,11 @@ class Processes(Driver):
         self._preload = preload
         self._inherited = (initializer, initargs) if method == "fork" else None
         self._extra_fds: list[int] = []
+        self._freight = Freight(dict(sys.modules["__main__"].__dict__) if method == "fork" else None)
         self._surroundings = take_surroundings()
         self._surroundings.update(self._pack_initializer(initializer, initargs))
         self._launcher = self._launch()
         self._channels: dict[int, Channel] = {}
-        self._numbers: dict[tuple[bytes, tuple[bytes, ...]], int] = {}
-        self._next_number = 0
         self._dumps: list[int] = []  # workers that are to write their stacks
         self._dump_at: float | None = None
         self._selector = selectors.DefaultSelector()
@@ -101,21 +95,11 @@ class Processes(Driver):
 
     def prepare(self, job: CallJob) -> None:
         """Pickle the job's function."""
-        job.packer = Packer()
-        job.packed = job.packer.function(job.fn)
+        self._freight.prepare(job)
 
     def pack(self, job: CallJob, values: list[Any], first: int, input_name: str) -> list[Any]:
-        """Plain items stay as they are, to be pickled as one list with their run; others are pickled now."""
-        if _plain(values):
-            return values
-        assert job.packer is not None
-        item, kind, packed = job.packer.item, KINDS[job.shape], []
-        for index, value in enumerate(values, first):
-            packed.append(
-                value if _plain_one(value) else item(value, functools.partial(_named, input_name, index), kind)
-            )
-        job.mixed = True
-        return packed
+        """Pickle what is not plain."""
+        return self._freight.pack(job, values, first, input_name)
 
     # ---- looking in from other threads ---------------------------------------------------------------------------
 
@@ -160,7 +144,8 @@ class Processes(Driver):
         elif (channel := self._channels.get(action.worker)) is None:
             return  # decided when its last answers were read; it was lost since, and what it held is dealt again
         elif type(action) is Send:
-            self._send(channel, action)
+            pieces = self._freight.frames(channel, ours(action.job), action.lo, action.hi)
+            self._watch(channel, channel.send(pieces))
         else:
             self._tell(channel, action)
 
@@ -183,52 +168,16 @@ class Processes(Driver):
             self._launcher.signal(key, signal.SIGKILL)
 
     def _start_worker(self, key: int) -> None:
-        channel = self._channels[key] = Channel(key)
+        try:
+            channel = self._channels[key] = Channel(key)
+        except OSError as failure:  # no more descriptors
+            error = WorkerStartError(f"there is no room for its channel: {failure}")
+            self.scheduler.lost(key, 0, error, time.monotonic())
+            return
         self._launcher.start(key, [*channel.child_fds, *self._extra_fds])
         channel.launched()
         self._selector.register(channel.sock, selectors.EVENT_READ, lambda: self._receive(channel))
         self._watch(channel, channel.setup(self._surroundings))
-
-    def _send(self, channel: Channel, action: Send) -> None:
-        """Hand a run over: definitions and function if the worker has not got them, then the calls."""
-        job = ours(action.job)
-        assert job.packed is not None
-        assert job.packer is not None
-        if len(channel.functions) + len(channel.definitions) > KNOWN:
-            channel.functions.clear()
-            channel.definitions.clear()
-            channel.send([command(ToWorker.FORGET)])
-        definitions = job.packer.definitions
-        pieces: list[bytes] = channel.learn(job.packed.needs, definitions)
-        number = self._number(job.packed)
-        pieces += channel.teach(number, *job.packed)
-        items, calls = job.take(action.lo, action.hi), action.hi - action.lo
-        if not job.mixed:
-            body = pickle.dumps(items, 5)
-            run = [command(ToWorker.RUN, len(body), shape=job.shape | BATCHED, function=number, calls=calls), body]
-        else:
-            bodies: list[bytes] = []
-            needs: dict[bytes, None] = {}
-            for item in items:
-                if type(item) is Packed:
-                    bodies.append(item.body)
-                    needs.update(dict.fromkeys(item.needs))
-                else:
-                    bodies.append(pickle.dumps(item, 5))
-            pieces += channel.learn(needs, definitions)
-            parts = join_run(bodies, list(needs))
-            size = sum(map(len, parts))
-            run = [command(ToWorker.RUN, size, shape=job.shape, function=number, calls=calls), *parts]
-        self._watch(channel, channel.send(pieces + run))
-
-    def _number(self, packed: Packed) -> int:
-        number = self._numbers.get((packed.body, packed.needs))
-        if number is None:
-            if len(self._numbers) > 4 * KNOWN:
-                self._numbers.clear()
-            self._next_number += 1
-            number = self._numbers[packed.body, packed.needs] = self._next_number
-        return number
 
     def _watch(self, channel: Channel, waits: bool) -> None:
         """Ask to be told when the socket takes more, if bytes wait for it."""
@@ -348,7 +297,10 @@ class Processes(Driver):
         """Write out what a call printed, where the caller's own print would go now."""
         text = answer.payload.decode("utf-8", "surrogatepass")
         peer = self.scheduler.peers.get(channel.key)
-        context = ours(peer.first[0]).context if peer is not None and peer.held else None
+        context = None
+        if peer is not None and peer.held:
+            job, index = peer.first
+            context = ours(job).context_of(index)
         stream = sys.stderr if answer.stream == 2 else sys.stdout
         if stream is None:
             return
@@ -442,26 +394,3 @@ def _unloadable(failure: BaseException, name: str, index: int, pid: int | None) 
     error.__cause__ = failure
     error.add_note(f"returned by {name}, input {index}, in worker {pid}")
     return error
-
-
-def _plain(values: list[Any]) -> bool:
-    """Are all of these atoms, which can be pickled as one list without sharing anything that can change?"""
-    kinds = set(map(type, values))
-    if kinds <= ATOMS:
-        return True
-    if kinds <= ATOMS | TEXTS:
-        return all(len(value) <= LARGEST_PLAIN for value in values if type(value) in TEXTS)
-    return kinds == {tuple} and all(map(_plain_one, values))
-
-
-def _plain_one(value: Any) -> bool:
-    kind = type(value)
-    if kind in ATOMS:
-        return True
-    if kind in TEXTS:
-        return len(value) <= LARGEST_PLAIN
-    return kind is tuple and len(value) < 8 and all(type(part) is not tuple and _plain_one(part) for part in value)
-
-
-def _named(input_name: str, index: int) -> str:
-    return f"{input_name} {index}"

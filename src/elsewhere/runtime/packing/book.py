@@ -11,7 +11,7 @@ Names are globals of `__main__`, or ``class:<id>`` for a class that no global is
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from types import FunctionType, MethodType
 from typing import Any, NamedTuple
@@ -48,9 +48,14 @@ class _Entry:
 
 
 class Book:
-    """The definitions of one job, as its payloads come to need them."""
+    """The definitions of one job, as its payloads come to need them.
 
-    def __init__(self) -> None:
+    Args:
+        inherited: the globals that workers forked from the caller have; those are not sent, whatever they are by now.
+    """
+
+    def __init__(self, inherited: Mapping[str, Any]) -> None:
+        self.inherited = inherited
         self.main = sys.modules["__main__"].__dict__
         self.names = {id(value): name for name, value in self.main.items() if name not in NOT_SENT}
         self.table = dispatch_table()
@@ -179,6 +184,8 @@ class BookPickler(ByValuePickler):
         return self.stands.setdefault(("shared", name), Stand(*self.by_name(name, value)))
 
     def by_name(self, name: str, obj: Any) -> Reduced:
+        if self.book.inherited.get(name, self) is obj:
+            return restore.inherited, (name,)
         self.book.objects.setdefault(name, obj)
         self.refs[name] = None
         if not isinstance(obj, type):  # a class is changed in place, and so never stale where it is held
@@ -190,7 +197,7 @@ class BookPickler(ByValuePickler):
         if self.main.get("__package__"):
             read["__package__"] = self.main["__package__"]  # for relative imports inside the function
         for name, value in read.items():
-            if name not in NOT_SENT:
+            if name not in NOT_SENT and name not in self.book.inherited:
                 self.book.objects.setdefault(name, value)
                 self.refs[name] = None
         return read

@@ -112,7 +112,7 @@ class _Search:
         if self.left < 0:
             return False
         try:
-            Book().pack(part, share=False)
+            Book({}).pack(part, share=False)
         except Exception:  # noqa: BLE001 - pickling runs the user's code, which may raise anything
             return True
         return False
@@ -193,7 +193,7 @@ def _captured(fn: Any) -> dict[str, int]:
     for name, part in _parts(fn):
         if "global" not in name:
             try:
-                sizes[name.strip(", ")] = len(Book().pack(part, share=False)[0])
+                sizes[name.strip(", ")] = len(Book({}).pack(part, share=False)[0])
             except Exception:  # noqa: BLE001 - only the whole could be packed
                 continue
     return sizes

@@ -7,7 +7,7 @@ such a reference without complaint, and only the worker, whose `__main__` is nev
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pickle import dumps
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -54,15 +54,19 @@ class Packer:
 
     Keep it until the results are in: it keeps alive the classes that results come back as.
 
+    Args:
+        inherited: the globals that the workers have because they are forks of the caller; those travel by name.
+
     Attributes:
         definitions: everything that the payloads made so far may need, by digest.
     """
 
-    __slots__ = ("_book", "definitions")
+    __slots__ = ("_book", "_inherited", "definitions")
 
-    def __init__(self) -> None:
+    def __init__(self, inherited: Mapping[str, Any] | None = None) -> None:
         self.definitions: dict[bytes, Definition] = {}
         self._book: Book | None = None
+        self._inherited = inherited or {}
 
     def function(self, fn: Callable[..., Any]) -> Packed:
         """The function that is called; warns when it drags in more than a megabyte."""
@@ -104,7 +108,7 @@ class Packer:
         if self._book is None:
             from .book import Book
 
-            self._book = Book()
+            self._book = Book(self._inherited)
         try:
             body, needs = self._book.pack(value, share)
         except Exception as error:

@@ -28,6 +28,11 @@ _attributes: weakref.WeakKeyDictionary[type, dict[str, tuple[bytes, Any]]] = wea
 _arrived: weakref.WeakSet[type] = weakref.WeakSet()  # made by a worker, filled at first arrival
 
 
+def inherited(name: str) -> Any:
+    """A global that this process has from the caller, of which it is a fork."""
+    return getattr(sys.modules["__main__"], name)
+
+
 def lookup(name: str) -> Any:
     """An object that was shipped under `name`; in the caller, the caller's own."""
     namespace = current()

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 __all__ = ["receiving", "sending"]
 
@@ -44,11 +45,13 @@ class _Start:
 @contextmanager
 def sending() -> Iterator[list[int]]:
     """While this lasts, multiprocessing's objects can be pickled; yields the descriptors that must go along."""
-    context = sys.modules.get("multiprocessing.context")
     start = _Start()
-    if context is None:
+    if "multiprocessing.context" not in sys.modules:
         yield start.fds
         return
+    import multiprocessing.context  # the statement waits, if another thread is just importing it
+
+    context: Any = multiprocessing.context  # its stubs let only multiprocessing's own kinds spawn
     before = context.get_spawning_popen()
     context.set_spawning_popen(start)
     try:

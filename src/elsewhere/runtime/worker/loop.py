@@ -23,7 +23,7 @@ from elsewhere.runtime.packing import Namespace, dumps_result
 from elsewhere.runtime.page import INTERRUPT, SINCE, STARTED
 from elsewhere.runtime.worker.channel import ATOMS, LARGEST_ATOM, Channel
 from elsewhere.runtime.worker.output import Output
-from elsewhere.sansio.frames import BATCHED, SKIP_RANGE, Command, Reply, Shape, ToWorker, split_run
+from elsewhere.sansio.frames import BATCHED, LARGEST, SKIP_RANGE, Command, Reply, Shape, ToWorker, split_run
 
 __all__ = ["Loop"]
 
@@ -260,11 +260,13 @@ class Loop:
                 self._fail(error, function, args, kwargs, begin)
                 return
         self.finish_output()
-        if type(value) in ATOMS:
+        if type(value) in ATOMS and not (isinstance(value, str | bytes) and len(value) > LARGEST_ATOM):
             self.channel.value(value, None)
             return
         try:
             body = dumps_result(value)
+            if len(body) > LARGEST:
+                raise OverflowError(f"it takes {len(body):,} bytes; {LARGEST:,} can travel: write a file instead")
         except Exception as error:
             self.channel.error(self._unsendable(error, value, function, args, kwargs, begin))
         else:

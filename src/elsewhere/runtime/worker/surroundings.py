@@ -23,7 +23,6 @@ def take_surroundings() -> dict[str, Any]:
         folder = os.getcwd()
     umask = os.umask(0o077)
     os.umask(umask)
-    process = sys.modules.get("multiprocessing.process")
     return {
         "environ": dict(os.environ),
         "folder": folder,
@@ -31,9 +30,18 @@ def take_surroundings() -> dict[str, Any]:
         "argv": list(sys.argv),
         "umask": umask,
         "filters": _filters(),
-        "authkey": bytes(process.current_process().authkey) if process is not None else None,
+        "authkey": _authkey(),
         "recursion": sys.getrecursionlimit(),
     }
+
+
+def _authkey() -> bytes | None:
+    """Multiprocessing's, if it is there."""
+    if "multiprocessing.process" not in sys.modules:
+        return None
+    from multiprocessing import process  # the statement waits, if another thread is just importing it
+
+    return bytes(process.current_process().authkey)
 
 
 def _filters() -> list[bytes]:

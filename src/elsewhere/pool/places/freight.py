@@ -1,0 +1,154 @@
+"""How calls become frames for a worker process: what is pickled when, and what the worker knows already.
+
+Rule: pickling that can run user code or fail happens in the caller's thread (`prepare`, `pack`); what the driver's
+thread pickles (`frames`) is plain.
+
+A plain item is an atom, or a tuple of a few atoms: nothing about it can change, so that a run of them is pickled as one
+list. Any other item is pickled alone: two calls never share an object because they happened to travel together.
+"""
+
+from __future__ import annotations
+
+import functools
+import pickle
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from elsewhere.runtime.channel import Channel
+from elsewhere.runtime.jobs import CallJob
+from elsewhere.runtime.packing import Packed, Packer
+from elsewhere.sansio.frames import BATCHED, LARGEST, Shape, ToWorker, command, join_run
+
+__all__ = ["Freight"]
+
+ATOMS = frozenset({int, float, bool, type(None)})
+TEXTS = frozenset({str, bytes})
+KINDS: dict[int, Literal["value", "args", "call"]] = {Shape.ONE: "value", Shape.STAR: "args", Shape.BOTH: "call"}
+LARGEST_PLAIN = 4096  # characters or bytes of an item that is pickled together with others
+LARGEST_FRAME = 1 << 26  # bytes of calls in one frame; a larger call has one of its own
+KNOWN = 256  # functions and definitions a worker keeps before it is told to forget them all
+
+
+class Freight:
+    """One pool's packing.
+
+    Args:
+        inherited: the globals of ``__main__`` that the workers have because they are forks of the caller.
+    """
+
+    def __init__(self, inherited: Mapping[str, Any] | None) -> None:
+        self._inherited = inherited
+        self._numbers: dict[Packed, int] = {}
+        self._next_number = 0
+
+    # ---- in the caller's thread ----------------------------------------------------------------------------------
+
+    def prepare(self, job: CallJob) -> None:
+        """Pickle the job's function."""
+        job.packer = Packer(self._inherited)
+        job.packed = job.packer.function(job.fn)
+
+    def pack(self, job: CallJob, values: list[Any], first: int, input_name: str) -> list[Any]:
+        """Plain items stay as they are; others are pickled now.
+
+        Raises:
+            ValueError: an item takes 4 GiB or more.
+            Exception: what pickling an item raised, with a note that names it.
+        """
+        if _plain(values):
+            return values
+        assert job.packer is not None
+        item, kind, packed = job.packer.item, KINDS[job.shape], []
+        for index, value in enumerate(values, first):
+            if not _plain_one(value):
+                value = item(value, functools.partial(_named, input_name, index), kind)
+                if len(value.body) > LARGEST - 1024:
+                    size = f"{input_name} {index} takes {len(value.body):,} bytes"
+                    raise ValueError(f"{size}; a call's arguments may take {LARGEST:,} at most: pass a file's path")
+            packed.append(value)
+        job.mixed = True
+        return packed
+
+    # ---- in the driver's thread ----------------------------------------------------------------------------------
+
+    def frames(self, channel: Channel, job: CallJob, lo: int, hi: int) -> list[bytes]:
+        """What a worker is sent for some calls: definitions and the function if it has not got them, then the calls."""
+        assert job.packed is not None
+        assert job.packer is not None
+        pieces: list[bytes] = []
+        if len(channel.functions) + len(channel.definitions) > KNOWN:
+            channel.functions.clear()
+            channel.definitions.clear()
+            pieces.append(command(ToWorker.FORGET))
+        number = self._number(job.packed)
+        pieces += channel.learn(job.packed.needs, job.packer.definitions)
+        pieces += channel.teach(number, *job.packed)
+        items = job.take(lo, hi)
+        if job.mixed:
+            return pieces + self._each_alone(channel, job, number, items)
+        body = pickle.dumps(items, 5)
+        header = command(ToWorker.RUN, len(body), shape=job.shape | BATCHED, function=number, calls=hi - lo)
+        return [*pieces, header, body]
+
+    def _each_alone(self, channel: Channel, job: CallJob, number: int, items: list[Any]) -> list[bytes]:
+        """Runs whose calls are pickled one by one; several if they are large."""
+        assert job.packer is not None
+        pieces: list[bytes] = []
+        bodies: list[bytes] = []
+        needs: dict[bytes, None] = {}
+        room = LARGEST_FRAME
+
+        def close() -> None:
+            assert job.packer is not None
+            pieces.extend(channel.learn(needs, job.packer.definitions))
+            parts = join_run(bodies, list(needs))
+            size = sum(map(len, parts))
+            pieces.append(command(ToWorker.RUN, size, shape=job.shape, function=number, calls=len(bodies)))
+            pieces.extend(parts)
+
+        for item in items:
+            if type(item) is Packed:
+                body, more = item
+                needs.update(dict.fromkeys(more))
+            else:
+                body = pickle.dumps(item, 5)
+            if bodies and len(body) > room:
+                close()
+                bodies, room = [], LARGEST_FRAME
+            bodies.append(body)
+            room -= len(body)
+        close()
+        return pieces
+
+    def _number(self, packed: Packed) -> int:
+        """The same function has the same number, whoever submits it."""
+        number = self._numbers.get(packed)
+        if number is None:
+            if len(self._numbers) > 4 * KNOWN:
+                self._numbers.clear()
+            self._next_number += 1
+            number = self._numbers[packed] = self._next_number
+        return number
+
+
+def _plain(values: list[Any]) -> bool:
+    """Are all of these plain?"""
+    kinds = set(map(type, values))
+    if kinds <= ATOMS:
+        return True
+    if kinds <= ATOMS | TEXTS:
+        return all(len(value) <= LARGEST_PLAIN for value in values if type(value) in TEXTS)
+    return kinds == {tuple} and all(map(_plain_one, values))
+
+
+def _plain_one(value: Any) -> bool:
+    kind = type(value)
+    if kind in ATOMS:
+        return True
+    if kind in TEXTS:
+        return len(value) <= LARGEST_PLAIN
+    return kind is tuple and len(value) < 8 and all(type(part) is not tuple and _plain_one(part) for part in value)
+
+
+def _named(input_name: str, index: int) -> str:
+    return f"{input_name} {index}"

@@ -1,4 +1,4 @@
-"""The places that the suite runs on. A difference between them that is documented is a property here, never a copy of a test.
+"""The places that the suite runs on. A documented difference between them is a property here, never a copy of a test.
 
 A test asks for `place` (which one), `pool` (one pool of two workers for the whole module; leave its workers alive) or
 `make_pool` (pools of its own). `only` leaves out places where the question makes no sense.

@@ -215,11 +215,16 @@ def test_calls_with_their_index_input_and_outcome(pool):
 
 def test_callbacks_run_here_and_before_get_returns(pool):
     given = []
-    assert pool.apply_async(square, (3,), callback=given.append).get() == 9
+
+    def callback(value):
+        threading.Event().wait(0.02)  # the point: whoever does not wait for it is back by then
+        given.append(value)
+
+    assert pool.apply_async(square, (3,), callback=callback).get() == 9
     assert given == [9]
-    assert pool.map_async(square, range(3), callback=given.append).get() == [0, 1, 4]
+    assert pool.map_async(square, range(3), callback=callback).get() == [0, 1, 4]
     assert given == [9, [0, 1, 4]]
-    assert pool.starmap_async(add, [(1, 2)], callback=given.append).result() == [3]
+    assert pool.starmap_async(add, [(1, 2)], callback=callback).result() == [3]
     assert given == [9, [0, 1, 4], [3]]
 
 

@@ -173,7 +173,7 @@ def test_everything_finishes_then_one_error_carries_all_results(pool, chunksize)
     with pytest.raises(Custom) as caught:
         pool.map(fail_odd, range(6), chunksize)
     assert caught.value.code == 1  # the first by place
-    results = caught.value.results  # type: ignore[attr-defined]
+    results = caught.value.results
     assert [value.code if isinstance(value, Custom) else value for value in results] == [0, 1, 2, 3, 4, 5]
     assert [type(value) for value in results] == [int, Custom] * 3
     assert results[1] is caught.value
@@ -182,10 +182,10 @@ def test_everything_finishes_then_one_error_carries_all_results(pool, chunksize)
 def test_the_error_of_map_async_and_starmap_carries_them_too(pool):
     with pytest.raises(Custom) as caught:
         pool.map_async(fail_odd, range(2)).get()
-    assert caught.value.results[0] == 0  # type: ignore[attr-defined]
+    assert caught.value.results[0] == 0
     with pytest.raises(Custom) as caught:
         pool.starmap(fail_odd, [(1,), (2,)])
-    assert caught.value.results[1] == 2  # type: ignore[attr-defined]
+    assert caught.value.results[1] == 2
 
 
 def test_return_exceptions_gives_them_among_the_values(pool):

@@ -1,4 +1,4 @@
-"""Futures: the standard library's, asyncio's, multiprocessing's AsyncResult, and what cancelling means in each place."""
+"""Futures: the standard library's, asyncio's, multiprocessing's AsyncResult; and what cancelling means where."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_cancelling_the_task_that_awaits_cancels_the_call(make_pool, place, gate
     if place.stops_running:
         gate.wait_for("left", "call")
     gate.open()
-    until(lambda: future.done())
+    until(future.done)
     assert pool.apply(square, (3,)) == 9
 
 

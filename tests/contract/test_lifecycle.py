@@ -34,7 +34,9 @@ def test_close_and_join_finish_what_was_submitted(make_pool):
 
 
 @pytest.mark.parametrize("name", ["imap", "imap_unordered"])
-@pytest.mark.parametrize("source", [list, iter, lambda numbers: (x for x in numbers)], ids=["list", "iter", "generator"])
+@pytest.mark.parametrize(
+    "source", [list, iter, lambda numbers: (x for x in numbers)], ids=["list", "iter", "generator"]
+)
 @pytest.mark.parametrize("chunksize", [None, 7])
 def test_an_imap_that_nobody_reads_is_whole_after_close_and_join(make_pool, name, source, chunksize):
     pool = make_pool()
@@ -137,7 +139,7 @@ def test_a_with_block_waits_for_a_call_that_runs(make_pool, place, gate):
 
 @only(beside=True)
 def test_leaving_by_an_exception_stops_everything(make_pool, place, gate):
-    with pytest.raises(Custom), make_pool(2) as pool:  # noqa: PT012 - what the with block does with it
+    with pytest.raises(Custom), make_pool(2) as pool:
         running = pool.submit(place.hold, gate, "running")
         gate.wait_for("came", "running")
         waiting = [pool.submit(place.hold, gate, f"waiting {number}") for number in range(20)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -61,7 +62,10 @@ def test_a_call_that_does_not_end_is_killed_after_the_grace(make_pool, gate):
 @only(beside=True, stops_running=False)
 @pytest.mark.parametrize("chunksize", [None, 3])
 def test_a_thread_that_is_late_is_replaced_and_counted(make_pool, gate, chunksize):
+    others = set(threading.enumerate())
     pool = make_pool(1)
+    pool.apply(square, (3,))
+    (late,) = [thread for thread in set(threading.enumerate()) - others if thread.name == "elsewhere-1"]
     results = pool.map(
         hold_or_count, [(gate, x) for x in range(3)], chunksize=chunksize, timeout=0.1, return_exceptions=True
     )
@@ -69,11 +73,18 @@ def test_a_thread_that_is_late_is_replaced_and_counted(make_pool, gate, chunksiz
     assert pool.statistics().abandoned == 1
     assert pool.apply(square, (3,)) == 9
     gate.open()
-    gate.wait_for("left", "call")
+    late.join(30)  # it ends with its call, and does nothing more
+    assert gate.has("left", "call")
     assert [gate.times("came", x) for x in (1, 2)] == [1, 1]
+    assert len(called) == 3  # not even with an input that is gone
+    called.clear()
+
+
+called: list[object] = []
 
 
 def hold_or_count(pair):
+    called.append(pair)
     gate, x = pair
     if x == 0:
         return hold(gate)
@@ -145,7 +156,7 @@ def test_time_is_counted_from_the_start_of_the_call(make_pool, place, gate):
 # ---- retries -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("retry", [3, Retry(3), Retry(retries=3, on=(OSError, Custom)), Retry(3, on=Custom)])
+@pytest.mark.parametrize("retry", [3, Retry(3), Retry(retries=3, on=(OSError, Custom)), Retry(3, on=(Custom,))])
 def test_a_call_that_fails_is_run_again(pool, gate, retry):
     future = pool.options(retry=retry).submit(flaky, gate, "call", 3)
     assert future.result() == 4

@@ -1,4 +1,4 @@
-"""A pool seen through others: options, the executor, many threads, statistics, its repr, the bar; and wrong arguments."""
+"""A pool seen through others: options, the executor, threads, statistics, its repr, the bar; and wrong arguments."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import concurrent.futures
 import io
 import sys
 import threading
+from typing import Any, cast
 
 import pytest
 
 from elsewhere import Pool, Retry
 from tests.contract.work import Custom, add, fail, fail_odd, only, square, square_later, until
-
 
 # ---- options -----------------------------------------------------------------------------------------------------
 
@@ -151,7 +151,7 @@ def test_statistics_and_repr_of_an_idle_pool(make_pool, place):
     assert (statistics.unfinished, statistics.succeeded, statistics.failed) == (0, 10, 1)
     assert (statistics.retried, statistics.lost_workers, statistics.abandoned) == (0, 0, 0)
     with pytest.raises(AttributeError):
-        statistics.size = 3  # type: ignore[misc]
+        statistics.size = 3
     where = place.options.get("where", "processes")
     assert f"{statistics.size} {where}, open, 0 unfinished, 10 succeeded, 1 failed" in repr(pool)
     pool.close()
@@ -220,7 +220,7 @@ def test_a_bar_counts_failures(pool, monkeypatch):
         ({"timeout": "1"}, TypeError, "timeout is a number of seconds, not '1'"),
         ({"retry": -1}, ValueError, "retries is 0 or more, not -1"),
         ({"retry": 1.5}, TypeError, "retries is a whole number, not 1.5"),
-        ({"on_exit": "close"}, ValueError, "on_exit is \"wait\" or \"terminate\", not 'close'"),
+        ({"on_exit": "close"}, ValueError, 'on_exit is "wait" or "terminate", not \'close\''),
         ({"grace": -1}, ValueError, "grace is a number of seconds from 0 up, not -1"),
         ({"where": "nowhere"}, ValueError, "where is one of 'processes', 'threads', 'loop', 'inline', not 'nowhere'"),
     ],
@@ -251,7 +251,7 @@ def test_a_pool_that_is_asked_for_wrongly(place, arguments, kind, message):
         (lambda pool: pool.options(timeout=0), ValueError, "timeout is more than 0"),
         (lambda pool: pool.options(retry=Retry), TypeError, "retries is a whole number"),
         (lambda pool: pool.options(patience=3), TypeError, "patience"),
-        (lambda pool: Retry(1, on=("OSError",)), TypeError, "takes exception types, not 'OSError'"),
+        (lambda pool: Retry(1, on=cast(Any, "OSError")), TypeError, "takes exception types, not 'OSError'"),
         (lambda pool: Retry(1, backoff=-1), ValueError, "backoff is a number of seconds from 0 up"),
     ],
 )

@@ -89,7 +89,7 @@ async def hold_async(gate: Gate, name: object = "call") -> object:
     gate.note("came", name)
     try:
         end = time.monotonic() + PATIENCE
-        while not gate.is_open() and time.monotonic() < end:
+        while not gate.is_open() and time.monotonic() < end:  # noqa: ASYNC110 - others open it from other processes
             await asyncio.sleep(0.002)
     except BaseException as error:
         gate.note(type(error).__name__, name)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from elsewhere.call import Options, Retry, function_name
-from elsewhere.pool.iterators import ImapIterator
-from elsewhere.pool.results import CallbackJob, MapJob
-from elsewhere.pool.stream import CallResult, StreamJob
+from elsewhere.pool.outcomes.iterators import ImapIterator
+from elsewhere.pool.outcomes.results import CallbackJob, MapJob
+from elsewhere.pool.outcomes.stream import CallResult, StreamJob
 from elsewhere.progress import Progress
 from elsewhere.runtime.future import Future
 from elsewhere.sansio.frames import Shape

@@ -23,10 +23,10 @@ from elsewhere.call import Options, Retry
 from elsewhere.errors import PoolClosed
 from elsewhere.pool import watch
 from elsewhere.pool.calls import Calls
+from elsewhere.pool.outcomes.results import MapJob, SubmitJob
+from elsewhere.pool.outcomes.stream import StreamJob
 from elsewhere.pool.places import make_driver
-from elsewhere.pool.results import MapJob, SubmitJob
 from elsewhere.pool.statistics import RunningCall, Statistics
-from elsewhere.pool.stream import StreamJob
 from elsewhere.runtime.future import Future
 from elsewhere.sansio.frames import Shape
 

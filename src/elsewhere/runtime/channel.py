@@ -19,7 +19,8 @@ from elsewhere.sansio.frames import FROM_WORKER, SKIP_RANGE, Parser, Reply, ToWo
 
 __all__ = ["Answer", "Channel"]
 
-RECEIVE = 1 << 18  # bytes at once
+RECEIVE = 1 << 15  # bytes at once: a bell takes 32; a larger buffer is mapped and unmapped by malloc each time
+RECEIVE_MORE = 1 << 20  # when that was not enough
 MANY = 64  # pieces for one sendmsg; the system's limit is 1024
 
 
@@ -147,9 +148,10 @@ class Channel:
     def receive(self) -> list[Answer]:
         """What the worker has sent by now; sets `eof`."""
         answers: list[Answer] = []
+        size = RECEIVE
         while True:
             try:
-                data = self.sock.recv(RECEIVE)
+                data = self.sock.recv(size)
             except BlockingIOError:
                 return answers
             except OSError:
@@ -159,8 +161,9 @@ class Channel:
                 return answers
             for (kind, record, _, tail, segment, busy), payload in self._parser.feed(data):
                 answers.append(self._answer(kind, record, tail, segment, busy, payload))
-            if len(data) < RECEIVE // 2:
+            if len(data) < size:
                 return answers
+            size = RECEIVE_MORE
 
     def _answer(self, kind: int, record: int, tail: int, segment: int, busy: int, payload: memoryview) -> Answer:
         if kind == Reply.OUTPUT:

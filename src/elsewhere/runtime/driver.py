@@ -145,6 +145,7 @@ class Driver:
         while self._inbox:
             event, args = self._inbox.popleft()
             event(*args)
+            del event, args  # not to keep the last result alive while the driver sleeps
         at = self._next_timer()
         if at is not None and at <= now:
             self._tick(now)

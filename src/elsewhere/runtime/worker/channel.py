@@ -21,7 +21,8 @@ __all__ = ["ATOMS", "Channel"]
 ATOMS = frozenset({int, float, bool, type(None), str, bytes})  # immutable, and pickled without a memo that matters
 BELL_NS = 200_000  # the oldest answer waits no longer for its bell
 LARGEST_ATOM = 4096  # bytes; larger ones are records of their own
-RECEIVE = 1 << 18
+RECEIVE = 1 << 15  # bytes at once; a larger buffer is mapped and unmapped by malloc each time
+RECEIVE_MORE = 1 << 20  # when that was not enough
 
 
 class Channel:
@@ -41,6 +42,7 @@ class Channel:
         self.due = 0  # when the next bell is to be rung, if there is an answer to ring for
         self.rung = 0  # calls whose answers have been rung for
         self._parser = Parser(TO_WORKER)
+        self._size = RECEIVE
         self._frames: deque[bytes] = deque()
         self._sending = threading.Lock()
         self._mail = self.words[MAIL]
@@ -50,13 +52,14 @@ class Channel:
     def receive(self, *, wait: bool) -> Iterator[Command] | None:
         """The frames that are here; None at end-of-file. Without `wait`, maybe none."""
         try:
-            data = self.sock.recv(RECEIVE, 0 if wait else socket.MSG_DONTWAIT)
+            data = self.sock.recv(self._size, 0 if wait else socket.MSG_DONTWAIT)
         except BlockingIOError:
             return iter(())
         except ConnectionError:
             return None
         if not data:
             return None
+        self._size = RECEIVE if len(data) < self._size else RECEIVE_MORE
         return (Command(f[0], f[1], f[3], f[4], payload) for f, payload in self._parser.feed(data))
 
     def has_mail(self) -> bool:

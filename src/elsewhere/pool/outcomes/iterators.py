@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Generic, TypeVar, cast
 
-from elsewhere.pool.results import Raised
-from elsewhere.pool.stream import NOTHING, StreamJob
+from elsewhere.pool.outcomes.results import Raised
+from elsewhere.pool.outcomes.stream import NOTHING, StreamJob
 
 __all__ = ["ImapIterator"]
 

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from elsewhere.call import Options
 from elsewhere.errors import PoolClosed
-from elsewhere.pool.results import Raised
+from elsewhere.pool.outcomes.results import Raised
 from elsewhere.progress import Progress
 from elsewhere.runtime.driver import Driver
 from elsewhere.runtime.jobs import CallJob

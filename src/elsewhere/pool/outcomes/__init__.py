@@ -1,0 +1,1 @@
+"""Where outcomes go: into futures, into a map's list, through an imap's iterator."""

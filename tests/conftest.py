@@ -15,6 +15,7 @@ import contextlib
 import faulthandler
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from multiprocessing.util import Finalize
@@ -36,7 +37,20 @@ hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("house")
 
 
+def _hear_signals() -> None:
+    """A run in the background or under nohup begins with signals ignored, and so would all programs under test."""
+    for signum, handler in [
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGTERM, signal.SIG_DFL),
+        (signal.SIGHUP, signal.SIG_DFL),
+        (signal.SIGQUIT, signal.SIG_DFL),
+    ]:
+        if signal.getsignal(signum) is signal.SIG_IGN:
+            signal.signal(signum, handler)
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    _hear_signals()
     config.stash[STDERR] = os.dup(2)  # the real one: during a test, 2 is pytest's capture
     # pytest's own folders outlive the run, for the reader of a failure; they stay where they always are.
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())

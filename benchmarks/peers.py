@@ -35,6 +35,10 @@ class Peer:
         """One call, waited for."""
         raise NotImplementedError
 
+    def submit(self, fn: Callable[[Any], Any], item: Any) -> Callable[[], Any]:
+        """One call, not waited for: what it gives waits."""
+        raise NotImplementedError
+
     def futures(self, fn: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
         """A future each, then all results."""
         raise NotImplementedError
@@ -61,6 +65,9 @@ class Elsewhere(Peer):
     def one(self, fn: Any, item: Any) -> Any:
         return self.pool.apply(fn, (item,))
 
+    def submit(self, fn: Any, item: Any) -> Any:
+        return self.pool.submit(fn, item).result
+
     def futures(self, fn: Any, items: Any) -> Any:
         futures = [self.pool.submit(fn, item) for item in items]
         return [future.result() for future in futures]
@@ -72,6 +79,9 @@ class Multiprocessing(Elsewhere):
     def __enter__(self) -> Self:
         self.pool = multiprocessing.get_context("forkserver").Pool(WORKERS)
         return self
+
+    def submit(self, fn: Any, item: Any) -> Any:
+        return self.pool.apply_async(fn, (item,)).get
 
     def futures(self, fn: Any, items: Any) -> Any:
         results = [self.pool.apply_async(fn, (item,)) for item in items]
@@ -104,6 +114,9 @@ class Executor(Peer):
 
     def one(self, fn: Any, item: Any) -> Any:
         return self.pool.submit(fn, item).result()
+
+    def submit(self, fn: Any, item: Any) -> Any:
+        return self.pool.submit(fn, item).result
 
     def futures(self, fn: Any, items: Any) -> Any:
         futures = [self.pool.submit(fn, item) for item in items]
@@ -142,16 +155,20 @@ class Joblib(Peer):
 
 
 class Mpire(Peer):
+    """Two pools: in mpire 2.10 a map after an apply on the same pool calls the function wrongly."""
+
     name = "mpire"
 
     def __enter__(self) -> Self:
         from mpire import WorkerPool
 
         self.pool = WorkerPool(n_jobs=WORKERS, keep_alive=True)
+        self.applier = WorkerPool(n_jobs=WORKERS, keep_alive=True)
         return self
 
     def __exit__(self, *args: object) -> None:
         self.pool.terminate()
+        self.applier.terminate()
 
     def each(self, fn: Any, items: Any) -> Any:
         items = list(items)
@@ -161,10 +178,13 @@ class Mpire(Peer):
         return self.pool.map(fn, list(items))
 
     def one(self, fn: Any, item: Any) -> Any:
-        return self.pool.apply(fn, (item,))
+        return self.applier.apply(fn, (item,))
+
+    def submit(self, fn: Any, item: Any) -> Any:
+        return self.applier.apply_async(fn, (item,)).get
 
     def futures(self, fn: Any, items: Any) -> Any:
-        results = [self.pool.apply_async(fn, (item,)) for item in items]
+        results = [self.applier.apply_async(fn, (item,)) for item in items]
         return [result.get() for result in results]
 
 
@@ -189,6 +209,9 @@ class Pebble(Executor):
 
     def one(self, fn: Any, item: Any) -> Any:
         return self.pool.schedule(fn, args=[item]).result()
+
+    def submit(self, fn: Any, item: Any) -> Any:
+        return self.pool.schedule(fn, args=[item]).result
 
     def futures(self, fn: Any, items: Any) -> Any:
         futures = [self.pool.schedule(fn, args=[item]) for item in items]

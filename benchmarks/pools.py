@@ -69,16 +69,16 @@ def survive(name: str) -> str:
             peer.one(work.inc, 1)
             got = 0
             try:
-                futures = [peer.pool.submit(work.die_once, item) for item in items]  # type: ignore[attr-defined]
-            except AttributeError:
+                answers = [peer.submit(work.die_once, item) for item in items]
+            except NotImplementedError:
                 try:
                     got = len(list(peer.map(work.die_once, items)))
                 except Exception:
                     return "loses the whole map"
                 return f"loses {len(items) - got} of 20"
-            for future in futures:
+            for answer in answers:
                 try:
-                    future.result()
+                    answer()
                     got += 1
                 except Exception:
                     continue

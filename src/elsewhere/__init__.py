@@ -5,8 +5,7 @@ The public names, imported on first use: ``import elsewhere`` itself costs next 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing.TYPE_CHECKING, without importing typing
 if TYPE_CHECKING:
     from concurrent.futures import as_completed, wait
 
@@ -73,7 +72,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'elsewhere' has no attribute {name!r}")

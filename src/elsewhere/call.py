@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from reprlib import Repr
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 __all__ = ["Options", "Retry", "describe_call", "function_name"]
 
 LONGEST_BACKOFF = 60.0  # seconds; a doubling delay grows past any patience otherwise
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class _Retry(NamedTuple):
+    retries: int
+    on: tuple[type[BaseException], ...]
+    backoff: float | Callable[[int], float]
+
+
+class Retry(_Retry):  # a tuple, because importing dataclasses would cost a worker a third of its start
     """How often and when a failed call is run again.
 
     Args:
@@ -33,22 +37,25 @@ class Retry:
         TypeError: `on` holds something that is no exception type.
     """
 
-    retries: int
-    on: tuple[type[BaseException], ...] = (Exception,)
-    backoff: float | Callable[[int], float] = 0.0
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.retries, int) or isinstance(self.retries, bool):
-            raise TypeError(f"retries is a whole number, not {self.retries!r}")
-        if self.retries < 0:
-            raise ValueError(f"retries is 0 or more, not {self.retries}")
-        on = self.on if isinstance(self.on, tuple) else (self.on,)
+    def __new__(
+        cls,
+        retries: int,
+        on: type[BaseException] | tuple[type[BaseException], ...] = (Exception,),
+        backoff: float | Callable[[int], float] = 0.0,
+    ) -> Self:
+        if not isinstance(retries, int) or isinstance(retries, bool):
+            raise TypeError(f"retries is a whole number, not {retries!r}")
+        if retries < 0:
+            raise ValueError(f"retries is 0 or more, not {retries}")
+        on = on if isinstance(on, tuple) else (on,)
         for kind in on:
             if not (isinstance(kind, type) and issubclass(kind, BaseException)):
                 raise TypeError(f"Retry(on=...) takes exception types, not {kind!r}")
-        object.__setattr__(self, "on", on)
-        if not callable(self.backoff) and not 0 <= self.backoff < math.inf:
-            raise ValueError(f"backoff is a number of seconds from 0 up, not {self.backoff!r}")
+        if not callable(backoff) and not 0 <= backoff < math.inf:
+            raise ValueError(f"backoff is a number of seconds from 0 up, not {backoff!r}")
+        return super().__new__(cls, retries, on, backoff)
 
     def wants(self, error: BaseException, failures: int) -> bool:
         """Is a call that has now failed `failures` times, with `error` the last time, to be run again?"""
@@ -68,8 +75,7 @@ class Retry:
         return cls(retries=value) if value != 0 else None
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What ``options(timeout=, retry=, name=)`` sets for the calls made through its view.
 
     Args:
@@ -99,19 +105,12 @@ class Options:
         if not given:
             return self
         checked = Options.of(**given)
-        return replace(self, **{key: getattr(checked, key) for key in given})
+        return self._replace(**{key: getattr(checked, key) for key in given})
 
 
-@dataclass(slots=True)
-class _Shortener:
-    repr: Repr = field(default_factory=Repr)
-
-    def __post_init__(self) -> None:
-        self.repr.maxstring = self.repr.maxother = 60
-        self.repr.maxlevel = 3
-
-
-_shortener = _Shortener()
+_shortener = Repr()
+_shortener.maxstring = _shortener.maxother = 60
+_shortener.maxlevel = 3
 
 
 def function_name(fn: Any) -> str:
@@ -127,8 +126,8 @@ def function_name(fn: Any) -> str:
 def describe_call(name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> str:
     """The call as a reader would write it, long arguments shortened; never raises."""
     try:
-        parts = [_shortener.repr.repr(value) for value in args]
-        parts += [f"{key}={_shortener.repr.repr(value)}" for key, value in (kwargs or {}).items()]
+        parts = [_shortener.repr(value) for value in args]
+        parts += [f"{key}={_shortener.repr(value)}" for key, value in (kwargs or {}).items()]
     except Exception:  # noqa: BLE001 - a repr may raise anything
         parts = ["..."]  # an argument whose repr fails must not hide the failure that is being described
     return f"{name}({', '.join(parts)})"

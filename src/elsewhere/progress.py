@@ -26,9 +26,8 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from threading import Event, RLock, Thread
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TextIO, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TextIO, cast
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,8 +44,7 @@ NARROWEST_BAR = 6  # below this the numbers are worth more than the bar
 UNDRAWABLE = (OSError, ValueError)  # a stream that is gone raises EPIPE or EIO, and ValueError once it is closed
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """How far a job is at one moment."""
 
     label: str

@@ -13,12 +13,12 @@ from elsewhere.call import Options, Retry, function_name
 from elsewhere.pool.outcomes.iterators import ImapIterator
 from elsewhere.pool.outcomes.results import CallbackJob, MapJob
 from elsewhere.pool.outcomes.stream import CallResult, StreamJob
-from elsewhere.progress import Progress
 from elsewhere.runtime.future import Future
 from elsewhere.sansio.frames import Shape
 
 if TYPE_CHECKING:
     from elsewhere.pool.pool import Pool
+    from elsewhere.progress import Progress
 
 __all__ = ["Calls"]
 
@@ -305,4 +305,6 @@ def _check_callable(fn: Any) -> None:
 def _bar(progress: bool | int, total: int | None, options: Options, fn: Any) -> Progress | None:
     if progress is False or progress is None:
         return None
+    from elsewhere.progress import Progress  # loaded only where a bar is asked for
+
     return Progress(total if progress is True else progress, options.name or function_name(fn))

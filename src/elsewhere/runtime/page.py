@@ -30,7 +30,6 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-import tempfile
 from typing import NamedTuple
 
 __all__ = ["CLOSE", "HEAD", "INTERRUPT", "LARGEST_RECORD", "MAIL", "OPEN", "PREFIX", "RING", "SINCE", "STARTED", "TAIL"]
@@ -60,6 +59,8 @@ def make_memory(size: int) -> int:
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("elsewhere", os.MFD_CLOEXEC)
     else:  # macOS
+        import tempfile  # with what it needs, 6 ms that only macOS has to spend
+
         fd, path = tempfile.mkstemp(prefix="elsewhere-")
         os.unlink(path)
     os.ftruncate(fd, size)

@@ -5,7 +5,6 @@ Rule: these are records. Nothing here decides, and nothing here knows what a fun
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from elsewhere.call import Retry
@@ -104,8 +103,7 @@ class Retire(NamedTuple):
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     """The last word on a call: it failed.
 
     Args:
@@ -113,7 +111,7 @@ class Failed:
     """
 
     job: Job
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody calls on a record
     error: BaseException
     attempts: int
 

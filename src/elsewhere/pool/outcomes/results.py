@@ -9,14 +9,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextvars import Context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from elsewhere.call import Options
-from elsewhere.progress import Progress
 from elsewhere.runtime.driver import Driver
 from elsewhere.runtime.future import FINISHED, Future
 from elsewhere.runtime.jobs import CallJob
 from elsewhere.sansio.frames import Shape
+
+if TYPE_CHECKING:
+    from elsewhere.progress import Progress
 
 __all__ = ["CallbackJob", "MapJob", "Raised", "SubmitJob"]
 

@@ -19,16 +19,18 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from elsewhere.call import Options
 from elsewhere.errors import PoolClosed
 from elsewhere.pool.outcomes.results import Raised
-from elsewhere.progress import Progress
 from elsewhere.runtime.driver import Driver
 from elsewhere.runtime.jobs import CallJob
 from elsewhere.sansio.frames import Shape
 from elsewhere.sansio.scheduler import BUDGET, MOST
+
+if TYPE_CHECKING:
+    from elsewhere.progress import Progress
 
 __all__ = ["CallResult", "StreamJob"]
 

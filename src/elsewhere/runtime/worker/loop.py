@@ -11,7 +11,6 @@ import pickle
 import signal
 import sys
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable
 from types import CoroutineType
@@ -311,6 +310,8 @@ class Loop:
         seconds: float = 0.0,
     ) -> bytes:
         """An error in a form that always arrives: in words, and pickled if it can be."""
+        import traceback  # 5 ms that a worker without errors saves
+
         text, body = _text(error), None
         trace = "".join(traceback.format_exception(type(error), error, _own_frames_off(error)))
         try:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from elsewhere.errors import ElsewhereError, RemoteError, WorkerLost, WorkerStartError, describe_exit
+from elsewhere.errors import CallCancelled, ElsewhereError, RemoteError, WorkerLost, WorkerStartError, describe_exit
 from elsewhere.pool.contexts import Method
 from elsewhere.pool.places.freight import Freight
 from elsewhere.runtime.channel import Answer, Channel
@@ -268,12 +268,17 @@ class Processes(Driver):
             if kind == SKIPPED:
                 error, seconds = RemoteError("skipped as asked"), 0.0
             elif kind == ERROR:
-                error, seconds = open_envelope(bytes(data), *self._where(channel, len(values)))
+                name, index, wanted = self._call_behind(channel, len(values))
+                if wanted:
+                    error, seconds = open_envelope(bytes(data), name, index, channel.pid)
+                else:  # unopened: that may import modules, and the interpreter may be ending (it is, after Ctrl-C)
+                    error = CallCancelled("nobody waits for this call")
             else:
                 try:
                     values.append(loads_result(data))
                 except BaseException as failure:  # noqa: BLE001 - whatever unpickling raises is the call's failure
-                    error = _unloadable(failure, *self._where(channel, len(values)))
+                    name, index, _ = self._call_behind(channel, len(values))
+                    error = _unloadable(failure, name, index, channel.pid)
             if error is not None:
                 self._finish(channel, values, each)
                 values = []
@@ -285,13 +290,13 @@ class Processes(Driver):
             spans = self.scheduler.finished(channel.key, len(values), each * len(values), time.monotonic())
             self._deliver(spans, values)
 
-    def _where(self, channel: Channel, ahead: int) -> tuple[str, int, int | None]:
-        """Name, index and worker of the call that is answered after `ahead` others."""
+    def _call_behind(self, channel: Channel, ahead: int) -> tuple[str, int, bool]:
+        """Name and index of the call that is answered after `ahead` others, and whether anybody waits for it."""
         for run in self.scheduler.peers[channel.key].held:
             if ahead < run.hi - run.lo:
-                return ours(run.job).name, run.lo + ahead, channel.pid
+                return ours(run.job).name, run.lo + ahead, run.lo + ahead not in run.job.settled
             ahead -= run.hi - run.lo
-        return "a call", 0, channel.pid
+        return "a call", 0, True
 
     def _print(self, channel: Channel, answer: Answer) -> None:
         """Write out what a call printed, where the caller's own print would go now."""

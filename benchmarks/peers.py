@@ -155,37 +155,30 @@ class Joblib(Peer):
 
 
 class Mpire(Peer):
-    """Two pools: in mpire 2.10 a map after an apply on the same pool calls the function wrongly."""
+    """New workers for each map: in mpire 2.10.2 those kept alive call the next map's function wrongly."""
 
     name = "mpire"
 
     def __enter__(self) -> Self:
         from mpire import WorkerPool
 
-        self.pool = WorkerPool(n_jobs=WORKERS, keep_alive=True)
-        self.applier = WorkerPool(n_jobs=WORKERS, keep_alive=True)
+        self.pool = WorkerPool(n_jobs=WORKERS)
         return self
 
     def __exit__(self, *args: object) -> None:
         self.pool.terminate()
-        self.applier.terminate()
 
     def each(self, fn: Any, items: Any) -> Any:
         items = list(items)
         return self.pool.imap_unordered(fn, items, chunk_size=1, iterable_len=len(items))
 
     def map(self, fn: Any, items: Any) -> Any:
-        return self.pool.map(fn, list(items))
+        items = list(items)
+        return list(self.pool.imap(fn, items, iterable_len=len(items)))
 
     def one(self, fn: Any, item: Any) -> Any:
-        return self.applier.apply(fn, (item,))
-
-    def submit(self, fn: Any, item: Any) -> Any:
-        return self.applier.apply_async(fn, (item,)).get
-
-    def futures(self, fn: Any, items: Any) -> Any:
-        results = [self.applier.apply_async(fn, (item,)) for item in items]
-        return [result.get() for result in results]
+        (value,) = self.each(fn, [item])
+        return value
 
 
 class Pebble(Executor):

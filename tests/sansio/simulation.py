@@ -184,6 +184,7 @@ class Simulation:
             wanted.append((None if call.over else call.job, call.index))
             if not call.over:
                 call.over = "value"
+        self.start_failures.clear()  # a worker that answers proves that workers start
         spans = self.scheduler.finished(worker.key, count, seconds, self.now)
         assert all(lo < hi for _, lo, hi in spans)
         assert [(job, index) for job, lo, hi in spans for index in range(lo, hi)] == wanted
@@ -196,6 +197,7 @@ class Simulation:
         timed_out = worker.interrupted == worker.told + 1 and worker.interrupt_is_timeout
         call = self.leave(worker)
         self.fault(call, CallTimeout() if timed_out else error)
+        self.start_failures.clear()
         self.scheduler.failed(worker.key, error, seconds, self.now)
 
     def leave(self, worker: Worker) -> Call:

@@ -130,7 +130,3 @@ class Channel:
                 self._frames.clear()
             finally:
                 self._sending.release()
-
-    def begun(self) -> int:
-        """Calls begun so far."""
-        return self.words[STARTED]

@@ -32,11 +32,10 @@ MAYBE_ENCODING = "MaybeEncodingError"  # the envelope's type name for a result t
 class Loop:
     """Serves one pool."""
 
-    def __init__(self, channel: Channel, forked: bool) -> None:
+    def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self.namespace = Namespace()
         self.inside = False
-        self._forked = forked
         self._commands: deque[Command] = deque()
         self._functions: dict[int, Any] = {}  # number -> the function
         self._shipped: dict[int, tuple[bytes, tuple[bytes, ...]]] = {}  # number -> its pickle, if it goes by value

@@ -45,7 +45,7 @@ def _serve(fds: list[int], inherited: Any) -> int:
     sock = socket.socket(fileno=fds[0])
     page = Page(fds[1])
     os.close(fds[1])
-    loop = Loop(Channel(sock, page), inherited is not None)
+    loop = Loop(Channel(sock, page))
     signal.signal(signal.SIGURG, loop.on_urgent)
     if hasattr(signal, "SIGUSR1"):
         faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)

@@ -15,9 +15,10 @@ from math import inf
 
 from elsewhere.call import Retry
 from elsewhere.errors import CallCancelled, CallTimeout, ElsewhereError, PoolClosed, WorkerLost, WorkerStartError
+from elsewhere.sansio.credits import MOST
 from elsewhere.sansio.jobs import Failed, Interrupt, Job, Kill, Observe, Retire, Send, Skip, Start, Stop
 from elsewhere.sansio.peer import State
-from elsewhere.sansio.scheduler import MOST, Scheduler
+from elsewhere.sansio.scheduler import Scheduler
 
 GRACE = 0.25
 

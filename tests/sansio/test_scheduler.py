@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from elsewhere.call import Retry
 from elsewhere.errors import CallCancelled, CallTimeout, PoolClosed, WorkerLost, WorkerStartError
+from elsewhere.sansio.credits import MOST
 from elsewhere.sansio.jobs import Action, Failed, Interrupt, Job, Kill, Observe, Retire, Run, Send, Skip, Start, Stop
-from elsewhere.sansio.scheduler import MOST, Scheduler
+from elsewhere.sansio.scheduler import Scheduler
 
 GRACE = 0.25
 

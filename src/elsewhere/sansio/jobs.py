@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from elsewhere.call import Retry
 
-__all__ = ["Action", "Failed", "Interrupt", "Job", "Kill", "Observe", "Order", "Retire", "Run", "Send", "Skip", "Start"]
-__all__ += ["Stop"]
+__all__ = ["Action", "Failed", "Interrupt", "Job", "Kill", "Observe", "Order", "Recall", "Retire", "Run", "Send"]
+__all__ += ["Skip", "Start", "Stop", "Withdraw"]
 
 
 class Job:
@@ -71,6 +71,22 @@ class Skip(NamedTuple):
     last: int
 
 
+class Recall(NamedTuple):
+    """From now on the worker is to begin no further call before it has heard of the next `Withdraw`."""
+
+    worker: int
+
+
+class Withdraw(NamedTuple):
+    """The worker's calls from this one on, counted from its first ever, are others' now; it says `released` to this.
+
+    Their places in the count are given to the calls that are handed over next.
+    """
+
+    worker: int
+    first: int
+
+
 class Observe(NamedTuple):
     """Look which call the worker is in, and answer with `Scheduler.observed`."""
 
@@ -116,5 +132,5 @@ class Failed(NamedTuple):
     attempts: int
 
 
-Order = Start | Send | Skip | Observe | Interrupt | Stop | Kill | Retire  # to a worker
+Order = Start | Send | Skip | Recall | Withdraw | Observe | Interrupt | Stop | Kill | Retire  # to a worker
 Action = Order | Failed

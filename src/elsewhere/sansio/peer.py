@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from elsewhere.sansio.jobs import Job, Run
 
-__all__ = ["Peer", "State"]
+__all__ = ["Peer", "Recalling", "State"]
 
 
 class State(enum.Enum):
@@ -21,6 +21,14 @@ class State(enum.Enum):
     READY = enum.auto()
     LEAVING = enum.auto()  # told that no more calls will come
     KILLED = enum.auto()  # its end has not been reported yet
+
+
+class Recalling(enum.Enum):
+    """Whether calls are being taken back from a worker."""
+
+    NO = enum.auto()
+    ASKED = enum.auto()  # it begins no further call before it has heard which are withdrawn
+    WITHDRAWN = enum.auto()  # it has not said yet that it has heard
 
 
 class Peer:
@@ -35,10 +43,13 @@ class Peer:
         cancelled: whether that was because nobody wants the call any more.
         check_at: when to look which call it is in; None for never.
         kill_at: when it is to be killed for not coming back; None for never.
+        fed: when it was last handed calls.
+        recalling: whether calls are being taken back; it is handed no others meanwhile.
     """
 
     __slots__ = (
-        "cancelled", "check_at", "done", "held", "interrupted", "key", "kill_at", "left", "outstanding", "state",
+        "cancelled", "check_at", "done", "fed", "held", "interrupted", "key", "kill_at", "left", "outstanding",
+        "recalling", "state",
     )  # fmt: skip
 
     def __init__(self, key: int, left: int | None) -> None:
@@ -51,6 +62,8 @@ class Peer:
         self.cancelled = False
         self.check_at: float | None = None
         self.kill_at: float | None = None
+        self.fed = 0.0
+        self.recalling = Recalling.NO
 
     @property
     def first(self) -> tuple[Job, int]:
@@ -58,8 +71,9 @@ class Peer:
         run = self.held[0]
         return run.job, run.lo
 
-    def hold(self, job: Job, lo: int, hi: int) -> None:
+    def hold(self, job: Job, lo: int, hi: int, now: float) -> None:
         """A run is handed over."""
+        self.fed = now
         last = self.held[-1] if self.held else None
         if last is not None and last.job is job and last.hi == lo:
             last.hi = hi
@@ -77,6 +91,25 @@ class Peer:
             self.held.popleft()
         self.outstanding -= count
         self.done += count
+
+    def withdraw(self, first: int) -> list[Run]:
+        """Take away the calls from this ordinal on; their runs, in order. Chunks are not given back to `left`."""
+        back: deque[Run] = deque()
+        excess = self.outstanding - (first - self.done - 1)
+        while excess > 0:
+            run = self.held[-1]
+            size = run.hi - run.lo
+            if size <= excess:
+                back.appendleft(self.held.pop())
+            else:
+                back.appendleft(Run(run.job, run.hi - excess, run.hi))
+                run.hi -= excess
+            taken = min(size, excess)
+            self.outstanding -= taken
+            if self.left is not None and run.job.chunk is None:
+                self.left += taken
+            excess -= taken
+        return list(back)
 
     def load(self) -> float:
         """Seconds of work it holds, by what the jobs' calls have taken so far; endless if one has not been measured."""

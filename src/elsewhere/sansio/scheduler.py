@@ -14,34 +14,49 @@ A worker answers its calls in the order they were handed over, so an answer is a
 the first of what the worker holds. Decisions are therefore made per run of calls, and a run is split only where
 something happens to one call. Calls a worker has begun are counted from 1 over its whole life: an *ordinal*.
 
-Credits instead of chunks: a worker holds as many calls as make `BUDGET` seconds of work by the job's running mean, at
-least one, at most `MOST`, and at most as many as the job has already seen answered (so that one quick first call does
-not strand a hundred slow ones behind it).
+How many calls a worker may hold is `credits`' business. When workers are idle and a worker's present call turns out to
+be long, the calls it has not begun are taken back (`_recall`): it is told to begin no further call before it has read
+its socket, then looked at, and only what it had not begun by then is withdrawn. It cannot begin one in between:
+
+    worker, before each call:   STARTED = n   then   is there a recall I have not answered? wait for what it withdraws
+    pool:                       recall        then   STARTED? what is beyond it is withdrawn
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
-from collections import deque
-from collections.abc import Iterator
-from math import ceil, inf
+from math import inf
 
 from elsewhere.errors import CallTimeout, ElsewhereError, PoolClosed, WorkerStartError
-from elsewhere.sansio.jobs import Action, Failed, Interrupt, Job, Kill, Observe, Retire, Run, Send, Skip, Start, Stop
-from elsewhere.sansio.peer import Peer, State
+from elsewhere.sansio.credits import BUDGET, measure, room
+from elsewhere.sansio.jobs import (
+    Failed,
+    Interrupt,
+    Job,
+    Kill,
+    Observe,
+    Recall,
+    Retire,
+    Run,
+    Send,
+    Skip,
+    Start,
+    Stop,
+    Withdraw,
+)
+from elsewhere.sansio.ledger import Ledger, Span
+from elsewhere.sansio.peer import Peer, Recalling, State
 
 __all__ = ["Scheduler", "Span"]
 
-BUDGET = 0.002  # seconds of work a worker may hold: hides a round trip of some 0.1 ms, strands little
-MOST = 512  # calls a worker may hold: more than the 0.2 ms between its doorbells can use up
+PATIENCE = 0.002  # seconds a call may run, while workers are idle, before those behind it are taken back
+FENCE = 0.0005  # seconds from a recall to the look that decides: far longer than a store can wait to be seen
 SAME_START_FAILURES = 3  # in a row, alike: the next would fail as well
 START_FAILURES = 10  # in a row, of any kind
 
-Span = tuple[Job | None, int, int]  # a job and a range of its indexes, lo up to but not including hi
 
-
-class Scheduler:
+class Scheduler(Ledger):
     """The state machine of one pool.
 
     Args:
@@ -51,28 +66,22 @@ class Scheduler:
         budget: seconds of work a worker may hold ahead; 0 hands calls over one by one.
 
     Attributes:
-        actions: what the driver is to do, in order; it takes them out.
-        unfinished: calls added whose outcome has not been told.
-        broken: the error that every call gets since workers cannot start; None while they can.
+        peers: the workers, by key.
+        lost_workers: workers that died without being asked to.
+        closing: no more calls will come.
     """
 
     def __init__(self, size: int, *, lifetime: int | None = None, grace: float = 0.2, budget: float = BUDGET) -> None:
+        super().__init__()
         self.size = size
         self.lifetime = lifetime
         self.grace = grace
         self.budget = budget
-        self.actions: deque[Action] = deque()
-        self.unfinished = 0
-        self.retried = 0
         self.lost_workers = 0
-        self.broken: WorkerStartError | None = None
         self.peers: dict[int, Peer] = {}
-        self.closing = self.terminated = False
-        self._ready: deque[Run] = deque()
-        self._delayed: list[tuple[float, int, Job, int]] = []
+        self.closing = False
         self._timed: dict[Peer, None] = {}  # a set in a fixed order: the same events give the same actions
         self._keys = itertools.count(1)
-        self._order = itertools.count()
         self._start_failures: list[str] = []
         self._end_at = inf  # when workers that are still there are killed: `grace` after `terminate`
 
@@ -166,6 +175,7 @@ class Scheduler:
         if peer.state is State.STARTING:
             peer.state = State.READY
             self._fill(peer, now)
+            self._watch_others(peer, now)
             self._leave_if_done()
 
     def finished(self, key: int, count: int, seconds: float, now: float) -> list[Span]:
@@ -182,7 +192,7 @@ class Scheduler:
             job, lo = run.job, run.lo
             taken = min(count, run.hi - lo)
             peer.answered(taken)
-            self._measure(job, taken, each)
+            measure(job, taken, each)
             if job.settled or job.failures:
                 taken_indexes = range(lo, lo + taken)
                 spans.extend(self._wanted(job, taken_indexes))
@@ -198,7 +208,7 @@ class Scheduler:
         peer = self.peers[key]
         job, index = peer.first
         peer.answered(1)
-        self._measure(job, 1, seconds)
+        measure(job, 1, seconds)
         if peer.interrupted == peer.done and not peer.cancelled:
             error = self._too_late(job)
         again = self._fault(job, index, error, now)
@@ -212,7 +222,14 @@ class Scheduler:
         Answers that came just before the look may not be told yet, so it need not be in the first call it holds.
         """
         peer = self.peers.get(key)
-        if peer is None or peer.state is State.KILLED or not peer.held or (started and peer.interrupted == started):
+        if peer is None or peer.state is State.KILLED:
+            return
+        if peer.recalling is Recalling.ASKED:
+            self._withdraw(peer, started, now)
+        if not peer.held:
+            return
+        self._watch_stall(peer, started, since, now)
+        if started and peer.interrupted == started:
             return
         deadline = inf
         if (call := peer.call_at(started)) is not None:
@@ -227,6 +244,13 @@ class Scheduler:
                     self._time_out(job, index)
                 return
         self._check_at(peer, min(deadline, self._next_check(peer, now)))
+
+    def released(self, key: int, now: float) -> None:
+        """The worker has dropped the calls that were withdrawn: it may be given others."""
+        peer = self.peers.get(key)
+        if peer is not None and peer.recalling is Recalling.WITHDRAWN:
+            peer.recalling = Recalling.NO
+            self._relieve(peer, now)
 
     def lost(self, key: int, started: int, error: ElsewhereError, now: float) -> None:
         """The worker is certainly gone, its answers have been told; it had begun `started` calls.
@@ -292,54 +316,37 @@ class Scheduler:
             self.actions.append(Start(key))
 
     def _deal(self, now: float) -> None:
-        if self._ready:
-            for peer in self.peers.values():
-                if peer.state is State.READY:
-                    self._fill(peer, now)
-                    if not self._ready:
-                        break
+        """Hand over what is ready: idle workers first, so that nothing queues behind a call while one is free."""
+        if not self._ready:
+            return
+        idle = [peer for peer in self.peers.values() if peer.state is State.READY and not peer.held]
+        for left, peer in zip(range(len(idle), 0, -1), idle, strict=True):
+            self._fill(peer, now, left)
+        for peer in self.peers.values():
+            if not self._ready:
+                return
+            self._fill(peer, now)
 
-    def _fill(self, peer: Peer, now: float) -> None:
+    def _fill(self, peer: Peer, now: float, sharers: int = 1) -> None:
         """Hand over calls from the front of the queue until the worker holds its share."""
         ready = self._ready
-        while ready and peer.state is State.READY:
+        while ready and peer.state is State.READY and peer.recalling is Recalling.NO:
             run = ready[0]
-            count = min(self._room(peer, run.job), run.hi - run.lo)
+            count = min(room(peer, run.job, self.budget), run.hi - run.lo)
             if count <= 0:
                 return
+            if sharers > 1 and len(ready) == 1 and run.job.chunk is None:
+                count = min(count, -(-(run.hi - run.lo) // sharers))
             lo = run.lo
             run.lo += count
             if run.lo == run.hi:
                 ready.popleft()
-            peer.hold(run.job, lo, run.lo)
+            peer.hold(run.job, lo, run.lo, now)
             self.actions.append(Send(peer.key, run.job, lo, run.lo))
             if run.job.timeout is not None:
                 self._check_at(peer, now + run.job.timeout)
-
-    def _room(self, peer: Peer, job: Job) -> int:
-        """How many more calls of this job the worker may hold."""
-        room = MOST if peer.left is None else peer.left
-        if job.chunk is not None:
-            small = job.seconds is not None and job.seconds * job.chunk < self.budget
-            return job.chunk if room and peer.outstanding <= (job.chunk if small else 0) else 0
-        if job.seconds is None:
-            return min(room, 0 if peer.outstanding else 1)
-        if not peer.outstanding:
-            return min(room, max(1, min(self._share(job, 0.0), job.answered, MOST)))
-        load = peer.load()
-        if load > self.budget / 2 or peer.outstanding > MOST // 2:  # top up by halves
-            return 0
-        return min(room, self._share(job, load), min(job.answered, MOST) - peer.outstanding)
-
-    def _share(self, job: Job, load: float) -> int:
-        """How many calls of a job fill the budget up."""
-        return ceil((self.budget - load) / max(job.seconds or 0.0, 1e-9))
-
-    def _measure(self, job: Job, count: int, seconds: float) -> None:
-        """Answers that were found by looking, or skipped, come without a time: 0 says nothing."""
-        job.answered += count
-        if seconds > 0:
-            job.seconds = seconds if job.seconds is None else job.seconds + (seconds - job.seconds) / 2
+            if sharers > 1 and run.job.chunk is None:
+                return
 
     def _relieve(self, peer: Peer, now: float) -> None:
         """The worker has answered something: it may have room now, and what it was interrupted in may be over."""
@@ -354,6 +361,7 @@ class Scheduler:
             self._retire(peer)
             self._staff()
         self._fill(peer, now)
+        self._watch_others(peer, now)
         self._leave_if_done()
 
     def _retire(self, peer: Peer) -> None:
@@ -366,27 +374,7 @@ class Scheduler:
                 if peer.state is State.READY and not peer.held:
                     self._retire(peer)
 
-    # ---- outcomes ------------------------------------------------------------------------------------------------
-
-    def _over(self, job: Job, index: int) -> None:
-        job.failures.pop(index, None)
-        self.unfinished -= 1
-        self._leave_if_done()
-
-    def _wanted(self, job: Job, indexes: range) -> Iterator[Span]:
-        """A range cut where the outcome is told already; the rest of it is over now."""
-        lo = indexes.start
-        for index in indexes:
-            if index in job.settled:
-                job.settled.discard(index)
-                if lo < index:
-                    yield job, lo, index
-                yield None, index, index + 1
-                lo = index + 1
-            else:
-                self.unfinished -= 1  # its failures stay: whoever takes the value counts the attempts by them
-        if lo < indexes.stop:
-            yield job, lo, indexes.stop
+    # ---- calls that are told before their worker is free of them ---------------------------------------------------
 
     def _settle(self, peer: Peer, job: Job, index: int, ordinal: int, now: float) -> None:
         """A worker holds a call nobody wants any more: skip it, or interrupt it if it runs."""
@@ -404,73 +392,40 @@ class Scheduler:
             self.actions.append(Failed(job, index, error, failures))
             self._over(job, index)
 
-    def _fault(self, job: Job, index: int, error: BaseException, now: float) -> bool:
-        """A run of one call failed and its worker is free of it: repeat it or give it up.
+    # ---- taking back ---------------------------------------------------------------------------------------------
 
-        Returns:
-            whether it is ready to be handed over again.
-        """
-        if index in job.settled:
-            job.settled.discard(index)
-            return False
-        failures = job.failures.get(index, 0) + 1
-        delay = None if self.terminated or self.broken is not None else self._delay(job, error, failures)
-        if delay is not None:
-            job.failures[index] = failures
-            self.retried += 1
-            if not delay:
-                self._ready.append(Run(job, index, index + 1))
-                return True
-            heapq.heappush(self._delayed, (now + delay, next(self._order), job, index))
-            return False
-        self.actions.append(Failed(job, index, error, failures))
-        self._over(job, index)
-        return False
+    def _watch_others(self, idle: Peer, now: float) -> None:
+        """A worker has nothing to do: look soon at those that hold calls they may be long in coming to."""
+        if self.budget and not idle.held and not self._ready and idle.state is State.READY:
+            for peer in self.peers.values():
+                if peer.outstanding > 1 and peer.recalling is Recalling.NO:
+                    self._check_at(peer, now + PATIENCE)
 
-    @staticmethod
-    def _delay(job: Job, error: BaseException, failures: int) -> float | None:
-        """Seconds until a failed call is repeated, None for never."""
-        if job.retry is None or not job.retry.wants(error, failures):
-            return None
-        try:
-            return job.retry.delay(failures)
-        except Exception as failure:  # noqa: BLE001 - backoff is the user's function: it fails this call, not the pool
-            error.add_note(f"not repeated: Retry(backoff=...) raised {failure!r}")
-            return None
-
-    def _give_up(self, job: Job, indexes: range, error: BaseException) -> None:
-        """Calls that will never start fail."""
-        for index in indexes:
-            if index in job.settled:
-                job.settled.discard(index)
-            else:
-                self.actions.append(Failed(job, index, error, job.failures.get(index, 0)))
-                self._over(job, index)
-
-    def _give_back(self, run: Run) -> None:
-        """Calls a lost worker had not begun go to the front of the queue."""
-        if self.terminated or self.broken is not None:
-            error = self.broken or PoolClosed("the pool was terminated before this call started")
-            self._give_up(run.job, range(run.lo, run.hi), error)
+    def _watch_stall(self, peer: Peer, started: int, since: float, now: float) -> None:
+        """Take back what the worker has not begun if its present call is long and others are idle."""
+        waiting = peer.outstanding - max(0, started - peer.done)
+        if waiting <= 0 or peer.recalling is not Recalling.NO or not self.budget or self._ready or self.terminated:
             return
-        hi = run.hi
-        for index in range(run.hi - 1, run.lo - 1, -1):
-            if index in run.job.settled:
-                run.job.settled.discard(index)
-                if index + 1 < hi:
-                    self._ready.appendleft(Run(run.job, index + 1, hi))
-                hi = index
-        if run.lo < hi:
-            self._ready.appendleft(Run(run.job, run.lo, hi))
+        if not any(other.state is State.READY and not other.held for other in self.peers.values()):
+            return
+        long_since = max(since, peer.fed) if started <= peer.done else since
+        if now - long_since >= PATIENCE:
+            peer.recalling = Recalling.ASKED
+            self.actions.append(Recall(peer.key))
+            self._check_at(peer, now + FENCE)
+        else:
+            self._check_at(peer, long_since + PATIENCE)
 
-    def _abandon(self, error: ElsewhereError) -> None:
-        """Everything that waits here fails."""
-        runs, self._ready = self._ready, deque()
-        delayed, self._delayed = self._delayed, []
-        for run in runs:
-            self._give_up(run.job, range(run.lo, run.hi), error)
-        for _, _, job, index in delayed:
-            self._give_up(job, range(index, index + 1), error)
+    def _withdraw(self, peer: Peer, started: int, now: float) -> None:
+        """What the worker had not begun some time after it was asked to stop is not begun by it: others may have it."""
+        peer.recalling = Recalling.WITHDRAWN
+        first = max(started, peer.done) + 1
+        self.actions.append(Withdraw(peer.key, first))
+        for run in reversed(peer.withdraw(first)):
+            self._give_back(run)
+        self._deal(now)
+
+    # ---- starting, deadlines ---------------------------------------------------------------------------------------
 
     def _start_failed(self, reason: str, error: ElsewhereError) -> None:
         if self.broken is not None:

@@ -26,8 +26,8 @@ from elsewhere.errors import PoolClosed
 from elsewhere.pool.outcomes.results import Raised
 from elsewhere.runtime.driver import Driver
 from elsewhere.runtime.jobs import CallJob
+from elsewhere.sansio.credits import ahead
 from elsewhere.sansio.frames import Shape
-from elsewhere.sansio.scheduler import BUDGET, MOST
 
 if TYPE_CHECKING:
     from elsewhere.progress import Progress
@@ -136,9 +136,7 @@ class StreamJob(CallJob):
 
     def window(self) -> int:
         """How many inputs may be read and not consumed: what keeps the workers busy twice over."""
-        seconds = self.seconds
-        ahead = 2 if seconds is None else min(MOST, int(BUDGET / max(seconds, 1e-9)) + 2)
-        return 2 * max(ahead * self.size, self.chunk * self.size if self.chunk else 0)
+        return 2 * self.size * max(ahead(self), self.chunk or 0)
 
     def feed(self) -> None:
         """Read as much as the window allows, in the consumer's thread."""

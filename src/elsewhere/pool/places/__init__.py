@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from elsewhere.runtime.driver import Driver
-from elsewhere.sansio.scheduler import BUDGET, Scheduler
+from elsewhere.sansio.credits import BUDGET
+from elsewhere.sansio.scheduler import Scheduler
 
 __all__ = ["PLACES", "make_driver"]
 

@@ -54,7 +54,10 @@ def results(records: list[Record]) -> list[tuple[int, Any]]:
     """Each call's result: kind and what it is."""
     found: list[tuple[int, Any]] = []
     for kind, calls, data in records:
-        if kind == SEGMENT:
+        if isinstance(data, list):
+            assert len(data) == calls
+            found += [(kind, value) for value in data]
+        elif kind == SEGMENT:
             values = pickle.loads(PREFIX + data + CLOSE)
             assert len(values) == calls
             found += [(SEGMENT, value) for value in values]

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from elsewhere.runtime.page import INTERRUPT, MAIL, SINCE, STARTED, Page, Record, make_memory
-from elsewhere.sansio.frames import FROM_WORKER, SKIP_RANGE, Parser, Reply, ToWorker, command
+from elsewhere.sansio.frames import FROM_WORKER, ORDINAL, SKIP_RANGE, Parser, Reply, ToWorker, command
 
 __all__ = ["Answer", "Channel"]
 
@@ -52,6 +52,7 @@ class Channel:
         self.eof = False
         self.start_error: bytes | None = None
         self.look_at: float | None = None
+        self.patience = 0.0
         self.functions: set[int] = set()
         self.definitions: set[bytes] = set()
         self._out: deque[memoryview | bytes] = deque()
@@ -138,6 +139,14 @@ class Channel:
         waits = self.send([command(ToWorker.SKIP, SKIP_RANGE.size), SKIP_RANGE.pack(first, last)])
         self.page.words[MAIL] += 1
         return waits
+
+    def recall(self) -> None:
+        """The worker is to begin no further call before it has read the `withdraw` that follows."""
+        self.page.words[MAIL] += 1 << 32
+
+    def withdraw(self, first: int) -> bool:
+        """The calls from this ordinal on are others' now."""
+        return self.send([command(ToWorker.WITHDRAW, ORDINAL.size), ORDINAL.pack(first)])
 
     def interrupt(self, ordinal: int, cancelled: bool) -> None:
         """Name the call that SIGURG is about."""

@@ -12,6 +12,7 @@ To a worker, a header of 16 bytes (kind, shape, payload length, function number,
     SKIP      first and last ordinal not to begin
     EXIT      no more calls will come
     FORGET    drop all functions and definitions: they will be sent again
+    WITHDRAW  drop the calls from this ordinal on
 
 From a worker, a header of 32 bytes (kind, record kind, payload length, tail, open segment, busy nanoseconds); every
 frame carries the state of its page at that moment, so the order of answers on the page and on the socket is kept::
@@ -21,6 +22,7 @@ frame carries the state of its page at that moment, so the order of answers on t
     BELL      look at the page
     BIG       one record that is too large for the page
     OUTPUT    text for the caller's stdout (record kind 1) or stderr (2)
+    RELEASED  withdrawn calls are dropped
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ TO_WORKER = struct.Struct("=BBxxIII")
 FROM_WORKER = struct.Struct("=BBxxIQQQ")
 SKIP_RANGE = struct.Struct("=QQ")
 BATCHED = 0x80  # on a run's shape: its calls are one pickled list
+TIMED = 0x40  # on a run's shape: its calls have a timeout, so that each one's beginning must be known
+ORDINAL = struct.Struct("=Q")
 DIGEST = 16  # bytes of a definition's name
 LARGEST = 0xFFFF_FFFF  # bytes of a payload
 
@@ -53,6 +57,7 @@ class ToWorker(enum.IntEnum):
     SKIP = 5
     EXIT = 6
     FORGET = 7
+    WITHDRAW = 10
 
 
 class Reply(enum.IntEnum):
@@ -63,6 +68,7 @@ class Reply(enum.IntEnum):
     BELL = 3
     BIG = 4
     OUTPUT = 5
+    RELEASED = 7
 
 
 class Shape(enum.IntEnum):

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from elsewhere.runtime.channel import Channel
 from elsewhere.runtime.jobs import CallJob
 from elsewhere.runtime.packing import Packed, Packer
-from elsewhere.sansio.frames import BATCHED, LARGEST, Shape, ToWorker, command, join_run
+from elsewhere.sansio.frames import BATCHED, LARGEST, TIMED, Shape, ToWorker, command, join_run
 
 __all__ = ["Freight"]
 
@@ -84,10 +84,11 @@ class Freight:
         pieces += channel.learn(job.packed.needs, job.packer.definitions)
         pieces += channel.teach(number, *job.packed)
         items = job.take(lo, hi)
+        timed = 0 if job.timeout is None else TIMED
         if job.mixed:
             return pieces + self._each_alone(channel, job, number, items)
         body = pickle.dumps(items, 5)
-        header = command(ToWorker.RUN, len(body), shape=job.shape | BATCHED, function=number, calls=hi - lo)
+        header = command(ToWorker.RUN, len(body), shape=job.shape | BATCHED | timed, function=number, calls=hi - lo)
         return [*pieces, header, body]
 
     def _each_alone(self, channel: Channel, job: CallJob, number: int, items: list[Any]) -> list[bytes]:

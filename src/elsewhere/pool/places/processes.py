@@ -30,12 +30,13 @@ from elsewhere.runtime.page import CLOSE, ERROR, PREFIX, SEGMENT, SKIPPED, START
 from elsewhere.runtime.worker.handles import sending
 from elsewhere.runtime.worker.surroundings import take_surroundings
 from elsewhere.sansio.frames import Reply, ToWorker, command
-from elsewhere.sansio.jobs import Interrupt, Kill, Observe, Order, Retire, Send, Skip, Start, Stop
+from elsewhere.sansio.jobs import Interrupt, Kill, Observe, Order, Recall, Retire, Send, Skip, Start, Stop, Withdraw
 from elsewhere.sansio.scheduler import Scheduler
 
 __all__ = ["Processes"]
 
 LOOK = 0.001  # seconds after a bell until answers that no bell will ring for are on the page: see `_look_later`
+LONGEST_LOOK = 0.05  # seconds
 DUMP = 0.05  # seconds for a worker to write its stacks, which are written in pieces that would mix with another's
 
 
@@ -155,6 +156,10 @@ class Processes(Driver):
             self._look(channel)
             if key in self.scheduler.peers:
                 self.scheduler.observed(key, *channel.running(), time.monotonic())
+        elif type(action) is Recall:
+            channel.recall()
+        elif type(action) is Withdraw:
+            self._watch(channel, channel.withdraw(action.first))
         elif type(action) is Skip:
             self._watch(channel, channel.skip(action.first, action.last))
         elif type(action) is Interrupt:
@@ -213,6 +218,10 @@ class Processes(Driver):
             if channel.look_at is not None and channel.look_at <= now:
                 channel.look_at = None
                 self._look(channel)
+                peer = self.scheduler.peers.get(channel.key)
+                if peer is not None and peer.outstanding > 1:
+                    channel.patience = min(2 * channel.patience, LONGEST_LOOK)
+                    channel.look_at = now + channel.patience
         if self._dump_at is not None and self._dump_at <= now:
             self._dump_next(now)
         self.scheduler.tick(now)
@@ -241,6 +250,9 @@ class Processes(Driver):
             self._print(channel, answer)
         elif answer.kind == Reply.READY:
             self.scheduler.worker_ready(channel.key, time.monotonic())
+        elif answer.kind == Reply.RELEASED:
+            self._handle_records(channel, answer.records, 0.0)
+            self.scheduler.released(channel.key, time.monotonic())
         elif answer.kind == Reply.FAILED:
             channel.start_error = answer.payload
         else:
@@ -250,9 +262,11 @@ class Processes(Driver):
     def _look_later(self, channel: Channel) -> None:
         """The hole in the bells: an answer less than 0.2 ms after a bell, then a long call, would wait for its end.
 
-        One look, later than that after the last bell, finds it; any answer after that rings for itself.
+        A look later than that after the last bell finds it. While there are calls behind the one the worker is in,
+        looks go on, each after twice the time: short calls do not look at the clock each.
         """
         peer = self.scheduler.peers.get(channel.key)
+        channel.patience = LOOK
         channel.look_at = time.monotonic() + LOOK if peer is not None and peer.held else None
 
     def _handle_records(self, channel: Channel, records: list[Record], busy: float) -> None:
@@ -260,6 +274,10 @@ class Processes(Driver):
         each = busy / calls if calls else 0.0
         values: list[Any] = []
         for kind, _, data in records:
+            if type(data) is list:
+                values = values + data if values else data
+                continue
+            assert type(data) is bytes
             if kind == SEGMENT:
                 values += pickle.loads(PREFIX + data + CLOSE)
                 continue
@@ -270,7 +288,7 @@ class Processes(Driver):
             elif kind == ERROR:
                 name, index, wanted = self._call_behind(channel, len(values))
                 if wanted:
-                    error, seconds = open_envelope(bytes(data), name, index, channel.pid)
+                    error, seconds = open_envelope(data, name, index, channel.pid)
                 else:  # unopened: that may import modules, and the interpreter may be ending (it is, after Ctrl-C)
                     error = CallCancelled("nobody waits for this call")
             else:

@@ -45,7 +45,9 @@ class Channel:
         self._size = RECEIVE
         self._frames: deque[bytes] = deque()
         self._sending = threading.Lock()
-        self._mail = self.words[MAIL]
+        self.mail = self.words[
+            MAIL
+        ]  # as last noted: when it has changed, the socket is to be read before the next call
 
     # ---- in ------------------------------------------------------------------------------------------------------
 
@@ -62,12 +64,10 @@ class Channel:
         self._size = RECEIVE if len(data) < self._size else RECEIVE_MORE
         return (Command(f[0], f[1], f[3], f[4], payload) for f, payload in self._parser.feed(data))
 
-    def has_mail(self) -> bool:
-        """Has the pool asked to look at the socket before the next call?"""
-        if (mail := self.words[MAIL]) == self._mail:
-            return False
-        self._mail = mail
-        return True
+    def recalls(self) -> int:
+        """Note what the pool has asked for in MAIL; how often it has recalled calls so far."""
+        self.mail = self.words[MAIL]
+        return self.mail >> 32
 
     # ---- out -----------------------------------------------------------------------------------------------------
 

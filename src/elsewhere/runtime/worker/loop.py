@@ -12,21 +12,53 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import CoroutineType
 from typing import Any
 
 from elsewhere.call import describe_call, function_name
 from elsewhere.errors import CallCancelled, CallTimeout
 from elsewhere.runtime.packing import Namespace, dumps_result
-from elsewhere.runtime.page import INTERRUPT, SINCE, STARTED
+from elsewhere.runtime.page import INTERRUPT, MAIL, SINCE, STARTED
 from elsewhere.runtime.worker.channel import ATOMS, LARGEST_ATOM, Channel
+from elsewhere.runtime.worker.lanes import LANES, Ended, Pace, call_each
 from elsewhere.runtime.worker.output import Output
-from elsewhere.sansio.frames import BATCHED, LARGEST, SKIP_RANGE, Command, Reply, Shape, ToWorker, split_run
+from elsewhere.sansio.frames import (
+    BATCHED,
+    LARGEST,
+    ORDINAL,
+    SKIP_RANGE,
+    TIMED,
+    Command,
+    Reply,
+    Shape,
+    ToWorker,
+    split_run,
+)  # fmt: skip
 
 __all__ = ["Loop"]
 
 MAYBE_ENCODING = "MaybeEncodingError"  # the envelope's type name for a result that nothing can pickle
+
+
+class _Run:
+    """A run of calls, and which of them are still the worker's."""
+
+    __slots__ = ("command", "first", "last")
+
+    def __init__(self, command: Command, first: int) -> None:
+        self.command = command
+        self.first = first  # ordinals
+        self.last = first + command.calls - 1
+
+    def left(self) -> int:
+        """How many of its calls are the worker's."""
+        return self.last - self.first + 1
+
+    def cut(self, first: int) -> bool:
+        """Give up the calls from this ordinal on; True if none is left."""
+        self.last = min(self.last, first - 1)
+        return self.last < self.first
 
 
 class Loop:
@@ -36,7 +68,12 @@ class Loop:
         self.channel = channel
         self.namespace = Namespace()
         self.inside = False
-        self._commands: deque[Command] = deque()
+        self.unfinished: dict[tuple[int, int], list[str]] = {}  # lines of output without their ends
+        self._commands: deque[Command | _Run] = deque()
+        self._current: _Run | None = None
+        self._received = 0  # calls handed over so far: the ordinal of the last
+        self._withdrawals = 0
+        self._paces: dict[int, Pace] = {}
         self._functions: dict[int, Any] = {}  # number -> the function
         self._shipped: dict[int, tuple[bytes, tuple[bytes, ...]]] = {}  # number -> its pickle, if it goes by value
         self._learned: set[bytes] = set()
@@ -54,7 +91,9 @@ class Loop:
         while not self._commands:
             if not self._fetch(wait=True):
                 return None
-        return self._commands.popleft().payload
+        setup = self._commands.popleft()
+        assert isinstance(setup, Command)
+        return setup.payload
 
     def initializer(self, given: dict[str, Any], fds: list[int], inherited: Any) -> tuple[Any, tuple[Any, ...]]:
         """The initializer and its arguments: inherited through a fork, or from the setup."""
@@ -75,8 +114,11 @@ class Loop:
 
     def adopt_streams(self) -> None:
         """From now on what is printed goes to the caller."""
-        send = self._send_output
-        self._outputs = [Output(1, "<stdout>", lambda text: send(1, text)), Output(2, "<stderr>", lambda t: send(2, t))]
+        send, parts = self._send_output, self.unfinished
+        self._outputs = [
+            Output(1, "<stdout>", lambda text: send(1, text), parts),
+            Output(2, "<stderr>", lambda text: send(2, text), parts),
+        ]
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__ = self._outputs  # type: ignore[assignment, misc]  # a TextIO in all that matters
 
     def finish_output(self) -> None:
@@ -108,19 +150,24 @@ class Loop:
                 self.channel.awake(time.monotonic_ns())
 
     def _fetch(self, *, wait: bool) -> bool:
-        """Queue the commands that are here; False at end-of-file. Skips are noted at once."""
+        """Queue the commands that are here; False at end-of-file. Skips and withdrawals are noted at once."""
         commands = self.channel.receive(wait=wait)
         if commands is None:
             return False
         for command in commands:
             if command.kind == ToWorker.SKIP:
                 self._skips.append(SKIP_RANGE.unpack(command.payload))
+            elif command.kind == ToWorker.RUN:
+                self._commands.append(_Run(command, self._received + 1))
+                self._received += command.calls
+            elif command.kind == ToWorker.WITHDRAW:
+                self._withdraw(*ORDINAL.unpack(command.payload))
             else:
                 self._commands.append(command)
         return True
 
-    def _obey(self, command: Command) -> None:
-        if command.kind == ToWorker.RUN:
+    def _obey(self, command: Command | _Run) -> None:
+        if isinstance(command, _Run):
             self._run(command)
         elif command.kind == ToWorker.FUNCTION:
             self._shipped[command.function] = pickle.loads(command.payload)
@@ -132,6 +179,7 @@ class Loop:
         elif command.kind == ToWorker.FORGET:
             self._shipped.clear()
             self._functions.clear()
+            self._paces.clear()
             self.namespace.forget(self._learned)
             self._learned.clear()
         elif command.kind == ToWorker.EXIT:
@@ -148,9 +196,10 @@ class Loop:
 
     # ---- calls ---------------------------------------------------------------------------------------------------
 
-    def _run(self, command: Command) -> None:
+    def _run(self, run: _Run) -> None:
         """The calls of one run. Whatever fails before a call begins fails in the call, where its future sees it."""
-        shape = Shape(command.shape & ~BATCHED)
+        command = run.command
+        shape = Shape(command.shape & ~(BATCHED | TIMED))
         items: Any
         if command.shape & BATCHED:
             items, load = pickle.loads(command.payload), None
@@ -161,11 +210,16 @@ class Loop:
             function = self._function(command.function)
         except BaseException as error:
             function = _Unloadable(error)
-        if load is None and shape is Shape.ONE:
-            self._run_batch(function, items)
-        else:
-            for item in items:
-                self._one(function, item, shape, load)
+        self._current = run
+        at = 0
+        if load is None and shape is not Shape.BOTH:
+            if not command.shape & TIMED:
+                at = self._run_lanes(function, items, run, shape is Shape.STAR)
+            at = self._run_batch(function, items, run, at, shape is Shape.STAR)
+        while at < run.left():
+            if self._one(function, items[at], shape, load, run.first + at):
+                at += 1
+        self._current = None
 
     def _loader(self, needs: tuple[bytes, ...]) -> Callable[[memoryview], Any]:
         namespace = self.namespace
@@ -177,51 +231,109 @@ class Loop:
 
         return load
 
-    def _run_batch(self, function: Any, items: list[Any]) -> None:
-        """The hot path: one plain argument each. Leaves it for `_one` wherever anything is out of the ordinary."""
+    def _run_lanes(self, function: Any, items: Sequence[Any], run: _Run, star: bool) -> int:
+        """Calls that answer with numbers; returns how many were answered, the rest is for slower ways."""
+        channel, clock = self.channel, time.monotonic_ns
+        pace = self._paces.setdefault(run.command.function, Pace())
+        at = 0
+        while at < run.left() and pace.kind in LANES and not self._skips:
+            channel.words[SINCE] = begin = clock()
+            if begin > channel.due and channel.words[STARTED] != channel.rung:
+                channel.bell(begin)
+            some = items[at : min(at + pace.calls, run.left())]
+            answered, ended, outcome = call_each(self, function, some, run.first + at, pace.kind, star)
+            at += answered
+            if ended is Ended.ALL:
+                pace.learn(answered, clock() - begin)
+            elif ended is Ended.MAIL:
+                self._read_mail()
+            elif ended is Ended.FULL:
+                return at
+            else:
+                args = tuple(items[at]) if star else (items[at],)
+                at += 1
+                if ended is Ended.ERROR:
+                    self._fail(outcome, function, args, {}, begin)
+                else:
+                    pace.kind = type(outcome)
+                    self._answer(outcome, function, args, {}, begin)
+        return at
+
+    def _run_batch(self, function: Any, items: Sequence[Any], run: _Run, at: int, star: bool) -> int:
+        """Calls that answer with texts or bytes, or that are timed; like `_run_lanes`, but pickled one by one."""
         channel, words, clock = self.channel, self.channel.words, time.monotonic_ns
-        append, dumps, has_mail = channel.writer.append, pickle.dumps, channel.has_mail
-        due = channel.due
-        printed, complained = (output.parts for output in self._outputs)
-        for index, item in enumerate(items):
-            if has_mail():
-                self._fetch(wait=False)
-            if self._skips:
-                for rest in items[index:]:
-                    self._one(function, rest, Shape.ONE, None)
-                return
+        append, dumps, unfinished = channel.writer.append, pickle.dumps, self.unfinished
+        due, value = channel.due, None
+        while at < run.left() and not self._skips:
+            item = items[at]
             words[SINCE] = now = clock()
             if now > due and words[STARTED] != channel.rung:
                 channel.bell(now)
                 due = channel.due
-            words[STARTED] += 1
+            words[STARTED] = run.first + at
+            if words[MAIL] != channel.mail:
+                self._read_mail()
+                continue
+            at += 1
             try:
                 self.inside = True
-                value = function(item)
+                value = function(*item) if star else function(item)
                 self.inside = False
             except BaseException as error:
                 self.inside = False
-                self._fail(error, function, (item,), {}, now)
+                self._fail(error, function, tuple(item) if star else (item,), {}, now)
                 continue
-            if type(value) in ATOMS and not printed and not complained:
+            if type(value) in ATOMS and not unfinished:
                 body = dumps(value, 5)
                 if len(body) >= LARGEST_ATOM or not append(body[2:-1]):
                     channel.value(value, None)
             else:
-                self._answer(value, function, (item,), {}, now)
+                self._answer(value, function, tuple(item) if star else (item,), {}, now)
+        if not run.command.shape & TIMED:
+            self._paces[run.command.function].kind = type(value)
+        return at
 
-    def _one(self, function: Any, item: Any, shape: Shape, load: Callable[[memoryview], Any] | None) -> None:
-        """One call, with everything that may happen to it."""
+    def _read_mail(self) -> None:
+        """The pool wants its frames read before the next call, which is claimed already, begins.
+
+        After a recall it also wants to be waited for: what it withdraws must not be begun.
+        """
+        recalls = self.channel.recalls()
+        if not self._fetch(wait=False):
+            return
+        while self._withdrawals < recalls:
+            if not self._fetch(wait=True):
+                self._withdraw(self.channel.words[STARTED])  # nobody is left to answer to
+                return
+
+    def _withdraw(self, first: int) -> None:
+        """The calls from this ordinal on are others' now. One that was claimed has not begun: see `_read_mail`."""
+        self._withdrawals += 1
+        self._received = first - 1
+        kept = [command for command in self._commands if not (type(command) is _Run and command.cut(first))]
+        self._commands = deque(kept)
+        if self._current is not None:
+            self._current.cut(first)
+        self._skips = [(low, min(high, first - 1)) for low, high in self._skips if low < first]
+        if self.channel.words[STARTED] >= first:
+            self.channel.words[STARTED] = first - 1
+        self.channel.send(Reply.RELEASED)
+
+    def _one(
+        self, function: Any, item: Any, shape: Shape, load: Callable[[memoryview], Any] | None, ordinal: int
+    ) -> bool:
+        """One call, with everything that may happen to it; False if mail came first."""
         channel = self.channel
-        if channel.has_mail():
-            self._fetch(wait=False)
         channel.words[SINCE] = now = time.monotonic_ns()
         if now > channel.due and channel.words[STARTED] != channel.rung:
             channel.bell(now)
-        channel.words[STARTED] += 1
-        if self._skips and self._is_skipped(channel.words[STARTED]):
+        channel.words[STARTED] = ordinal
+        if channel.words[MAIL] != channel.mail:
+            self._read_mail()
+            return False
+        if self._skips and self._is_skipped(ordinal):
             channel.skipped()
-            return
+            return True
         args: tuple[Any, ...] = ()
         kwargs: dict[str, Any] = {}
         value: Any = None
@@ -245,6 +357,7 @@ class Loop:
             self._answer(value, function, args, kwargs, now)
         else:
             self._fail(failure, function, args, kwargs, now)
+        return True
 
     def _answer(self, value: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], begin: int) -> None:
         """Answer with a value, after what the call printed."""

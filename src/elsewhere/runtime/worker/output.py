@@ -21,13 +21,17 @@ class Output(io.TextIOBase):
     Args:
         fd: the file descriptor that programs started by the call inherit: 1 or 2.
         send: takes whole lines, and at the end of a call what is left.
+        parts: of lines that have no end yet, by descriptor and thread; all streams of a worker share it, so that one
+            look tells whether a call left anything.
     """
 
-    def __init__(self, fd: int, name: str, send: Callable[[str], None]) -> None:
+    def __init__(
+        self, fd: int, name: str, send: Callable[[str], None], parts: dict[tuple[int, int], list[str]]
+    ) -> None:
         super().__init__()
         self._fd = fd
         self._send = send
-        self.parts: dict[int, list[str]] = {}  # thread -> of its line that has no end yet
+        self.parts = parts
         self.name = name
         self.mode = "w"
         self._buffer: _Bytes | None = None
@@ -40,7 +44,7 @@ class Output(io.TextIOBase):
         """Keep text until its line is complete."""
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        thread = get_ident()
+        thread = self._fd, get_ident()
         end = max(text.rfind("\n"), text.rfind("\r")) + 1
         if end:
             lines = "".join(self.parts.pop(thread, ())) + text[:end]
@@ -55,7 +59,7 @@ class Output(io.TextIOBase):
         """The call is over: send what is left of its last line."""
         if self._buffer is not None:
             self._buffer.finish()
-        for thread in list(self.parts):
+        for thread in [key for key in self.parts if key[0] == self._fd]:
             self._send("".join(self.parts.pop(thread, ())))
 
     def writable(self) -> bool:

@@ -51,7 +51,7 @@ class Calls:
 
     def apply(self, func: Callable[..., T], args: Iterable[Any] = (), kwds: dict[str, Any] | None = None) -> T:
         """``func(*args, **kwds)`` in a worker; waits for the value."""
-        future = self._pool._submit(func, tuple(args), dict(kwds or {}), self._options)
+        future = self._pool._submit(func, tuple(args), dict(kwds or {}), self._options, waits=True)
         try:
             value: T = future.result()
             return value
@@ -195,7 +195,7 @@ class Calls:
     ) -> Future[Any]:
         job = self._start_map(
             fn, iterable, more, chunksize, self._options, False, False,
-            star=star, callback=callback, error_callback=error_callback,
+            star=star, callback=callback, error_callback=error_callback, waits=False,
         )  # fmt: skip
         assert job.future is not None
         return job.future
@@ -213,6 +213,7 @@ class Calls:
         star: bool,
         callback: Any = None,
         error_callback: Any = None,
+        waits: bool = True,
     ) -> MapJob:
         pool = self._pool
         pool._check_open()
@@ -223,7 +224,7 @@ class Calls:
         job = MapJob(fn, options, shape, _chunk(chunksize), pool._driver, return_exceptions=return_exceptions, bar=bar)
         job.callback, job.error_callback = callback, error_callback
         job.future = Future(pool, 0, job)
-        pool._run_map(job, values)
+        pool._run_map(job, values, waits=waits)
         return job
 
     def _wait_for(self, job: MapJob) -> list[Any]:

@@ -247,11 +247,23 @@ class Pool(Calls):
         """Run a callback."""
         self._driver.later(work)
 
+    def wait_for(self, future: Future[Any], timeout: float | None) -> bool:
+        """Wait until a future is done, making the pool go meanwhile; False when time is up."""
+        self._check_process()
+        return self._driver.wait(future.done, timeout, future._subscribe)
+
+    def attend(self) -> None:
+        """Somebody waits who cannot make the pool go."""
+        self._driver.attend()
+
     # ---- making calls --------------------------------------------------------------------------------------------
 
-    def _check_open(self) -> None:
+    def _check_process(self) -> None:
         if os.getpid() != self._pid:
             raise PoolClosed(f"this pool belongs to process {self._pid}; this one is a forked copy: make a pool here")
+
+    def _check_open(self) -> None:
+        self._check_process()
         if self._closed:
             raise PoolClosed("Pool not running: it is closed, and takes no more calls")
         broken = self._driver.scheduler.broken
@@ -259,16 +271,25 @@ class Pool(Calls):
             raise broken
 
     def _submit(
-        self, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options, kind: type[Future[Any]] = Future
+        self,
+        fn: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: Options,
+        kind: type[Future[Any]] = Future,
+        *,
+        waits: bool = False,
     ) -> Future[Any]:
         self._check_open()
         if not callable(fn):
             raise TypeError(f"{fn!r} is not callable: the first argument is the function to call")
         shape = Shape.BOTH if kwargs else Shape.STAR
         job = SubmitJob(fn, options, shape, self._driver)
-        return self._submit_to(job, (args, kwargs) if kwargs else args, kind)
+        return self._submit_to(job, (args, kwargs) if kwargs else args, kind, waits=waits)
 
-    def _submit_to(self, job: SubmitJob, item: Any, kind: type[Future[Any]] = Future) -> Future[Any]:
+    def _submit_to(
+        self, job: SubmitJob, item: Any, kind: type[Future[Any]] = Future, *, waits: bool = False
+    ) -> Future[Any]:
         """Add one call to a fresh job, or to the one its like was added to before."""
         self._check_open()
         driver = self._driver
@@ -288,7 +309,7 @@ class Pool(Calls):
                 future._packer = packer  # local classes that the result may come back as live as long as this
             job.items[index] = item
             job.futures[index] = future
-            driver.add(job, index, index + 1)
+            driver.add(job, index, index + 1, waits=waits)
         return future
 
     def _alike(self, job: SubmitJob) -> SubmitJob:
@@ -305,7 +326,7 @@ class Pool(Calls):
         known.mixed = known.mixed or job.mixed
         return known
 
-    def _run_map(self, job: MapJob, values: list[Any]) -> None:
+    def _run_map(self, job: MapJob, values: list[Any], *, waits: bool) -> None:
         driver = self._driver
         driver.prepare(job)
         job.left = len(values)
@@ -316,7 +337,7 @@ class Pool(Calls):
             if self._closed:
                 self._check_open()
             if values:
-                driver.add(job, 0, len(values))
+                driver.add(job, 0, len(values), waits=waits)
             else:
                 job.finish_if_empty()
 

@@ -1,19 +1,17 @@
-"""The thread around a scheduler: it tells the machine what happened and carries out what the machine answers.
+"""What surrounds a scheduler: it tells the machine what happened and carries out what the machine answers.
 
-Rule: the driver decides nothing about calls. Only its own thread touches the scheduler; everybody else posts.
+Rule: the driver decides nothing about calls. Only the thread that drives (see `pump`) touches the scheduler; everybody
+else posts.
 
 ::
 
     any thread ── post(event) ──> inbox ─┐
                                          ├─> scheduler ──> actions ──> _perform ──> workers, futures
-    workers, clock ────── _wait ─────────┘
-
-A driver that has nothing to do sleeps without a timeout: an idle pool wakes up 0 times a second.
+    workers, clock ────── _sleep ────────┘
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
@@ -24,46 +22,43 @@ from typing import Any
 
 from elsewhere.errors import InternalError, PoolClosed
 from elsewhere.runtime.jobs import CallJob, ours
+from elsewhere.runtime.pump import Pump
 from elsewhere.sansio.jobs import Failed, Job, Order
+from elsewhere.sansio.peer import State
 from elsewhere.sansio.scheduler import Scheduler, Span
 
 __all__ = ["Driver"]
 
-LONGEST_WAIT = 3600.0  # seconds; the system calls overflow at some hundred hours
-
 _log = logging.getLogger("elsewhere")
 
 
-class Driver:
+class Driver(Pump):
     """Base of the places that run calls; subclasses say how workers are started, fed and stopped.
 
     Args:
         scheduler: the machine; not to be touched from outside afterwards.
-        name: for the thread.
+        name: for the background thread.
     """
 
     stops_running_calls = True  # can a running call be interrupted?
 
     def __init__(self, scheduler: Scheduler, name: str) -> None:
+        super().__init__(name)
         self.scheduler = scheduler
         self.failed = self.succeeded = 0
-        self._inbox: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
-        self._asleep = False
-        self._bell = threading.Semaphore(0)
-        self._ended = threading.Event()
         self._later: deque[Callable[[], None]] = deque()
         self._later_lock = threading.Lock()
         self._later_thread: threading.Thread | None = None
         self._jobs: weakref.WeakSet[CallJob] = weakref.WeakSet()
         self._settling = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     # ---- for everybody -------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the thread and the workers."""
+        """Start the workers, and the thread that looks after them when nobody else does."""
+        self._inbox.append((self.scheduler.open, ()))
+        self._go_on()
         self._thread.start()
-        self.post(self.scheduler.open)
 
     def prepare(self, job: CallJob) -> None:
         """Make a job's function ready to travel, in the caller's thread; raises what pickling it raises."""
@@ -72,9 +67,19 @@ class Driver:
         """Make items ready to travel, in the caller's thread; raises what pickling one raises."""
         return values
 
-    def add(self, job: CallJob, lo: int, hi: int) -> None:
-        """Calls of a job are ready to go; their items are in `job.items`."""
-        self.post(self._add, job, lo, hi)
+    def add(self, job: CallJob, lo: int, hi: int, *, waits: bool = False) -> None:
+        """Calls of a job are ready to go; their items are in `job.items`.
+
+        Args:
+            waits: the same thread will wait for them at once, and drive.
+        """
+        self._inbox.append((self._add, (job, lo, hi)))
+        if self._asleep:
+            self._wake()
+        if self._ended.is_set():
+            self._turn_away()
+        elif not waits:
+            self._go_on()
 
     def forget(self, job: CallJob, index: int) -> None:
         """Nobody wants this call any more."""
@@ -91,12 +96,6 @@ class Driver:
     def terminate(self) -> None:
         """Stop everything and end."""
         self.post(self._terminate)
-
-    def join(self, timeout: float | None = None) -> bool:
-        """Wait until it has ended; False if `timeout` seconds did not suffice."""
-        if threading.current_thread() is self._thread:
-            return False
-        return self._ended.wait(timeout)
 
     def is_running(self, job: Job, index: int) -> bool:
         """Is this call being executed right now?"""
@@ -118,50 +117,19 @@ class Driver:
                 self._later_thread = threading.Thread(target=self._run_later, name="elsewhere-callbacks", daemon=True)
                 self._later_thread.start()
 
-    def post(self, event: Callable[..., None], *args: Any) -> None:
-        """Have `event(*args)` called by the driver's thread."""
-        self._inbox.append((event, args))
-        if self._asleep:
-            self._wake()
-        if self._ended.is_set():
-            self._turn_away()
+    # ---- steps -----------------------------------------------------------------------------------------------------
 
-    # ---- the thread ----------------------------------------------------------------------------------------------
-
-    def _run(self) -> None:
-        try:
-            while not self._over():
-                self._step()
-        except BaseException as error:  # noqa: BLE001 - a driver must never leave anybody waiting
-            self._crash(error)
-        finally:
-            with contextlib.suppress(Exception):
-                self._clean_up()
-            self._ended.set()
-            self._turn_away()
-
-    def _step(self) -> None:
-        now = time.monotonic()
-        while self._inbox:
-            event, args = self._inbox.popleft()
+    def _carry_out(self) -> None:
+        inbox, scheduler = self._inbox, self.scheduler
+        while inbox:
+            event, args = inbox.popleft()
             event(*args)
             del event, args  # not to keep the last result alive while the driver sleeps
         at = self._next_timer()
-        if at is not None and at <= now:
+        if at is not None and at <= (now := time.monotonic()):
             self._tick(now)
-            at = self._next_timer()
         self._act()
-        if self._over():
-            return
-        self._asleep = True
-        if self._inbox:  # posted after the look above, before the flag: nobody has rung
-            self._asleep = False
-            return
-        at = self._next_timer()
-        try:
-            self._wait(None if at is None else min(max(0.0, at - time.monotonic()), LONGEST_WAIT))
-        finally:
-            self._asleep = False
+        self._hungry = any(peer.state is State.READY and not peer.held for peer in scheduler.peers.values())
 
     def _next_timer(self) -> float | None:
         return self.scheduler.next_timer()
@@ -181,21 +149,14 @@ class Driver:
     def _perform(self, action: Order) -> None:
         raise NotImplementedError
 
-    def _wait(self, timeout: float | None) -> None:
-        self._bell.acquire(timeout=timeout)
-
-    def _wake(self) -> None:
-        self._asleep = False
-        self._bell.release()
+    def _busy(self) -> bool:
+        return bool(self._inbox or self.scheduler.unfinished or self.scheduler.closing)
 
     def _over(self) -> bool:
         scheduler = self.scheduler
         if not scheduler.closing or scheduler.unfinished or scheduler.peers:
             return False
         return not self._inbox and not scheduler.actions
-
-    def _clean_up(self) -> None:
-        """Give back what the driver held; called once, on its thread, at the end."""
 
     # ---- events --------------------------------------------------------------------------------------------------
 
@@ -269,3 +230,4 @@ class Driver:
                 work()
             except Exception:  # noqa: BLE001 - a callback may raise anything
                 _log.exception("elsewhere: a callback failed")
+            self.nudge()  # a future is done only after its callback

@@ -44,6 +44,12 @@ class Owner(Protocol):
     def later(self, work: Callable[[], None]) -> None:
         """Run `work` soon on the thread that runs callbacks, one at a time."""
 
+    def wait_for(self, future: Any, timeout: float | None) -> bool:
+        """Wait until the future is done, making the calls go meanwhile; False when `timeout` seconds are over."""
+
+    def attend(self) -> None:
+        """Somebody waits who cannot make the calls go."""
+
 
 class Future(_Future[T], Generic[T]):
     """The outcome of a call that runs elsewhere.
@@ -72,6 +78,8 @@ class Future(_Future[T], Generic[T]):
 
     def __getattr__(self, name: str) -> Any:
         if name == "_condition":
+            if self.__dict__.get("_owner") is not None and self._state == PENDING:
+                self._owner.attend()  # type: ignore[union-attr]  # asked for in the line before
             return self.__dict__.setdefault("_condition", threading.Condition())
         if name in {"_waiters", "_done_callbacks"}:
             return self.__dict__.setdefault(name, [])
@@ -108,15 +116,25 @@ class Future(_Future[T], Generic[T]):
 
         A timeout here stops only the waiting; the call goes on.
         """
-        if self._state == FINISHED:
-            try:
-                if self._exception is not None:
-                    raise self._exception
-                value: T = self._result
-                return value
-            finally:
-                self = None  # type: ignore[assignment]  # noqa: PLW0642 - breaks the cycle through the exception's traceback
-        return super().result(timeout)
+        if not self._wait(timeout):
+            raise TimeoutError
+        try:
+            if self._state == NOTIFIED:
+                raise CancelledError
+            if self._exception is not None:
+                raise self._exception
+            value: T = self._result
+            return value
+        finally:
+            self = None  # type: ignore[assignment]  # noqa: PLW0642 - breaks the cycle through the exception's traceback
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait for the call's exception, None if it returned; CancelledError and TimeoutError as with `result`."""
+        if not self._wait(timeout):
+            raise TimeoutError
+        if self._state == NOTIFIED:
+            raise CancelledError
+        return self._exception
 
     def add_done_callback(self, fn: Callable[[Any], object]) -> None:
         """Call ``fn(future)`` when it is done, or at once if it is.
@@ -204,8 +222,19 @@ class Future(_Future[T], Generic[T]):
     def _wait(self, timeout: float | None) -> bool:
         if self._state in DONE:
             return True
+        if self._owner is not None:
+            return self._owner.wait_for(self, timeout)
         with self._condition:
             return bool(self._condition.wait_for(lambda: self._state in DONE, timeout))
+
+    def _subscribe(self, wake: Callable[[], None]) -> None:
+        """Call `wake` when it is done, from any thread; at once if it is."""
+        condition = self.__dict__.setdefault("_condition", threading.Condition())
+        with condition:
+            if self._state not in DONE:
+                self.__dict__.setdefault("_awaiters", []).append(lambda _: wake())
+                return
+        wake()
 
     def _tell(self, state: str, result: Any, exception: BaseException | None) -> bool:
         """Set the outcome, once; False if there is one."""

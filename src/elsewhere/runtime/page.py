@@ -116,7 +116,8 @@ class Page:
                 return tail, opened
             started = words[STARTED]
             if words[OPEN] == opened and words[TAIL] == tail:  # it was open at the moment when STARTED was read
-                return tail, opened & ~0xFFFFFF | started - opened & 0xFFFFFF
+                count = started - opened & 0xFFFFFF
+                return tail, opened & ~0xFFFFFF | (count if count <= LANE_CALLS else 0)  # it may not have begun one
 
     def read(self, tail: int, open_segment: int) -> list[Record]:
         """The records up to a state that is known to be whole; frees their room."""

@@ -18,6 +18,7 @@ __all__ = ["BUDGET", "MOST", "ahead", "measure", "room"]
 
 BUDGET = 0.002  # seconds of work a worker may hold: hides a round trip of some 0.1 ms, strands little
 MOST = 8192  # calls a worker may hold: more than the 0.2 ms between its doorbells can use up
+AHEAD = 512  # inputs read ahead for a worker: an imap's consumer takes them one by one, and is never faster than this
 SHORTEST = 1e-9  # seconds; a mean of 0 would make a share endless
 
 
@@ -46,7 +47,7 @@ def measure(job: Job, count: int, seconds: float) -> None:
 
 def ahead(job: Job) -> int:
     """How many calls of a job one worker may come to hold, for those who read inputs ahead of it."""
-    return 2 if job.seconds is None else min(MOST, int(BUDGET / max(job.seconds, SHORTEST)) + 2)
+    return 2 if job.seconds is None else min(AHEAD, int(BUDGET / max(job.seconds, SHORTEST)) + 2)
 
 
 def _share(job: Job, seconds: float) -> int:

@@ -281,6 +281,7 @@ class StreamJob(CallJob):
             self.changed.notify_all()
         for wake in wakers:
             wake()
+        self.driver.nudge()
 
     # ---- the consumer --------------------------------------------------------------------------------------------
 
@@ -325,9 +326,8 @@ class StreamJob(CallJob):
         """The next result, waited for at most `timeout` seconds; `NOTHING` if it did not come."""
         value = self.take_one()
         while value is NOTHING:
-            with self.changed:
-                if not self.changed.wait_for(self._anything, timeout):
-                    return NOTHING
+            if not self.driver.wait(self._anything, timeout, self._subscribe):
+                return NOTHING
             value = self.take_one()
         return value
 
@@ -335,7 +335,11 @@ class StreamJob(CallJob):
         return bool(self._ready) or self.dropped or (self.exhausted and self.done == self.fed)
 
     def call_when_ready(self, wake: Callable[[], None]) -> None:
-        """Call `wake` once, from any thread, when `take_one` is worth another look."""
+        """Call `wake` once, from any thread, when `take_one` is worth another look, for somebody who cannot drive."""
+        self._subscribe(wake)
+        self.driver.attend()
+
+    def _subscribe(self, wake: Callable[[], None]) -> None:
         with self.changed:
             if not self._anything():
                 self.wakers.append(wake)

@@ -14,8 +14,8 @@ from typing import Any
 
 from elsewhere.errors import CallTimeout, WorkerLost
 from elsewhere.pool.places.threads import LocalDriver, add_note, call_item
-from elsewhere.runtime.driver import LONGEST_WAIT
 from elsewhere.runtime.jobs import CallJob, ours
+from elsewhere.runtime.pump import LONGEST_WAIT, Subscribe
 from elsewhere.sansio.jobs import Order, Retire, Send, Start, Stop
 from elsewhere.sansio.scheduler import Scheduler
 
@@ -32,6 +32,18 @@ class Inline(LocalDriver):
         self._lock = threading.RLock()
         self._running: tuple[CallJob, int, int, float] | None = None
         self._calling: set[int] = set()
+
+    def wait(self, done: Callable[[], bool], timeout: float | None, subscribe: Subscribe) -> bool:
+        """Another thread's calls are the other thread's to make: sleep until they are done."""
+        if done():
+            return True
+        over = threading.Event()
+        subscribe(over.set)
+        return over.wait(timeout) or done()
+
+    def add(self, job: CallJob, lo: int, hi: int, *, waits: bool = False) -> None:
+        """Make the calls."""
+        self.post(self._add, job, lo, hi)
 
     def start(self) -> None:
         """Run the initializer: here it raises where the pool is made."""
@@ -61,7 +73,7 @@ class Inline(LocalDriver):
                 threading.Event().wait(min(pause, LONGEST_WAIT))  # a retry's backoff: there is nobody else to wait
             scheduler.tick(time.monotonic())
         if self._over():
-            self._ended.set()
+            self._end()
 
     def running(self) -> list[tuple[CallJob, int, int, float]]:
         """Job, index, number and start of the call being executed."""

@@ -97,7 +97,7 @@ class Loop(LocalDriver):
         self._slots.pop(key, None)
         super()._gone(key, started, error)
 
-    def _clean_up(self) -> None:
+    def _give_back(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._loop_thread.join(1.0)
 

@@ -195,8 +195,11 @@ class Processes(Driver):
 
     # ---- waiting -------------------------------------------------------------------------------------------------
 
-    def _wait(self, timeout: float | None) -> None:
-        for entry, _ in self._selector.select(timeout):
+    def _sleep(self, timeout: float | None) -> Any:
+        return self._selector.select(timeout)
+
+    def _happened(self, events: Any) -> None:
+        for entry, _ in events:
             entry.data()
 
     def _wake(self) -> None:
@@ -395,7 +398,7 @@ class Processes(Driver):
         self.scheduler.lost(key, started, error, time.monotonic())
         channel.close()
 
-    def _clean_up(self) -> None:
+    def _give_back(self) -> None:
         for channel in self._channels.values():
             channel.close()
         self._channels.clear()

@@ -250,7 +250,7 @@ class Loop:
             elif ended is Ended.FULL:
                 return at
             else:
-                args = tuple(items[at]) if star else (items[at],)
+                args = _positional(items[at], star)
                 at += 1
                 if ended is Ended.ERROR:
                     self._fail(outcome, function, args, {}, begin)
@@ -277,18 +277,20 @@ class Loop:
             at += 1
             try:
                 self.inside = True
+                if words[INTERRUPT] >> 1 == words[STARTED]:  # the signal came a moment too early
+                    self.on_urgent(signal.SIGURG, None)
                 value = function(*item) if star else function(item)
                 self.inside = False
             except BaseException as error:
                 self.inside = False
-                self._fail(error, function, tuple(item) if star else (item,), {}, now)
+                self._fail(error, function, _positional(item, star), {}, now)
                 continue
             if type(value) in ATOMS and not unfinished:
                 body = dumps(value, 5)
                 if len(body) >= LARGEST_ATOM or not append(body[2:-1]):
                     channel.value(value, None)
             else:
-                self._answer(value, function, tuple(item) if star else (item,), {}, now)
+                self._answer(value, function, _positional(item, star), {}, now)
         if not run.command.shape & TIMED:
             self._paces[run.command.function].kind = type(value)
         return at
@@ -340,6 +342,8 @@ class Loop:
         try:
             try:
                 self.inside = True
+                if channel.words[INTERRUPT] >> 1 == ordinal:  # the signal came a moment too early
+                    self.on_urgent(signal.SIGURG, None)
                 if load is not None:
                     item = load(item)
                 args, kwargs = _arguments(item, shape)
@@ -490,6 +494,11 @@ def _arguments(item: Any, shape: Shape) -> tuple[tuple[Any, ...], dict[str, Any]
         return tuple(item), {}
     args, kwargs = item
     return args, kwargs
+
+
+def _positional(item: Any, star: bool) -> tuple[Any, ...]:
+    """For an error's text."""
+    return tuple(item) if star and isinstance(item, tuple | list) else (item,)
 
 
 def _text(value: Any, form: Callable[[Any], str] = str) -> str:

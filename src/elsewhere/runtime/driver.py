@@ -24,7 +24,6 @@ from elsewhere.errors import InternalError, PoolClosed
 from elsewhere.runtime.jobs import CallJob, ours
 from elsewhere.runtime.pump import Pump
 from elsewhere.sansio.jobs import Failed, Job, Order
-from elsewhere.sansio.peer import State
 from elsewhere.sansio.scheduler import Scheduler, Span
 
 __all__ = ["Driver"]
@@ -129,7 +128,6 @@ class Driver(Pump):
         if at is not None and at <= (now := time.monotonic()):
             self._tick(now)
         self._act()
-        self._hungry = any(peer.state is State.READY and not peer.held for peer in scheduler.peers.values())
 
     def _next_timer(self) -> float | None:
         return self.scheduler.next_timer()

@@ -27,7 +27,7 @@ __all__ = ["Pump"]
 
 LONGEST_WAIT = 3600.0  # seconds; the system calls overflow at some hundred hours
 LAST_LOOK = 1.0  # seconds for the background thread to see that it is over
-BETWEEN = 0.0003  # seconds between the steps that a thread makes while it posts call after call
+BETWEEN = 0.0005  # seconds between the steps that a thread makes while it posts call after call
 Subscribe = Callable[[Callable[[], None]], None]
 
 
@@ -65,7 +65,6 @@ class Pump:
         self._stepping: int | None = None  # the thread that is inside a step
         self._driving: int | None = None  # the thread that holds the helm
         self._stepped_at = 0.0
-        self._hungry = True  # are workers without calls?
         self._added = False  # did a thread add calls that may soon wait for them?
         self._alarm = _Ticket()  # wakes the background thread
         self._helm = Helm(self._alarm)
@@ -276,12 +275,12 @@ class Pump:
                 wake()
 
     def _go_on(self) -> None:
-        """A thread has added calls and goes on without waiting: send them if workers are idle, or now and then."""
+        """A thread has added calls and goes on without waiting: the first are sent at once, a burst now and then."""
         self._added = True
         if self._helm.holder is not None:
             return
         now = time.monotonic()
-        if self._hungry or now > self._stepped_at + BETWEEN:
+        if now > self._stepped_at + BETWEEN:
             with Deferred() as deferred:
                 ticket = object()
                 try:

@@ -105,7 +105,17 @@ class Yardstick:
 def main(target: str, output: str, *options: str) -> int:
     """Run them."""
     yardstick = Yardstick(target)
-    quiet = ["-q", "-p", "no:cacheprovider", "-p", "no:warnings", "-c", os.devnull, "--rootdir", os.path.dirname(output)]
+    quiet = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:warnings",
+        "-c",
+        os.devnull,
+        "--rootdir",
+        os.path.dirname(output),
+    ]
     code = pytest.main([*quiet, *options, theirs.__file__], plugins=[yardstick])
     elsewhere.joblib.shutdown()
     with open(output, "w") as file:

@@ -98,7 +98,7 @@ class ElsewhereBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
             return future
         return workers.submit(func, callback)
 
-    def retrieve_result_callback(self, future: Future[Any]) -> Any:  # type: ignore[override]  # joblib ships no types
+    def retrieve_result_callback(self, future: Future[Any]) -> Any:
         """A batch's values, or what it raised."""
         try:
             return future.result()

@@ -11,7 +11,6 @@ Rule: a pool belongs to all who ask for the same one. Who is done, or gives up, 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 import time
@@ -82,8 +81,6 @@ class Lease:
     def submit(self, batch: Callable[[], Any], callback: Callable[[Any], object] | None) -> Future[Any]:
         """Run a batch; the future has whatever goes wrong, here too: nobody hears what is raised in a callback."""
         try:
-            if self._over:
-                raise PoolClosed("this Parallel has ended; its batches are not run any more")  # noqa: TRY301 - one way
             future = self._kept.pool.options(name=_name(batch)).submit(run_batch, batch)
         except Exception as error:  # noqa: BLE001 - pickling runs the user's code, which may raise anything
             future = Future()
@@ -91,7 +88,7 @@ class Lease:
         else:
             self._futures.add(future)
             future.add_done_callback(self._done)
-            if self._over:  # meanwhile
+            if self._over:  # a callback was on its way here when the lease was cancelled
                 future.cancel()
         if callback is not None:
             future.add_done_callback(callback)
@@ -115,6 +112,7 @@ class Lease:
             _forget(self._kept)
 
     def _explained(self, error: Exception) -> Exception:
+        """What went wrong with the submission: joblib's users know all that cannot be pickled as a PicklingError."""
         if isinstance(error, PoolClosed | WorkerStartError):
             _forget(self._kept)
             return error
@@ -147,7 +145,7 @@ def lease(key: Key, idle: float = IDLE) -> Lease:
             _pools.append(kept)
         kept.users += 1
         kept.idle = idle
-        surplus = _take([kept for kept in _idle() if kept.key is not key][MOST_IDLE:])
+        surplus = _take(_idle()[MOST_IDLE:])
     _close(surplus)
     return Lease(kept)
 
@@ -239,13 +237,16 @@ os.register_at_fork(after_in_child=_after_fork)
 
 def _equal(one: Any, other: Any) -> bool:
     """Never raises; objects that cannot be compared are equal only to themselves."""
-    if isinstance(one, tuple | list) and type(one) is type(other):
-        return len(one) == len(other) and all(map(_equal, one, other))
     if one is other:
         return True
-    with contextlib.suppress(Exception):
-        return type(one) is type(other) and (one == other) is True
-    return False
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    try:
+        return (one == other) is True
+    except Exception:  # noqa: BLE001 - an object's own comparison may raise anything
+        return False
 
 
 def _name(batch: Any) -> str:

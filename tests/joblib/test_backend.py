@@ -184,6 +184,18 @@ def test_an_initializer_that_fails_is_told_and_the_next_pool_is_a_new_one():
         run(work.square, range(3), initializer=1)
 
 
+def test_a_function_that_raises_our_errors_does_not_end_the_pool_of_others(gate):
+    one = Parallel(n_jobs=2, backend="elsewhere", return_as="generator", pre_dispatch=1, batch_size=1)(
+        delayed(hold)(gate, x) for x in ["one", "two"]
+    )
+    gate.wait_for("came", "one")
+    with pytest.raises(WorkerStartError):
+        run(work.fail_to_start, range(3))
+    gate.open()
+    assert list(one) == ["one", "two"]
+    until(lambda: not kept._pools, "the pool to be forgotten")
+
+
 # ---- kept pools ------------------------------------------------------------------------------------------------------
 
 
@@ -205,6 +217,7 @@ def test_shutdown_fails_what_runs(gate):
         list(one)
 
 
+@pytest.mark.slow
 def test_other_options_are_another_pool_and_few_idle_ones_are_kept(gate):
     run(work.square, range(3))
     run(work.square, range(3), n_jobs=3)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.require import require
 
-SLOWEST = 400  # seconds for all of them; a quiet machine needs 60, as loky does
+SLOWEST = 600  # seconds for all of them; a quiet machine needs some 60, as loky does
 
 # What fails, and why that is right: (test, with which backends) -> (a line of joblib that it stands on, the reason).
 NESTED = (

@@ -7,6 +7,7 @@ import signal
 
 from joblib import Parallel, delayed, parallel
 
+from elsewhere import WorkerStartError
 from tests.contract.work import Gate
 
 
@@ -16,6 +17,10 @@ def square(x: int) -> int:
 
 def fail(x: int) -> None:
     raise Custom(x)
+
+
+def fail_to_start(_: object) -> None:
+    raise WorkerStartError("a pool of the function's own")
 
 
 class Custom(Exception):

@@ -173,14 +173,16 @@ def _leave(kept: Kept) -> None:
         kept.users -= 1
         kept.since = time.monotonic()
         surplus = _take(_idle()[MOST_IDLE:])
+        if not kept.users and kept not in _pools:
+            surplus.append(kept)  # it was forgotten meanwhile
         _set_timer()
     _close(surplus)
 
 
 def _forget(kept: Kept) -> None:
-    """It takes no more calls."""
+    """It seems to take no more calls: nobody else gets it, and who has it may go on."""
     with _lock:
-        gone = _take([kept])
+        gone = [one for one in _take([kept]) if not one.users]
     _close(gone)
 
 

@@ -261,6 +261,15 @@ def test_a_with_block_gives_its_pool_back():
     assert kept._pools[0].users == 0
 
 
+def test_what_was_cut_but_not_sent_when_a_call_failed_is_not_sent_in_the_next():
+    with Parallel(n_jobs=2, backend="elsewhere") as parallel:
+        with pytest.raises(work.Custom):
+            parallel(delayed(work.fail)(x) for x in range(5))
+        parallel._ready_batches.put("left over")
+        parallel._backend.abort_everything(ensure_ready=True)
+        assert parallel(delayed(work.square)(x) for x in range(5)) == [0, 1, 4, 9, 16]
+
+
 # ---- threads of libraries, nesting -----------------------------------------------------------------------------------
 
 
@@ -279,7 +288,7 @@ def test_the_limit_is_set_before_a_library_reads_it(monkeypatch):
     require(module="threadpoolctl", install="pip install threadpoolctl")
     for name in joblib.parallel.ParallelBackendBase.MAX_NUM_THREADS_VARS:
         monkeypatch.delenv(name, raising=False)
-    for threads in 1, 3:
+    for threads in {1, joblib.cpu_count()}:  # more than there are cores, a library may refuse
         with parallel_config("elsewhere", n_jobs=2, inner_max_num_threads=threads):
             assert set(Parallel()(delayed(work.threads_of_numpy)() for _ in range(3))) <= {(), (threads,)}
 

@@ -5,6 +5,8 @@ Rule: joblib decides what a batch is and when it goes; here it is only carried.
 
 from __future__ import annotations
 
+import contextlib
+import queue
 from collections.abc import Callable
 from typing import Any
 
@@ -111,6 +113,7 @@ class ElsewhereBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
             self._workers.cancel()
         self._release()
         if ensure_ready:
+            _forget_ready_batches(self.parallel)
             self._workers = lease(self._key, self._idle)
 
     def terminate(self) -> None:
@@ -122,6 +125,15 @@ class ElsewhereBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
         workers, self._workers = self._workers, None
         if workers is not None:
             workers.release()
+
+
+def _forget_ready_batches(parallel: Any) -> None:
+    """Batches that were cut but not sent when a call failed: joblib (1.6) would send them in the next call."""
+    ready = getattr(parallel, "_ready_batches", None)
+    if ready is not None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                ready.get_nowait()
 
 
 def _check(options: dict[str, Any], known: set[str]) -> None:

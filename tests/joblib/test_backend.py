@@ -17,7 +17,7 @@ from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 import elsewhere.joblib
-from elsewhere import WorkerLost, WorkerStartError
+from elsewhere import PoolClosed, WorkerLost, WorkerStartError
 from elsewhere.joblib import kept
 from tests.contract.work import hold, until
 from tests.joblib import work
@@ -189,11 +189,14 @@ def test_a_function_that_raises_our_errors_does_not_end_the_pool_of_others(gate)
         delayed(hold)(gate, x) for x in ["one", "two"]
     )
     gate.wait_for("came", "one")
+    pool = kept._pools[0].pool
     with pytest.raises(WorkerStartError):
         run(work.fail_to_start, range(3))
+    until(lambda: not kept._pools, "the pool to be forgotten")
     gate.open()
     assert list(one) == ["one", "two"]
-    until(lambda: not kept._pools, "the pool to be forgotten")
+    with pytest.raises(PoolClosed):
+        pool.submit(work.square, 1)
 
 
 # ---- kept pools ------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from types import CoroutineType
+from types import CoroutineType, FrameType
 from typing import Any
 
 from elsewhere.call import describe_call, function_name
@@ -449,11 +449,13 @@ class Loop:
 
     # ---- interruptions -------------------------------------------------------------------------------------------
 
-    def on_urgent(self, signum: int, frame: object) -> None:
+    def on_urgent(self, signum: int, frame: FrameType | None) -> None:
         """SIGURG: the pool wants the call named by INTERRUPT to stop."""
         wanted = self.channel.words[INTERRUPT]
         ordinal = wanted >> 1
         if self.inside and ordinal == self.channel.words[STARTED] and ordinal != self._raised:
+            if _importing(frame):
+                return
             self._raised = ordinal
             if wanted & 1:
                 raise CallCancelled("this call was cancelled")
@@ -474,7 +476,7 @@ class Loop:
         finally:
             self.inside = inside
         if inside:
-            self.on_urgent(signal.SIGURG, None)
+            self.on_urgent(signal.SIGURG, sys._getframe(1))
 
 
 class _Unloadable:
@@ -485,6 +487,19 @@ class _Unloadable:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise self._error
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Is a module being imported right now, by the call or by what unpickles its arguments?
+
+    A package whose import was broken off cannot be imported again in that process: later calls would fail. So it is
+    not interrupted; the call goes on, and the pool kills the worker after its grace.
+    """
+    while frame is not None and frame.f_globals.get("__name__") != __name__:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _arguments(item: Any, shape: Shape) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -47,12 +47,36 @@ def _authkey() -> bytes | None:
 def _filters() -> list[bytes]:
     """Each warning filter pickled alone: a category that cannot travel costs only its own filter."""
     kept = []
-    for entry in warnings.filters:
+    for action, message, category, module, line in warnings.filters:
         with contextlib.suppress(Exception):
-            body = pickle.dumps(entry, 5)
+            named: Any = category
+            if isinstance(category, type) and category.__module__ != "builtins":
+                named = category.__module__, category.__qualname__
+            body = pickle.dumps((action, message, named, module, line), 5)
             if b"__main__" not in body:
                 kept.append(body)
     return kept
+
+
+class _Unloaded(type):
+    """The class of a warning category whose module is not loaded: until it is, there is no such warning.
+
+    NumPy has a filter for a category of its own: to load it would cost every worker NumPy's import, before the
+    initializer could say how many threads its libraries may start.
+    """
+
+    def __subclasscheck__(cls, other: type) -> bool:
+        found: Any = sys.modules.get(cls.__module__)
+        for name in cls.__qualname__.split("."):
+            found = getattr(found, name, None)
+        return isinstance(found, type) and issubclass(other, found)
+
+
+def _category(named: Any) -> type:
+    if isinstance(named, type):
+        return named
+    module, name = named
+    return _Unloaded(name.rpartition(".")[2], (Warning,), {"__module__": module, "__qualname__": name})
 
 
 def apply_surroundings(given: dict[str, Any]) -> None:
@@ -71,8 +95,9 @@ def apply_surroundings(given: dict[str, Any]) -> None:
             os.chdir(given["folder"])
     filters = []
     for body in given["filters"]:
-        with contextlib.suppress(Exception):  # its category cannot be imported here
-            filters.append(pickle.loads(body))
+        with contextlib.suppress(Exception):  # a message's class, say, cannot be imported here
+            action, message, named, module, line = pickle.loads(body)
+            filters.append((action, message, _category(named), module, line))
     warnings.filters[:] = filters  # type: ignore[index]  # the stubs call it a Sequence; it is a list
     warnings._filters_mutated()  # type: ignore[attr-defined]  # what warnings.simplefilter calls too
     if given["authkey"] is not None:

@@ -1,0 +1,74 @@
+"""What workers import: nothing for its warnings alone, and never half."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import warnings
+
+import pytest
+
+from elsewhere import Pool
+from tests.contract.work import Gate, until
+from tests.pool import rare, work
+
+FRESH = pytest.mark.parametrize("method", ["forkserver", "spawn"])
+
+
+@FRESH
+@pytest.mark.parametrize(("action", "what"), [("error", "raised"), ("ignore", "not raised")])
+def test_a_filter_for_a_modules_own_warning_holds_and_does_not_load_the_module(method, action, what):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore" if action == "error" else "error")
+        warnings.simplefilter(action, rare.Rare.RareWarning)
+        with Pool(1, context=method) as pool:
+            assert pool.apply(work.is_loaded, ("tests.pool.rare",)) is False
+            assert pool.apply(rare.warn) == what
+
+
+HALF = """
+import os, time
+from .done import *
+names = done.names
+folder = {folder!r}
+with open(os.path.join(folder, "came-import"), "a") as file:
+    print(os.getpid(), file=file)
+end = time.monotonic() + 30
+while not os.path.exists(os.path.join(folder, "open")) and time.monotonic() < end:
+    time.sleep(0.002)
+"""
+
+
+@pytest.fixture
+def gated_package(tmp_path, monkeypatch):
+    """A package whose import waits at the gate, and which cannot be imported again once that was broken off."""
+    gate = Gate(tmp_path / "gate")
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "__init__.py").write_text(HALF.format(folder=str(gate.folder)))
+    (tmp_path / "half" / "done.py").write_text("names = ['a']\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield gate
+    gate.open()
+    assert "half" not in sys.modules
+
+
+def import_names(name: str) -> tuple[int, list[str]]:
+    return os.getpid(), importlib.import_module(name).names
+
+
+@FRESH
+def test_a_cancelled_call_never_leaves_a_module_half_imported(method, gated_package):
+    gate = gated_package
+    with Pool(1, context=method, grace=0.05) as pool:
+        first = pool.submit(import_names, "half")
+        gate.wait_for("came", "import")
+        first.cancel()
+        second = pool.submit(import_names, "half")
+        until(lambda: second.done() or gate.times("came", "import") == 2, "another worker to import it")
+        gate.open()
+        pid, names = second.result()
+        assert names == ["a"]
+        before, after = (gate.folder / "came-import").read_text().split()
+        assert before != after
+        assert int(after) == pid

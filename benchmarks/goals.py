@@ -1,7 +1,7 @@
 """What a run must reach, and whether it did.
 
-Rule: a goal compares figures of one run. Where there are several ways to ask us, the worst of them must reach it; a peer
-is taken at its best.
+Rule: a goal compares figures of one run. Where there are several ways to ask us, the worst of them must reach it; a
+peer is taken at its best.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ def leads(number: int, row: str, slack: float) -> Goal:
     return Goal(number, row, judge, text)
 
 
+THERE_AND_BACK = [(row, peer) for row in ("arrays_back", "arrays_new") for peer in ("mp", "joblib", "ray")]
 MIXES = ("constant_50us", "constant_5ms", "bimodal", "heavy_tailed", "ascending", "descending")
 GOALS = [
     times(1, "each", "mp", 8, aim=12),
@@ -95,7 +96,7 @@ GOALS = [
     times(5, "arrays_in", "mp", 12),
     times(5, "arrays_in", "joblib", 3),
     times(5, "arrays_in", "ray", 3),
-    *(times(5, row, peer, 10 if peer == "mp" else 3) for row in ("arrays_back", "arrays_new") for peer in ("mp", "joblib", "ray")),
+    *(times(5, row, peer, 10 if peer == "mp" else 3) for row, peer in THERE_AND_BACK),
     most(6, "straggler", 1.04),
     leads(6, "straggler", 1),
     *(leads(7, row, 1.05) for row in MIXES),

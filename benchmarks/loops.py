@@ -7,8 +7,8 @@ calls, still pickled one by one, has each worker write the number of the call it
 results every 0.2 ms: about the least that a pool must do which tracks each call alone and knows whom to blame.
 
 Both call a function that the workers have by fork, keep each result under its number, and end with all of them checked.
-They are the yardstick of `make bench`, measured in the same run as the pools. Calls and results must be small: what is in
-flight has to fit into a pipe, since both ends block.
+They are the yardstick of `make bench`, measured in the same run as the pools. Calls and results must be small: what is
+in flight has to fit into a pipe, since both ends block.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ import sys
 
 def main() -> None:
     from peers import PEERS
-
     from rows import Ask, groups
 
     name, key, out, given = sys.argv[1:]

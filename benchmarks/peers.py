@@ -203,7 +203,7 @@ class Joblib(Peer):
 
 
 class Mpire(Peer):
-    """A pool for each function and method: in mpire 2.10.2 workers that are kept alive do the next map as the last one."""
+    """A pool for each function and method: in mpire 2.10.2 workers kept alive do the next map like the last one."""
 
     key = name = "mpire"
 

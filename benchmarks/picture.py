@@ -1,7 +1,7 @@
 """The picture of a run: a panel of bars for each kind of work, elsewhere first.
 
-Rule: bars are linear and begin at 0 (makespans at 1, the ideal), the background is transparent and the greys are read on
-white and on black, and the same figures give the same file.
+Rule: bars are linear and begin at 0 (makespans at 1, the ideal), the background is transparent and the greys are read
+on white and on black, and the same figures give the same file.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def panel(axis: Any, results: Results, row: str, keys: list[str]) -> None:
     axis.set_yticks(range(len(bars)), [SHORT.get(name, name) for name in names])
     for tick, (key, _) in zip(axis.get_yticklabels(), bars, strict=True):
         tick.set_weight("bold" if key == "elsewhere" else "normal")
-    axis.invert_yaxis()
+    axis.set_ylim(len(keys) - 0.5, -0.5)  # bars are equally thick in all panels
     axis.set_xlim(start, start + most * 1.22 or 1.0)
     axis.set_xticks([])
     axis.tick_params(length=0)

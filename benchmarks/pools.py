@@ -22,14 +22,12 @@ import tempfile
 import time
 from pathlib import Path
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-
 import table
 from peers import PEERS
 from results import Results
 from rows import Group, groups
 
+HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
 LEAVING = 20.0  # seconds for a peer's processes to end by themselves
 QUICK = ("elsewhere", "loop", "runs", "mp", "ppe", "joblib")  # the peers in most goals
@@ -68,7 +66,7 @@ def note(group: Group, key: str, results: Results, word: str) -> None:
 
 
 def wait(process: subprocess.Popen[bytes], out: Path, limit: float) -> bool:
-    """Until it ends, or is done and still has not ended after a while; whatever it started ends with it. Was it late?"""
+    """Until it ends, or is done and does not end; whatever it started ends with it. Was it late?"""
     end, late = time.monotonic() + limit, False
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -171,6 +169,7 @@ def main() -> None:
     results = Results(HERE / "results.json")
     if (given.show or given.keep) and results.path.exists():
         results.load()
+        results.about["kept"] = results.about.get("kept", False) or not given.show
     began = time.monotonic()
     if not given.show:
         results.about |= {"machine": machine(), "versions": versions(), "when": time.strftime("%Y-%m-%d")}

@@ -5,6 +5,8 @@ Rule: behind each peer's figure stands how many times as good elsewhere is; the 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from goals import Verdict, verdicts
 from peers import PEERS, WORKERS
 from results import ROWS, Results
@@ -32,7 +34,8 @@ def figure(results: Results, row: str, peer: str) -> str:
     text = number(value, ROWS[row].unit)
     if peer == OURS or not ours or not value or ROWS[row].unit == "MB":
         return text
-    return f"{text} ({(ours / value if ROWS[row].more else value / ours):.2g}x)"
+    ratio = ours / value if ROWS[row].more else value / ours
+    return f"{text} ({f'{ratio:,.0f}' if ratio >= 10 else f'{ratio:.2g}'}x)"
 
 
 def shown(results: Results) -> list[str]:
@@ -53,10 +56,10 @@ def figures(results: Results) -> Lines:
 
 
 def goals(results: Results) -> Lines:
-    lines = [["work", "goal", "elsewhere", ""]]
-    for verdict in verdicts(results):
-        lines.append([ROWS[verdict.row].title, verdict.goal, verdict.reached or "not measured", word(verdict)])
-    return lines
+    return [
+        ["work", "goal", "elsewhere", ""],
+        *([ROWS[it.row].title, it.goal, it.reached or "not measured", word(it)] for it in verdicts(results)),
+    ]
 
 
 def word(verdict: Verdict) -> str:
@@ -99,23 +102,26 @@ def ways(results: Results, *, short: bool = False) -> Lines:
 # ---- how it looks ------------------------------------------------------------------------------------------------
 
 
+ABBREVIATED = {
+    "multiprocessing.Pool, fork": "mp, fork",
+    "multiprocessing.Pool": "mp.Pool",
+    "ProcessPoolExecutor": "PPE",
+}
+
+
 def plain(lines: Lines) -> str:
-    """Columns for a terminal; names of peers above their column, broken so that it stays narrow."""
+    """Columns for a terminal, the first to the left and figures to the right; long names are abbreviated."""
     if not lines:
         return ""
-    heads = [
-        cell.replace("multiprocessing.Pool, fork", "mp, fork").replace("multiprocessing.Pool", "mp.Pool")
-        for cell in lines[0]
-    ]
-    rows = [[cell.replace("ProcessPoolExecutor", "PPE") for cell in line] for line in [heads, *lines[1:]]]
+    rows = [list(line) for line in lines]
+    for long, short in ABBREVIATED.items():
+        rows = [[cell.replace(long, short) for cell in line] for line in rows]
     widths = [max(len(line[at]) for line in rows) for at in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if at == 0 or len(cell) > 24 else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in rows
-    )
+    text = []
+    for line in rows:
+        first, *cells = (cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        text.append("  ".join([first.strip().ljust(widths[0]), *cells]).rstrip())
+    return "\n".join(text)
 
 
 def markdown(lines: Lines) -> str:
@@ -125,68 +131,18 @@ def markdown(lines: Lines) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-PAGE = """# Speed, beside the peers
-
-This page is written by `make bench B=--write`, from one run: {about}. Only the ratios inside one run mean something;
-the figures themselves change with the machine, and with what else it does.
-
-![Bars for each kind of work, elsewhere beside its peers](benchmarks.svg)
-
-## Figures
-
-Behind each figure: how many times as good elsewhere is. No chunksize is given unless the row says so; peers that have
-`map` in chunks only are asked for it in chunks as large as `multiprocessing.Pool.map` makes them.
-
-{figures}
-
-## Goals
-
-What this library wants to reach, and whether it did in this run. A peer is taken at its best way of being asked, elsewhere
-at its worst.
-
-{goals}
-
-## Beside a bare loop
-
-[`benchmarks/loops.py`](../benchmarks/loops.py) has two loops over pipes with nothing around them: one pickle a call with 64
-calls in flight at each worker; and runs of 64 calls, pickled one by one, a status word for each, results flushed every
-0.2 ms. The second is about the least that a pool must do which tracks every call alone.
-
-{loops}
-
-## Durations of all kinds
-
-Makespan as a multiple of the ideal (work ÷ workers), for every way to ask. In the mixes, all were measured once, and the
-three best of each column, and elsewhere, {rounds} times: the median counts.
-
-{ways}
-
-## How it is measured
-
-- Each group of rows is measured for each peer in a process of its own, with {workers} workers, in rounds: all peers, one
-  after the other, then all again. A cell is the best round; for makespans, the median.
-- A peer that takes too long is stopped, and its cell says so. Results are checked.
-- Rates: 2,000, 20,000, then 200,000 calls, until the next size would take more than 3 s; the last one counts, the others are
-  the warm-up. *Each tracked alone* is `imap_unordered` without a chunksize, or what comes closest: `map` with chunksize 1,
-  joblib in its automatic batches, a task each in ray.
-- Arrays: 24 of 8 MB, made before the clock starts; each page of each is read where it arrives, in the worker and in the
-  parent. What goes in and what comes back both count. Each peer is asked for a list and one by one; the better counts.
-- Makespans: calls keep a core busy for their time by the clock; the mixes have fixed seeds and are in
-  [`benchmarks/rows/durations.py`](../benchmarks/rows/durations.py).
-- First results: a script of its own for each peer, in [`benchmarks/rows/first.py`](../benchmarks/rows/first.py). The function is a
-  lambda where the library takes one. The clock starts when the library has been imported; the import has a row of its own.
-- Memory: what the kernel counts as resident in the parent. Pending futures wait behind workers that wait for a lock.
-- System calls of one call: `python benchmarks/count.py` (needs strace).
-"""
+# The page is a file of its own, with a name in braces for each part.
+PAGE = Path(__file__).parent / "page.md"
 
 
 def about(results: Results) -> str:
     found = results.about
-    return f"{found['machine']}, {found['versions']}; {found['when']}, {found['minutes']:.0f} minutes"
+    how = ", quick" * bool(found.get("quick")) + ", figures of more than one run" * bool(found.get("kept"))
+    return f"{found['machine']}, {found['versions']}; {found['when']}, {found['minutes']:.0f} minutes{how}"
 
 
 def page(results: Results) -> str:
-    return PAGE.format(
+    return PAGE.read_text().format(
         about=about(results),
         figures=markdown(figures(results)),
         goals=markdown(goals(results)),

@@ -30,6 +30,7 @@ from rows import Group, groups
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
 LEAVING = 20.0  # seconds for a peer's processes to end by themselves
+LOOK = 0.05  # seconds between looks at a measuring process: it needs the cores more
 QUICK = ("elsewhere", "loop", "runs", "mp", "ppe", "joblib")  # the peers in most goals
 PACKAGES = ("loky", "joblib", "mpire", "pebble", "ray", "numpy")
 
@@ -66,23 +67,28 @@ def note(group: Group, key: str, results: Results, word: str) -> None:
 
 
 def wait(process: subprocess.Popen[bytes], out: Path, limit: float) -> bool:
-    """Until it ends, or is done and does not end; whatever it started ends with it. Was it late?"""
-    end, late = time.monotonic() + limit, False
-    while True:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.5)
-            break
-        if '"done"' in out.read_text():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(LEAVING)
-            break
-        if time.monotonic() > end:
-            late = True
-            break
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # its own session: nobody else is in it
-    process.wait()
-    return late
+    """Until it ends, or is done and does not end; whatever it started ends with it. Was it late?
+
+    It is reaped last: until then its number, which is that of the session it leads, cannot be anybody else's.
+    """
+    end = time.monotonic() + limit
+    try:
+        while not ended(process.pid):
+            now = time.monotonic()
+            if now > end:
+                return True
+            if limit and '"done"' in out.read_text():
+                end, limit = min(end, now + LEAVING), 0.0
+            time.sleep(LOOK)
+        return False
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def ended(pid: int) -> bool:
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def run(group: Group, keys: list[str], results: Results, *, quick: bool) -> None:
@@ -183,8 +189,10 @@ def main() -> None:
         results.about["minutes"] = before + (time.monotonic() - began) / 60
         results.save()
         say("")
-    for lines in (table.ways(results, short=True), table.loops(results), table.figures(results), table.goals(results)):
-        print(table.plain(lines) + "\n")
+    goals = [line for line in table.goals(results) if line[2] != "not measured"]
+    for lines in (table.ways(results, short=True), table.loops(results), table.figures(results), goals):
+        if len(lines) > 1:
+            print(table.plain(lines) + "\n")
     print(f"{table.about(results)}; behind a peer's figure, how many times as good elsewhere is in this run")
     picture(results, HERE / "results.svg", *([DOCS / "benchmarks.svg"] if given.write else []))
     if given.write:

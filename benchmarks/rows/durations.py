@@ -18,7 +18,7 @@ from peers import WORKERS, Peer
 from rows import Ask, Figure, Group, Row
 
 SHORTEST, LONGEST = 50e-6, 0.3  # seconds
-WORK, QUICK_WORK = 2.4, 0.5  # seconds of work in a mix
+WORK, QUICK_WORK = 2.0, 0.5  # seconds of work in a mix
 
 
 def makespan(run: Callable[[], Iterable[Any]], items: list[float]) -> float:

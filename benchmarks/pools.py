@@ -30,6 +30,7 @@ from rows import Group, groups
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
 LEAVING = 20.0  # seconds for a peer's processes to end by themselves
+TIDYING = 1.0  # seconds for trackers to remove what a peer left that was stopped
 LOOK = 0.05  # seconds between looks at a measuring process: it needs the cores more
 QUICK = ("elsewhere", "loop", "runs", "mp", "ppe", "joblib")  # the peers in most goals
 PACKAGES = ("loky", "joblib", "mpire", "pebble", "ray", "numpy")
@@ -37,14 +38,19 @@ PACKAGES = ("loky", "joblib", "mpire", "pebble", "ray", "numpy")
 
 def measure(group: Group, key: str, results: Results, options: dict[str, object]) -> None:
     """Run one group for one peer in a process of its own; a cell gets figures, or a word that says why not."""
-    limit = group.limit / 3 if options["quick"] else group.limit
-    with tempfile.TemporaryDirectory(prefix="bench") as folder:
+    limit = group.limit * (3 if PEERS[key].heavy else 1) / (3 if options["quick"] else 1)
+    with tempfile.TemporaryDirectory(prefix="bench", ignore_cleanup_errors=True) as folder:
         out, errors = Path(folder) / "out", Path(folder) / "errors"
         command = [sys.executable, str(HERE / "measure.py"), group.name, key, str(out), json.dumps(options)]
         out.touch()
         with errors.open("w") as sink:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                start_new_session=True,
+                env=os.environ | {"TMPDIR": folder},  # what a killed peer leaves there goes with the folder
             )
             late = wait(process, out, limit)
         for line in out.read_text().splitlines():
@@ -82,8 +88,11 @@ def wait(process: subprocess.Popen[bytes], out: Path, limit: float) -> bool:
             time.sleep(LOOK)
         return False
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        # First politely: multiprocessing's and loky's trackers ignore SIGTERM, and remove what the others leave.
+        patience = LOOK if ended(process.pid) else TIDYING
+        os.killpg(process.pid, signal.SIGTERM)
+        time.sleep(patience)
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
@@ -107,7 +116,7 @@ def run(group: Group, keys: list[str], results: Results, *, quick: bool) -> None
             only = finalists.get(key) if finalists else None
             say(f"{group.number:>2} {group.name}, round {turn + 1} of {total}: {PEERS[key].name}")
             began = time.monotonic()
-            measure(group, key, results, {"quick": quick, "rounds": total if heavy else 1, "only": only})
+            measure(group, key, results, {"quick": quick, "rounds": min(3, total) if heavy else 1, "only": only})
             seconds = results.about.setdefault("seconds", {})
             seconds[group.name] = seconds.get(group.name, 0) + time.monotonic() - began
             results.save()
@@ -172,6 +181,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure, print, draw; write the page if asked to."""
     given = arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what is being measured ends, too
     results = Results(HERE / "results.json")
     if (given.show or given.keep) and results.path.exists():
         results.load()

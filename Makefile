@@ -1,9 +1,11 @@
 # Everything starts here, on a fresh clone too: each target makes its own environment when it is missing, or when
-# pyproject.toml has changed since. PYTHON picks the interpreter, VENV the folder, T the tests: make test T=tests/pool
+# pyproject.toml has changed since. PYTHON picks the interpreter, VENV the folder, T the tests, B how to measure:
+# make test T=tests/pool, make bench B="--rows 1,3".
 
 PYTHON ?= python3
 VENV ?= .venv
 T ?=
+B ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
@@ -21,7 +23,7 @@ help:
 	@echo "make test    the tests (make test T=tests/sansio for some of them)"
 	@echo "make check   format, lint, types, import contracts"
 	@echo "make format  let ruff write the format and its safe repairs"
-	@echo "make bench   side by side with the peers"
+	@echo "make bench   side by side with the peers (B=--quick: a minute; B=--write: into docs/, too)"
 	@echo "make faults  the named crashes"
 	@echo "make clean   remove environments and caches"
 
@@ -46,7 +48,7 @@ format: $(DEV)
 	$(BIN)/ruff check --fix .
 
 bench: $(BENCH)
-	$(BIN)/python benchmarks/pools.py
+	$(BIN)/python benchmarks/pools.py $(B)
 
 faults: $(DEV)
 	$(BIN)/python -m pytest tests/faults
@@ -76,4 +78,5 @@ $(DEV): pyproject.toml | $(BIN)/python
 
 $(BENCH): pyproject.toml | $(BIN)/python
 	$(PIP) install -e '.[bench]'
+	$(PIP) install -e '.[ray]' || echo "ray does not install here: it is left out of the comparison" >&2
 	@touch $(RUNTIME) $(BENCH)

@@ -1,157 +1,213 @@
 """Pools side by side, in one run: `make bench`.
 
-    python benchmarks/pools.py [--quick] [--markdown]
+    python benchmarks/pools.py [--quick] [--rows 1,3] [--peers elsewhere,joblib] [--write] [--keep] [--show]
 
-Each peer is measured in a process of its own, one after the other, in rounds; a cell is the best round. Only the ratios
-inside one run mean something. What a killed worker costs is asked last: some peers never answer, so that process is
-given 20 seconds.
+Every group of rows is measured for every peer in a process of its own, in rounds, so that what the machine does
+meanwhile meets all of them. Figures are kept in benchmarks/results.json as they come, and drawn into
+benchmarks/results.svg; --write also writes docs/benchmarks.md and docs/benchmarks.svg.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import importlib.metadata
 import json
+import os
+import platform
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
 from pathlib import Path
-from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+import table
+from peers import PEERS
+from results import Results
+from rows import Group, groups
 
-import peers
-import work
-
-ROUNDS = 3
-ONE_BY_ONE = 2.0  # seconds for calls one by one, in each round
-LONGEST = 300  # seconds for one peer's figures
-KILL_WAIT = 20  # seconds until "hangs"
-
-
-def measure(name: str, scale: float) -> dict[str, float]:
-    """One peer's figures; called in a process of its own."""
-    kind = next(kind for kind in peers.PEERS if kind.name == name)
-    figures: dict[str, float] = {}
-    begin = time.perf_counter()
-    with kind() as peer:
-        if peer.one(work.inc, 1) != 2:
-            raise SystemExit("a wrong result")
-        figures["first result, ms"] = (time.perf_counter() - begin) * 1e3
-        peer.map(work.inc, range(1000))
-        calls = int(scale * (200_000 if name in ("elsewhere", "joblib") else 10_000))
-        for _ in range(ROUNDS):
-            for title, run, count in [
-                ("calls/s, each tracked alone", lambda n: deque(peer.each(work.inc, range(n)), 0), calls),
-                ("map, calls/s", lambda n: peer.map(work.inc, range(n)), int(scale * 200_000)),
-                ("a future each, calls/s", lambda n: peer.futures(work.inc, range(n)), int(scale * 20_000)),
-            ]:
-                try:
-                    begin = time.perf_counter()
-                    run(count)
-                    rate = count / (time.perf_counter() - begin)
-                except NotImplementedError:
-                    continue
-                figures[title] = max(rate, figures.get(title, 0.0))
-            begin, count = time.perf_counter(), 0
-            while count < scale * 500 and time.perf_counter() - begin < ONE_BY_ONE:
-                peer.one(work.inc, count)
-                count += 1
-            each = (time.perf_counter() - begin) / count * 1e6
-            figures["one call, µs"] = min(each, figures.get("one call, µs", each))
-    return figures
+HERE = Path(__file__).parent
+DOCS = HERE.parent / "docs"
+LEAVING = 20.0  # seconds for a peer's processes to end by themselves
+TIDYING = 1.0  # seconds for trackers to remove what a peer left that was stopped
+LOOK = 0.05  # seconds between looks at a measuring process: it needs the cores more
+QUICK = ("elsewhere", "loop", "runs", "mp", "ppe", "joblib")  # the peers in most goals
+PACKAGES = ("loky", "joblib", "mpire", "pebble", "ray", "numpy")
 
 
-def survive(name: str) -> str:
-    """What a SIGKILL of one worker costs a map over 20 items; called in a process of its own."""
-    kind = next(kind for kind in peers.PEERS if kind.name == name)
-    with tempfile.TemporaryDirectory() as folder:
-        items = [(number, f"{folder}/marker") for number in range(20)]
-        with kind() as peer:
-            peer.one(work.inc, 1)
-            got = 0
-            try:
-                answers = [peer.submit(work.die_once, item) for item in items]
-            except NotImplementedError:
-                try:
-                    got = len(list(peer.map(work.die_once, items)))
-                except Exception:
-                    return "loses the whole map"
-                return f"loses {len(items) - got} of 20"
-            for answer in answers:
-                try:
-                    answer()
-                    got += 1
-                except Exception:
-                    continue
-            return f"loses {len(items) - got} of 20"
+def measure(group: Group, key: str, results: Results, options: dict[str, object]) -> None:
+    """Run one group for one peer in a process of its own; a cell gets figures, or a word that says why not."""
+    limit = group.limit * (3 if PEERS[key].heavy else 1) / (3 if options["quick"] else 1)
+    with tempfile.TemporaryDirectory(prefix="bench", ignore_cleanup_errors=True) as folder:
+        out, errors = Path(folder) / "out", Path(folder) / "errors"
+        command = [sys.executable, str(HERE / "measure.py"), group.name, key, str(out), json.dumps(options)]
+        out.touch()
+        with errors.open("w") as sink:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                start_new_session=True,
+                env=os.environ | {"TMPDIR": folder},  # what a killed peer leaves there goes with the folder
+            )
+            late = wait(process, out, limit)
+        for line in out.read_text().splitlines():
+            with contextlib.suppress(ValueError, TypeError):  # the last line may be half a line, or the word "done"
+                row, variant, value = json.loads(line)
+                results.add(row, key, variant, value)
+        done = '"done"' in out.read_text()
+        if late and not done:
+            note(group, key, results, f"no answer in {limit:g} s")
+        elif process.returncode and not done:
+            said = errors.read_text().strip().splitlines() or [f"exit code {process.returncode}"]
+            short = said[-1] if len(said[-1]) < 30 else "failed"
+            note(group, key, results, "" if short == "no such method" else short)
+            if short == "failed":
+                print(f"  {PEERS[key].name}: {said[-1]}", file=sys.stderr)
 
 
-def ask(mode: str, name: str, scale: float, limit: float) -> Any:
-    """Run this file for one peer in a process of its own."""
-    command = [sys.executable, __file__, mode, name, str(scale)]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+def note(group: Group, key: str, results: Results, word: str) -> None:
+    results.notes.setdefault(group.name, {})[key] = word
+
+
+def wait(process: subprocess.Popen[bytes], out: Path, limit: float) -> bool:
+    """Until it ends, or is done and does not end; whatever it started ends with it. Was it late?
+
+    It is reaped last: until then its number, which is that of the session it leads, cannot be anybody else's.
+    """
+    end = time.monotonic() + limit
     try:
-        out, err = process.communicate(timeout=limit)
-    except subprocess.TimeoutExpired:
-        import os
-        import signal
-
+        while not ended(process.pid):
+            now = time.monotonic()
+            if now > end:
+                return True
+            if limit and '"done"' in out.read_text():
+                end, limit = min(end, now + LEAVING), 0.0
+            time.sleep(LOOK)
+        return False
+    finally:
+        # First politely: multiprocessing's and loky's trackers ignore SIGTERM, and remove what the others leave.
+        patience = LOOK if ended(process.pid) else TIDYING
+        os.killpg(process.pid, signal.SIGTERM)
+        time.sleep(patience)
         os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return "hangs" if mode == "--survive" else {}
-    if process.returncode:
-        print(f"  {name}: {err.strip().splitlines()[-1] if err.strip() else 'failed'}", file=sys.stderr)
-        return {} if mode == "--measure" else "not installed"
-    return json.loads(out.strip().splitlines()[-1])
+        process.wait()
 
 
-def table(rows: dict[str, dict[str, Any]], *, markdown: bool) -> str:
-    """Figures, and behind them how many times as good `elsewhere` is."""
-    titles = [
-        "first result, ms",
-        "one call, µs",
-        "calls/s, each tracked alone",
-        "a future each, calls/s",
-        "map, calls/s",
-    ]
-    ours = rows["elsewhere"]
-    lines = [["", *titles, "a worker is killed"]]
-    for name, figures in rows.items():
-        cells = [name]
-        for title in titles:
-            if title not in figures:
-                cells.append("-")
+def ended(pid: int) -> bool:
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def run(group: Group, keys: list[str], results: Results, *, quick: bool) -> None:
+    """All rounds of one group."""
+    keys = [key for key in group.peers if key in keys]
+    results.forget(group, keys)
+    total = 1 if quick else group.rounds
+    for turn in range(total):
+        finalists = results.finalists(group, group.finalists) if turn and group.finalists else None
+        for key in keys:
+            heavy = PEERS[key].heavy and not group.finalists
+            if (turn and heavy) or key in results.notes.get(group.name, {}):
                 continue
-            value, mine = figures[title], ours[title]
-            ratio = value / mine if title.endswith("s") and "/s" not in title else mine / value
-            cells.append(f"{value:,.0f}" + ("" if name == "elsewhere" else f" ({ratio:.2g}x)"))
-        lines.append([*cells, str(figures.get("killed", "-"))])
-    if markdown:
-        lines.insert(1, ["---"] * len(lines[0]))
-        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
-    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+            if finalists is not None and key != "elsewhere" and key not in finalists:
+                continue
+            only = finalists.get(key) if finalists else None
+            say(f"{group.number:>2} {group.name}, round {turn + 1} of {total}: {PEERS[key].name}")
+            began = time.monotonic()
+            measure(group, key, results, {"quick": quick, "rounds": min(3, total) if heavy else 1, "only": only})
+            seconds = results.about.setdefault("seconds", {})
+            seconds[group.name] = seconds.get(group.name, 0) + time.monotonic() - began
+            results.save()
+
+
+def say(text: str) -> None:
+    """One line that is overwritten where there is a terminal."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+    else:
+        print(text, file=sys.stderr, flush=True)
+
+
+def versions() -> str:
+    found = []
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found.append(f"{name} {importlib.metadata.version(name)}")
+    return f"Python {platform.python_version()}, {', '.join(found)}"
+
+
+def machine() -> str:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{platform.system()} on {platform.machine()}, {cores} cores"
+
+
+def picture(results: Results, *paths: Path) -> None:
+    try:
+        import picture as drawer
+    except ModuleNotFoundError as error:
+        print(f"no picture: {error.name} is not installed (it is in the extra `bench`)", file=sys.stderr)
+        return
+    for path in paths:
+        drawer.draw(results, path)
+        print(f"picture: {path}", file=sys.stderr)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure elsewhere beside its peers.")
+    parser.add_argument("--quick", action="store_true", help="about a minute: one round of little work, fewer peers")
+    parser.add_argument(
+        "--rows", help="numbers or names of groups: " + ", ".join(f"{g.number} {g.name}" for g in groups())
+    )
+    parser.add_argument("--peers", help="by key: " + ", ".join(PEERS))
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md and docs/benchmarks.svg")
+    parser.add_argument("--keep", action="store_true", help="keep the last run's figures for what is not measured now")
+    parser.add_argument(
+        "--show", action="store_true", help="measure nothing: show (and --write) the last run's figures"
+    )
+    given = parser.parse_args()
+    wanted = (given.rows or "").split(",") if given.rows else None
+    given.groups = [g for g in groups() if wanted is None or str(g.number) in wanted or g.name in wanted]
+    given.keys = given.peers.split(",") if given.peers else list(QUICK if given.quick else PEERS)
+    unknown = [key for key in given.keys if key not in PEERS]
+    known = {text for g in groups() for text in (str(g.number), g.name)}
+    unknown += [text for text in wanted or [] if text not in known]
+    if unknown:
+        parser.error(f"there is no {', '.join(unknown)}")
+    return given
 
 
 def main() -> None:
-    """Measure every peer and print the table."""
-    if len(sys.argv) == 4:
-        mode, name, scale = sys.argv[1], sys.argv[2], float(sys.argv[3])
-        print(json.dumps(measure(name, scale) if mode == "--measure" else survive(name)))
-        return
-    scale = 0.1 if "--quick" in sys.argv else 1.0
-    rows: dict[str, dict[str, Any]] = {}
-    for kind in peers.PEERS:
-        print(f"measuring {kind.name} ...", file=sys.stderr)
-        figures = ask("--measure", kind.name, scale, LONGEST)
-        if figures:
-            rows[kind.name] = figures
-            rows[kind.name]["killed"] = ask("--survive", kind.name, scale, KILL_WAIT)
-    print(table(rows, markdown="--markdown" in sys.argv))
-    print(f"\n{peers.WORKERS} workers; behind each figure, how many times as good elsewhere is in this run")
+    """Measure, print, draw; write the page if asked to."""
+    given = arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what is being measured ends, too
+    results = Results(HERE / "results.json")
+    if (given.show or given.keep) and results.path.exists():
+        results.load()
+        results.about["kept"] = results.about.get("kept", False) or not given.show
+    began = time.monotonic()
+    if not given.show:
+        results.about |= {"machine": machine(), "versions": versions(), "when": time.strftime("%Y-%m-%d")}
+        results.about["quick"] = given.quick
+        try:
+            for group in given.groups:
+                run(group, given.keys, results, quick=given.quick)
+        except KeyboardInterrupt:
+            print("\nstopped: what there is so far", file=sys.stderr)
+        before = results.about.get("minutes", 0.0)
+        results.about["minutes"] = before + (time.monotonic() - began) / 60
+        results.save()
+        say("")
+    goals = [line for line in table.goals(results) if line[2] != "not measured"]
+    for lines in (table.ways(results, short=True), table.loops(results), table.figures(results), goals):
+        if len(lines) > 1:
+            print(table.plain(lines) + "\n")
+    print(f"{table.about(results)}; behind a peer's figure, how many times as good elsewhere is in this run")
+    picture(results, HERE / "results.svg", *([DOCS / "benchmarks.svg"] if given.write else []))
+    if given.write:
+        (DOCS / "benchmarks.md").write_text(table.page(results))
+        print(f"page: {DOCS / 'benchmarks.md'}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,67 @@
+"""Finding and ending the processes of a program under test, wherever they have gone.
+
+Rule: a process is known by an entry of its environment that only that program has, and is signalled through a pidfd
+that was opened before the entry was read, so that no recycled process id is ever hit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterable
+
+from tests.faults.helpers import Ends, until
+
+__all__ = ["carrying", "end_all", "gone_within", "strike"]
+
+
+def carries(pid: int, entry: str) -> bool:
+    """Has this process got that in its environment? A zombie has none."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return entry.encode() in file.read().split(b"\0")
+    except OSError:
+        return False
+
+
+def carrying(entry: str) -> list[int]:
+    """The processes that have this in their environment."""
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal() and carries(int(name), entry)]
+
+
+def strike(pids: Iterable[int], entry: str) -> int:
+    """SIGKILL those of these that are alive and ours; returns how many."""
+    struck = 0
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            fd = os.pidfd_open(pid)
+            try:
+                if carries(pid, entry):
+                    signal.pidfd_send_signal(fd, signal.SIGKILL)
+                    struck += 1
+            finally:
+                os.close(fd)
+    return struck
+
+
+def gone_within(entry: str, seconds: float) -> tuple[float, int]:
+    """Seconds until no process has this in its environment, and how many still have when the time is up."""
+    begin = time.monotonic()
+    while found := carrying(entry):
+        left = begin + seconds - time.monotonic()
+        if left <= 0:
+            return time.monotonic() - begin, len(found)
+        with contextlib.suppress(ProcessLookupError), Ends(*found) as ends:
+            ends.within(left)
+    return time.monotonic() - begin, 0
+
+
+def end_all(entry: str) -> None:
+    """Kill whatever has this in its environment, until nothing has."""
+
+    def none_left() -> bool:
+        return not strike(carrying(entry), entry)
+
+    until(none_left)

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from tests.faults.helpers import Ends, until
 
-__all__ = ["carrying", "end_all", "gone_within", "strike"]
+__all__ = ["carrying", "children", "end_all", "gone_within", "strike"]
 
 
 def carries(pid: int, entry: str) -> bool:
@@ -65,3 +65,12 @@ def end_all(entry: str) -> None:
         return not strike(carrying(entry), entry)
 
     until(none_left)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that this one has started and that have not been reaped."""
+    found = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{task}/children") as file:
+            found += [int(each) for each in file.read().split()]
+    return found

@@ -36,7 +36,7 @@ __all__ = ["Scheduler", "Span"]
 BUDGET = 0.002  # seconds of work a worker may hold: hides a round trip of some 0.1 ms, strands little
 MOST = 512  # calls a worker may hold: more than the 0.2 ms between its doorbells can use up
 SAME_START_FAILURES = 3  # in a row, alike: the next would fail as well
-START_FAILURES = 10  # in a row, of any kind
+START_FAILURES = 10  # in a row, of any kind; also of those killed alike, which may have come from outside
 
 Span = tuple[Job | None, int, int]  # a job and a range of its indexes, lo up to but not including hi
 
@@ -74,6 +74,7 @@ class Scheduler:
         self._keys = itertools.count(1)
         self._order = itertools.count()
         self._start_failures: list[str] = []
+        self._last_stroke = 0  # the newest worker there was when one was last killed before it was ready
         self._end_at = inf  # when workers that are still there are killed: `grace` after `terminate`
 
     # ---- what users want -----------------------------------------------------------------------------------------
@@ -228,10 +229,11 @@ class Scheduler:
                 return
         self._check_at(peer, min(deadline, self._next_check(peer, now)))
 
-    def lost(self, key: int, started: int, error: ElsewhereError, now: float) -> None:
+    def lost(self, key: int, started: int, error: ElsewhereError, now: float, *, killed: bool = False) -> None:
         """The worker is certainly gone, its answers have been told; it had begun `started` calls.
 
-        The one it was in gets `error`; those it had not begun go back to the front of the queue.
+        The one it was in gets `error`; those it had not begun go back to the front of the queue. `killed` tells that
+        somebody outside may have done it, by SIGKILL or through the fork server.
         """
         peer = self.peers.pop(key)
         self._timed.pop(peer, None)
@@ -248,7 +250,7 @@ class Scheduler:
         for run in reversed(peer.held):
             self._give_back(run)
         if peer.state is State.STARTING and not expected:
-            self._start_failed(str(error), error)
+            self._start_failed(key, str(error), error, killed)
         self._staff()
         self._deal(now)
 
@@ -472,12 +474,15 @@ class Scheduler:
         for _, _, job, index in delayed:
             self._give_up(job, range(index, index + 1), error)
 
-    def _start_failed(self, reason: str, error: ElsewhereError) -> None:
-        if self.broken is not None:
-            return
+    def _start_failed(self, key: int, reason: str, error: ElsewhereError, killed: bool) -> None:
+        if self.broken is not None or (killed and key <= self._last_stroke):
+            return  # the fork server's end kills all that were starting: one stroke, however many it hit
+        if killed:
+            self._last_stroke = max([key, *self.peers])
         self._start_failures.append(reason)
         alike = self._start_failures[-SAME_START_FAILURES:]
-        if len(self._start_failures) >= START_FAILURES or (len(alike) == SAME_START_FAILURES and len(set(alike)) == 1):
+        same = not killed and len(alike) == SAME_START_FAILURES and len(set(alike)) == 1
+        if same or len(self._start_failures) >= START_FAILURES:
             times = len(self._start_failures)
             self.broken = WorkerStartError(f"{times} workers in a row failed to start: {reason}")
             self.broken.__cause__ = error.__cause__ or error

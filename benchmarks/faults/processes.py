@@ -16,6 +16,8 @@ from tests.faults.helpers import Ends, until
 
 __all__ = ["carrying", "children", "end_all", "gone_within", "strike"]
 
+TRACKERS = 2.0  # seconds for a resource tracker to tidy up
+
 
 def carries(pid: int, entry: str) -> bool:
     """Has this process got that in its environment? A zombie has none."""
@@ -59,12 +61,26 @@ def gone_within(entry: str, seconds: float) -> tuple[float, int]:
 
 
 def end_all(entry: str) -> None:
-    """Kill whatever has this in its environment, until nothing has."""
+    """Kill whatever has this in its environment, until nothing has.
 
-    def none_left() -> bool:
-        return not strike(carrying(entry), entry)
+    The resource trackers of multiprocessing and loky come last: they tidy up when all others are gone, and end.
+    """
 
-    until(none_left)
+    def only_trackers_left() -> bool:
+        others = [pid for pid in carrying(entry) if not is_tracker(pid)]
+        return not strike(others, entry)
+
+    until(only_trackers_left)
+    gone_within(entry, TRACKERS)
+    until(lambda: not strike(carrying(entry), entry))
+
+
+def is_tracker(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return b"resource_tracker" in file.read()
+    except OSError:
+        return False
 
 
 def children(pid: int) -> list[int]:

@@ -97,7 +97,6 @@ def run_cell(fault: str, library: str, way: str) -> Cell:
                         return caller_killed(Cell(fault, library, way), process, tag)
                 finally:
                     end_all(tag)
-                    clear_shared_memory(process.pid)
         finally:
             post.close()
         if not any("ready" in line for line in lines):
@@ -119,12 +118,6 @@ def start(folder: str, tag: str, arguments: list[str], stderr: Any) -> subproces
     return subprocess.Popen(
         command, env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, stderr=stderr, start_new_session=True
     )
-
-
-def clear_shared_memory(pid: int) -> None:
-    """Unlink the semaphores that loky names by its process and leaves to a tracker, which was killed with it."""
-    for path in Path("/dev/shm").glob(f"sem.loky-{pid}-*"):
-        path.unlink(missing_ok=True)
 
 
 def listen(post: Post, process: subprocess.Popen[bytes], until_struck: bool, seconds: float) -> list[dict[str, Any]]:

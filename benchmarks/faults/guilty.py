@@ -80,6 +80,12 @@ def say(post: str, **line: Any) -> None:
     acts.say(post, json.dumps(line))
 
 
+def short_work(value: int) -> int:
+    """A call of chaos: lasts from nothing to 4 ms, by its input."""
+    time.sleep(value * 7919 % 41 / 10_000)
+    return value * value
+
+
 def die_in_initializer(post: str, once: str | None) -> None:
     """Kill this worker before it is ready: each one, or only the first that comes."""
     if acts.is_first(once):

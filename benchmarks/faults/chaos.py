@@ -1,7 +1,7 @@
 """Chaos: workers are killed at random while calls are made that are retried; each result must come exactly once.
 
-Rule: seeded. The moments of the kills are a random sample of the calls' ends, so that every kill falls among calls; each
-kills one to all of the workers there are, in calls, between them or starting.
+Rule: seeded. The moments of the kills are a random sample of the calls' ends, so that every kill falls among calls;
+each kills one to all of the workers there are, in calls, between them or starting.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from benchmarks.faults.guilty import short_work
 from benchmarks.faults.processes import children, strike
@@ -69,7 +69,7 @@ class Killer:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
-    def __enter__(self) -> Killer:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -111,8 +111,8 @@ def run(way: str, calls: int, kills: int, seed: int) -> Found:
         with Killer(pool, server, calls, kills, pick) as killer:
             outcomes = WAYS[way](pool, short_work, range(calls))
         statistics = pool.statistics()
-    counted = Counter(outcome if isinstance(outcome, int) else repr(outcome) for outcome in outcomes)
-    wanted = Counter(value * value for value in range(calls))
+    counted: Counter[object] = Counter(outcome if isinstance(outcome, int) else repr(outcome) for outcome in outcomes)
+    wanted: Counter[object] = Counter(value * value for value in range(calls))
     wrong = [f"{outcome} came {count} times too often" for outcome, count in (counted - wanted).items()]
     wrong += [f"{outcome} came {count} times too rarely" for outcome, count in (wanted - counted).items()]
     if killer.failure is not None:

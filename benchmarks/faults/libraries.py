@@ -1,6 +1,6 @@
 """The pools under test, each asked in five ways: submit, map, imap, imap_unordered, await.
 
-Rule: each way is the one that the library's own documentation shows for it; what it tells, and nothing else, is told on.
+Rule: each way is the one that the library's own documentation shows for it; what it tells is told on.
 """
 
 from __future__ import annotations
@@ -308,6 +308,4 @@ class Pebble(Library):
         run.completed(lambda value: self._schedule(run, value))
 
 
-LIBRARIES: dict[str, type[Library]] = {
-    kind.name: kind for kind in (Elsewhere, Multiprocessing, Executor, Loky, Pebble)
-}
+LIBRARIES: dict[str, type[Library]] = {kind.name: kind for kind in (Elsewhere, Multiprocessing, Executor, Loky, Pebble)}

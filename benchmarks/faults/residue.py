@@ -1,7 +1,7 @@
 """Residue: any part of a pool's tree is killed at random instants while arrays cross; nothing may stay.
 
-Rule: seeded. A program sends arrays through a pool and says so each time; its caller, fork server and workers are killed
-in random subsets. While its caller lives it must go on; once it is dead, no process, no entry of /dev/shm and no
+Rule: seeded. A program sends arrays through a pool and says so each time; its caller, fork server and workers are
+killed in random subsets. While its caller lives it must go on; once it is dead, no process, no entry of /dev/shm and no
 temporary file may be left of it.
 """
 
@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import NamedTuple
 
 from benchmarks.faults.processes import end_all, gone_within, strike
@@ -36,11 +37,12 @@ def plus_one(array):
 
 if __name__ == "__main__":
     sent = numpy.arange(1_000_000, dtype=numpy.float64)
-    with elsewhere.Pool(2, on_exit="terminate") as pool:
+    retry = elsewhere.Retry(1000, on=(elsewhere.WorkerLost,))
+    with elsewhere.Pool(2, on_exit="terminate", retry=retry) as pool:
         print("open", flush=True)
         over = False
         while not over:
-            for got in pool.imap_unordered(plus_one, [sent] * 8, retry=elsewhere.Retry(1000, on=(elsewhere.WorkerLost,))):
+            for got in pool.imap_unordered(plus_one, [sent] * 8):
                 assert (got == sent + 1).all()
                 print("crossed", flush=True)
                 over = over or end_asked()
@@ -129,8 +131,8 @@ def one_program(folder: Path, pick: random.Random, most: int, left: list[str]) -
                 left.append(f"{count} processes were there {seconds:.1f} s after the program's end")
             left += [f"temporary file {name}" for name in program.left]
             left += [line for line in program.errors().splitlines()[-1:] if "Error" in line]
-        except (AssertionError, TimeoutError) as error:
-            left.append(f"{error} {program.errors()[-500:]}")
+        except (AssertionError, EOFError, TimeoutExpired) as error:
+            left.append(f"{type(error).__name__}: {error} {program.errors()[-500:]}")
         finally:
             end_all(tag)
 

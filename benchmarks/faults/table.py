@@ -5,6 +5,7 @@ Rule: what is written was seen in this run; the words around it say only what wa
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import platform
 from collections.abc import Iterable
@@ -24,17 +25,19 @@ def page(cells: list[Cell], findings: Iterable[str]) -> str:
     found = {(cell.fault, cell.library, cell.way): cell for cell in cells}
     return f"""# What a fault costs
 
-Made by `make faults` on {described()}. Every cell is a program of its own with a pool of 2 workers and {CALLS} calls, of
-which number {GUILTY} is the guilty one. Calls {BESIDE[0]} and {BESIDE[1]} last {BESIDE_SECONDS:g} s, so that one of them
-runs beside it; the others return at once. A time runs from the fault to the moment when the caller knew; what is not
+Made by `make faults` on {described()}.
+
+Every cell is a program of its own with a pool of 2 workers and {CALLS} calls, of which number {GUILTY} is the guilty
+one. Calls {BESIDE[0]} and {BESIDE[1]} last {BESIDE_SECONDS:g} s, so that one of them runs beside it; the others return
+at once. A time runs from the fault to the moment when the caller knew; what is not
 over {LIMIT:g} s after the pool was ready *hangs*. `multiprocessing.Pool`, `ProcessPoolExecutor` and `pebble` use the
 start method "forkserver".
 
 ## At a glance
 
-What the guilty call's caller sees in the five ways (submit, map, imap, imap_unordered, await), the longest time, and how
-many of the {OTHERS} other calls gave no value. The peers' `map` raises the error in place of the list, and so loses the
-other values; ours carries them in `error.results`.
+What the guilty call's caller sees in the five ways (submit, map, imap, imap_unordered, await), the longest time, and
+how many of the {OTHERS} other calls gave no value. The peers' `map` raises the error in place of the list, and so
+loses the other values; ours carries them in `error.results`.
 
 {glance(found)}
 
@@ -48,8 +51,8 @@ to run anything: all {CALLS} calls are told so.
 
 ## Every cell
 
-Per cell: what was seen of the guilty call, after how long, and how the {OTHERS} other calls ended. *Nothing* is a call of
-which the caller never heard.
+Per cell: what was seen of the guilty call, after how long, and how the {OTHERS} other calls ended. *Nothing* is a call
+of which the caller never heard.
 
 {details(found)}
 """
@@ -57,8 +60,11 @@ which the caller never heard.
 
 def described() -> str:
     """The machine and the versions."""
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in DISTRIBUTIONS)
-    return f"{platform.system()} with Python {platform.python_version()}, {versions}"
+    words = [f"{platform.system()} with Python {platform.python_version()}"]
+    for name in DISTRIBUTIONS:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            words.append(f"{name} {importlib.metadata.version(name)}")
+    return ", ".join(words)
 
 
 def glance(found: dict[tuple[str, str, str], Cell]) -> str:

@@ -41,8 +41,8 @@ loses the other values; ours carries them in `error.results`.
 
 {glance(found)}
 
-When the fork server is killed, the calls that run at that moment end with it, in both workers: the guilty one and the
-one beside it. No other is lost, and the next call finds a new server. An initializer that always dies leaves no worker
+When the fork server is killed, the calls that run at that moment end with it, in both workers: the guilty one and, if
+one runs beside it, that one too. No other is lost, and the next call finds a new server. An initializer that always dies leaves no worker
 to run anything: all {CALLS} calls are told so.
 
 ## Over many kills
@@ -92,9 +92,11 @@ def summary(cells: list[Cell]) -> str:
     if told:
         seen = sorted({short(cell.seen) for cell in told})
         parts.append(f"{' or '.join(seen)}, {seconds(told)}")
-    lost = sorted({cell.lost for cell in ran})
+    lost = sorted({cell.lost for cell in ran if cell.way != "map"})
+    in_map = [cell.lost for cell in ran if cell.way == "map" and [cell.lost] != lost]
     if lost != [0]:
-        parts.append(f"loses {lost[0]}" + (f" to {lost[-1]}" if len(lost) > 1 else "") + f" of {OTHERS}")
+        parts.append(f"loses {'–'.join(str(count) for count in sorted({lost[0], lost[-1]}))} of {OTHERS}")
+    parts += [f"map loses {count}" for count in in_map]
     return "; ".join(parts)
 
 

@@ -24,7 +24,8 @@ from tests.faults.helpers import Script, family, script, until
 __all__ = ["Found", "run"]
 
 LONGEST = 0.05  # seconds from a crossing to the kill: some arrays cross in that time
-SOON = 10.0  # seconds for the next crossing, or for all to be gone; on a busy machine
+SOON = 10.0  # seconds for the next crossing or for the program's end, on a busy machine
+PATIENCE = 5.0  # seconds for all to be gone
 AT_MOST = 15  # kills that one program may survive before it is ended in order
 
 CROSSING = """
@@ -90,7 +91,7 @@ def run(instants: int, seed: int) -> Found:
                 killed += hit.count
                 callers += hit.caller
         with contextlib.suppress(AssertionError):
-            until(lambda: not shared_memory() - before)  # noqa: B023 - it is called in this very round
+            until(lambda: not shared_memory() - before, PATIENCE)  # noqa: B023 - it is called in this very round
         left += [f"/dev/shm/{name}" for name in shared_memory() - before]
     return Found(done, callers, killed, left)
 
@@ -126,7 +127,7 @@ def one_program(folder: Path, pick: random.Random, most: int, left: list[str]) -
                 while True:
                     crossings(program)
             program.end(SOON)
-            seconds, count = gone_within(tag, SOON)
+            seconds, count = gone_within(tag, PATIENCE)
             if count:
                 left.append(f"{count} processes were there {seconds:.1f} s after the program's end")
             left += [f"temporary file {name}" for name in program.left]

@@ -42,8 +42,8 @@ loses the other values; ours carries them in `error.results`.
 {glance(found)}
 
 When the fork server is killed, the calls that run at that moment end with it, in both workers: the guilty one and, if
-one runs beside it, that one too. No other is lost, and the next call finds a new server. An initializer that always dies leaves no worker
-to run anything: all {CALLS} calls are told so.
+one runs beside it, that one too. No other is lost, and the next call finds a new server. An initializer that always
+dies leaves no worker to run anything: all {CALLS} calls are told so.
 
 ## Over many kills
 

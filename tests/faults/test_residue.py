@@ -39,7 +39,7 @@ def test_nothing_stays_of_what_was_killed():
     ],
 )
 def test_what_stays_is_seen(monkeypatch, leave, text):
-    monkeypatch.setattr(residue, "SOON", 2.0)
+    monkeypatch.setattr(residue, "PATIENCE", 0.5)
     monkeypatch.setattr(residue, "ASKED", residue.ASKED + f"\n{leave}\n")
     found = residue.run(1, seed=1)
     for line in found.left:

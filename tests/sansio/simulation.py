@@ -248,8 +248,9 @@ class Simulation:
         if killed:
             self.last_stroke = max([worker.key, *self.workers])
         self.start_failures.append(reason)
-        alike = self.start_failures[-3:]
-        if len(self.start_failures) >= 10 or (not killed and len(alike) == 3 and len(set(alike)) == 1):
+        most = 5 if killed else 3
+        alike = self.start_failures[-most:]
+        if len(self.start_failures) >= 10 or (len(alike) == most and len(set(alike)) == 1):
             self.broken = WorkerStartError(reason)
             self.give_up_waiting(WorkerStartError)
 

@@ -36,7 +36,8 @@ __all__ = ["Scheduler", "Span"]
 BUDGET = 0.002  # seconds of work a worker may hold: hides a round trip of some 0.1 ms, strands little
 MOST = 512  # calls a worker may hold: more than the 0.2 ms between its doorbells can use up
 SAME_START_FAILURES = 3  # in a row, alike: the next would fail as well
-START_FAILURES = 10  # in a row, of any kind; also of those killed alike, which may have come from outside
+SAME_STROKES = 5  # in a row, of kills alike: they may have come from outside, which is no reason to give up so soon
+START_FAILURES = 10  # in a row, of any kind
 
 Span = tuple[Job | None, int, int]  # a job and a range of its indexes, lo up to but not including hi
 
@@ -480,9 +481,9 @@ class Scheduler:
         if killed:
             self._last_stroke = max([key, *self.peers])
         self._start_failures.append(reason)
-        alike = self._start_failures[-SAME_START_FAILURES:]
-        same = not killed and len(alike) == SAME_START_FAILURES and len(set(alike)) == 1
-        if same or len(self._start_failures) >= START_FAILURES:
+        most = SAME_STROKES if killed else SAME_START_FAILURES
+        alike = self._start_failures[-most:]
+        if len(self._start_failures) >= START_FAILURES or (len(alike) == most and len(set(alike)) == 1):
             times = len(self._start_failures)
             self.broken = WorkerStartError(f"{times} workers in a row failed to start: {reason}")
             self.broken.__cause__ = error.__cause__ or error

@@ -30,6 +30,7 @@ AT_MOST = 15  # kills that one program may survive before it is ended in order
 
 CROSSING = """
 import sys
+import time
 import numpy
 import elsewhere
 
@@ -39,7 +40,8 @@ def plus_one(array):
 if __name__ == "__main__":
     sent = numpy.arange(1_000_000, dtype=numpy.float64)
     retry = elsewhere.Retry(1000, on=(elsewhere.WorkerLost,))
-    with elsewhere.Pool(2, on_exit="terminate", retry=retry) as pool:
+    with elsewhere.Pool(3, on_exit="terminate", retry=retry) as pool:
+        pool.submit(time.sleep, 1000)  # a worker in a call sees nothing of its caller's end by itself
         print("open", flush=True)
         over = False
         while not over:

@@ -24,7 +24,7 @@ help:
 	@echo "make check   format, lint, types, import contracts"
 	@echo "make format  let ruff write the format and its safe repairs"
 	@echo "make bench   side by side with the peers (B=--quick: a minute; B=--write: into docs/, too)"
-	@echo "make faults  the named crashes"
+	@echo "make faults  the named crashes, ours and the peers': writes docs/faults.md"
 	@echo "make clean   remove environments and caches"
 
 demo: $(RUNTIME)
@@ -50,8 +50,10 @@ format: $(DEV)
 bench: $(BENCH)
 	$(BIN)/python benchmarks/pools.py $(B)
 
-faults: $(DEV)
+# Ten to twenty minutes: the tests, then every fault with every peer, which writes docs/faults.md.
+faults: $(DEV) $(BENCH)
 	$(BIN)/python -m pytest tests/faults
+	$(BIN)/python -m benchmarks.faults --write
 
 clean:
 	rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -90,6 +90,7 @@ class Simulation:
         self.delayed: list[tuple[float, int, Call]] = []
         self.order = 0
         self.start_failures: list[str] = []
+        self.last_stroke = 0
         self.broken: WorkerStartError | None = None
         self.terminated_at = inf
         self.starts = 0
@@ -209,7 +210,7 @@ class Simulation:
             worker.interrupted = 0
         return call
 
-    def die(self, worker: Worker, reason: str = "died") -> None:
+    def die(self, worker: Worker, reason: str = "died", *, killed: bool = False) -> None:
         """It ends, in order or not; what it answered is told first."""
         self.tell(worker)
         pending = list(self.scheduler.actions)
@@ -233,18 +234,26 @@ class Simulation:
         error: ElsewhereError = WorkerLost(reason)
         if not worker.ready and not expected:
             error = WorkerStartError(reason)
-            self.start_failures.append(reason)
-            alike = self.start_failures[-3:]
-            if self.broken is None and (len(self.start_failures) >= 10 or (len(alike) == 3 and len(set(alike)) == 1)):
-                self.broken = WorkerStartError(reason)
-                self.give_up_waiting(WorkerStartError)
+            self.start_failed(worker, reason, killed)
         before = self.scheduler.broken
-        self.scheduler.lost(worker.key, worker.started, error, self.now)
+        self.scheduler.lost(worker.key, worker.started, error, self.now, killed=killed)
         assert before is None or self.scheduler.broken is before
         for action in pending:
             if isinstance(action, Failed) or action.worker != worker.key:
                 assert self.scheduler.actions.popleft() is action
         self.drain()
+
+    def start_failed(self, worker: Worker, reason: str, killed: bool) -> None:
+        if self.broken is not None or (killed and worker.key <= self.last_stroke):
+            return
+        if killed:
+            self.last_stroke = max([worker.key, *self.workers])
+        self.start_failures.append(reason)
+        most = 5 if killed else 3
+        alike = self.start_failures[-most:]
+        if len(self.start_failures) >= 10 or (len(alike) == most and len(set(alike)) == 1):
+            self.broken = WorkerStartError(reason)
+            self.give_up_waiting(WorkerStartError)
 
     # ---- the model -----------------------------------------------------------------------------------------------
 

@@ -300,6 +300,19 @@ def test_ten_of_any_kind_break_it_and_one_that_starts_forgives_all():
     assert scheduler.broken.__cause__ is error
 
 
+def test_one_stroke_that_kills_all_that_were_starting_is_one_failure():
+    scheduler = Scheduler(20)
+    scheduler.open()
+    key = 0
+    for _ in range(4):
+        for _ in range(20):
+            key += 1
+            scheduler.lost(key, 0, WorkerLost("killed"), 0.0, killed=True)
+        assert scheduler.broken is None
+    scheduler.lost(key + 1, 0, WorkerLost("killed"), 0.0, killed=True)
+    assert str(scheduler.broken) == "5 workers in a row failed to start: killed"
+
+
 def test_a_failure_after_the_pool_broke_is_not_repeated():
     scheduler, job = ready(2), Job(retry=Retry(5))
     scheduler.add(job, 0, 2, 0.0)

@@ -116,10 +116,10 @@ class SchedulerMachine(RuleBasedStateMachine):
                 self.sim.get_ready(worker)
 
     @precondition(lambda self: self.those("starting"))
-    @rule(pick=PICK, reason=st.sampled_from(["one", "one", "two"]))
-    def fail_to_start(self, pick: int, reason: str) -> None:
+    @rule(pick=PICK, reason=st.sampled_from(["one", "one", "two"]), killed=st.booleans())
+    def fail_to_start(self, pick: int, reason: str, killed: bool) -> None:
         if (worker := self.some(pick, "starting")) is not None:
-            self.sim.die(worker, reason)
+            self.sim.die(worker, reason, killed=killed)
 
     @precondition(lambda self: self.those("waiting"))
     @rule(pick=PICK, deaf=st.booleans())
@@ -153,10 +153,10 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.sim.drain()
 
     @precondition(lambda self: self.those("any"))
-    @rule(pick=PICK)
-    def die(self, pick: int) -> None:
+    @rule(pick=PICK, killed=st.booleans())
+    def die(self, pick: int, killed: bool) -> None:
         if (worker := self.some(pick, "any")) is not None:
-            self.sim.die(worker)
+            self.sim.die(worker, killed=killed)
 
     @precondition(lambda self: self.those("busy"))
     @rule(pick=PICK)

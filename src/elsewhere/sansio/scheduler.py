@@ -53,6 +53,7 @@ __all__ = ["Scheduler", "Span"]
 PATIENCE = 0.002  # seconds a call may run, while workers are idle, before those behind it are taken back
 FENCE = 0.0005  # seconds from a recall to the look that decides: far longer than a store can wait to be seen
 SAME_START_FAILURES = 3  # in a row, alike: the next would fail as well
+SAME_STROKES = 5  # in a row, of kills alike: they may have come from outside, which is no reason to give up so soon
 START_FAILURES = 10  # in a row, of any kind
 
 
@@ -83,6 +84,7 @@ class Scheduler(Ledger):
         self._timed: dict[Peer, None] = {}  # a set in a fixed order: the same events give the same actions
         self._keys = itertools.count(1)
         self._start_failures: list[str] = []
+        self._last_stroke = 0  # the newest worker there was when one was last killed before it was ready
         self._end_at = inf  # when workers that are still there are killed: `grace` after `terminate`
 
     # ---- what users want -----------------------------------------------------------------------------------------
@@ -252,10 +254,11 @@ class Scheduler(Ledger):
             peer.recalling = Recalling.NO
             self._relieve(peer, now)
 
-    def lost(self, key: int, started: int, error: ElsewhereError, now: float) -> None:
+    def lost(self, key: int, started: int, error: ElsewhereError, now: float, *, killed: bool = False) -> None:
         """The worker is certainly gone, its answers have been told; it had begun `started` calls.
 
-        The one it was in gets `error`; those it had not begun go back to the front of the queue.
+        The one it was in gets `error`; those it had not begun go back to the front of the queue. `killed` tells that
+        somebody outside may have done it, by SIGKILL or through the fork server.
         """
         peer = self.peers.pop(key)
         self._timed.pop(peer, None)
@@ -272,7 +275,7 @@ class Scheduler(Ledger):
         for run in reversed(peer.held):
             self._give_back(run)
         if peer.state is State.STARTING and not expected:
-            self._start_failed(str(error), error)
+            self._start_failed(key, str(error), error, killed)
         self._staff()
         self._deal(now)
 
@@ -427,12 +430,15 @@ class Scheduler(Ledger):
 
     # ---- starting, deadlines ---------------------------------------------------------------------------------------
 
-    def _start_failed(self, reason: str, error: ElsewhereError) -> None:
-        if self.broken is not None:
-            return
+    def _start_failed(self, key: int, reason: str, error: ElsewhereError, killed: bool) -> None:
+        if self.broken is not None or (killed and key <= self._last_stroke):
+            return  # the fork server's end kills all that were starting: one stroke, however many it hit
+        if killed:
+            self._last_stroke = max([key, *self.peers])
         self._start_failures.append(reason)
-        alike = self._start_failures[-SAME_START_FAILURES:]
-        if len(self._start_failures) >= START_FAILURES or (len(alike) == SAME_START_FAILURES and len(set(alike)) == 1):
+        most = SAME_STROKES if killed else SAME_START_FAILURES
+        alike = self._start_failures[-most:]
+        if len(self._start_failures) >= START_FAILURES or (len(alike) == most and len(set(alike)) == 1):
             times = len(self._start_failures)
             self.broken = WorkerStartError(f"{times} workers in a row failed to start: {reason}")
             self.broken.__cause__ = error.__cause__ or error

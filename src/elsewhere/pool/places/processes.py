@@ -395,7 +395,7 @@ class Processes(Driver):
                 job, index = peer.first
                 call = f"{ours(job).name}, input {index}"
             error = WorkerLost(exitcode=status, pid=pid, call=call)
-        self.scheduler.lost(key, started, error, time.monotonic())
+        self.scheduler.lost(key, started, error, time.monotonic(), killed=status in {None, -signal.SIGKILL})
         channel.close()
 
     def _give_back(self) -> None:

@@ -21,6 +21,10 @@ frame carries the state of its page at that moment, so the order of answers on t
     BELL      look at the page
     BIG       one record that is too large for the page
     OUTPUT    text for the caller's stdout (record kind 1) or stderr (2)
+    LOG       a log record (record kind 0) or a warning (1) for the caller's handlers
+    WORN      the worker wants to be replaced: it takes more memory than it may
+
+Those of `ASIDE` say nothing of the page.
 """
 
 from __future__ import annotations
@@ -33,7 +37,7 @@ from typing import NamedTuple
 
 from elsewhere.errors import ProtocolError
 
-__all__ = ["Command", "Parser", "Reply", "Shape", "ToWorker", "join_run", "split_run"]
+__all__ = ["ASIDE", "Command", "Parser", "Reply", "Shape", "ToWorker", "join_run", "split_run"]
 
 TO_WORKER = struct.Struct("=BBxxIII")
 FROM_WORKER = struct.Struct("=BBxxIQQQ")
@@ -63,6 +67,11 @@ class Reply(enum.IntEnum):
     BELL = 3
     BIG = 4
     OUTPUT = 5
+    LOG = 6
+    WORN = 7
+
+
+ASIDE = frozenset({Reply.OUTPUT, Reply.LOG, Reply.WORN})
 
 
 class Shape(enum.IntEnum):

@@ -30,7 +30,7 @@ class Peer:
         held: runs handed over and not answered, oldest first.
         outstanding: calls in `held`.
         done: calls answered in its whole life; the one it is in, if any, has the ordinal ``done + 1``.
-        left: calls it may still be handed before it is replaced; None for no limit.
+        left: calls it may still be handed before it is replaced, 0 when it is worn; None for no limit.
         interrupted: the ordinal it was last interrupted in; 0 for none, or when that is over.
         cancelled: whether that was because nobody wants the call any more.
         check_at: when to look which call it is in; None for never.

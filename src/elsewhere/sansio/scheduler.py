@@ -206,6 +206,12 @@ class Scheduler:
         if again:  # this worker may have no room for it while another is idle
             self._deal(now)
 
+    def worn(self, key: int, now: float) -> None:
+        """The worker is to be replaced: it gets no more calls, and leaves when those it holds are answered."""
+        peer = self.peers[key]
+        peer.left = 0
+        self._relieve(peer, now)
+
     def observed(self, key: int, started: int, since: float, now: float) -> None:
         """The worker has begun `started` calls, the last of them at `since`.
 

@@ -7,6 +7,7 @@ reads or writes them.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import os
 import pickle
 import selectors
@@ -20,7 +21,9 @@ from typing import Any
 from elsewhere.errors import CallCancelled, ElsewhereError, RemoteError, WorkerLost, WorkerStartError, describe_exit
 from elsewhere.pool.contexts import Method
 from elsewhere.pool.places.freight import Freight
+from elsewhere.runtime import relay
 from elsewhere.runtime.channel import Answer, Channel
+from elsewhere.runtime.cpus import available
 from elsewhere.runtime.driver import Driver
 from elsewhere.runtime.envelope import open_envelope, words
 from elsewhere.runtime.jobs import CallJob, ours
@@ -46,6 +49,7 @@ class Processes(Driver):
         method: "forkserver", "spawn" or "fork".
         initializer: called in each worker before its first call, with `initargs`.
         preload: modules the fork server imports.
+        max_memory: bytes after which a worker is replaced; None for never.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class Processes(Driver):
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
         preload: tuple[str, ...] = (),
+        max_memory: int | None = None,
     ) -> None:
         super().__init__(scheduler, name)
         self._method = method
@@ -65,6 +70,9 @@ class Processes(Driver):
         self._extra_fds: list[int] = []
         self._freight = Freight(dict(sys.modules["__main__"].__dict__) if method == "fork" else None)
         self._surroundings = take_surroundings()
+        self._surroundings["cores"] = max(1, available() // scheduler.size)
+        self._surroundings["levels"] = relay.take_levels()
+        self._surroundings["max_memory"] = max_memory
         self._surroundings.update(self._pack_initializer(initializer, initargs))
         self._launcher = self._launch()
         self._channels: dict[int, Channel] = {}
@@ -239,6 +247,10 @@ class Processes(Driver):
     def _handle(self, channel: Channel, answer: Answer) -> None:
         if answer.kind == Reply.OUTPUT:
             self._print(channel, answer)
+        elif answer.kind == Reply.LOG:
+            relay.handle(answer.stream, answer.payload, self._context(channel))
+        elif answer.kind == Reply.WORN:
+            self.scheduler.worn(channel.key, time.monotonic())
         elif answer.kind == Reply.READY:
             self.scheduler.worker_ready(channel.key, time.monotonic())
         elif answer.kind == Reply.FAILED:
@@ -298,14 +310,18 @@ class Processes(Driver):
             ahead -= run.hi - run.lo
         return "a call", 0, True
 
+    def _context(self, channel: Channel) -> contextvars.Context | None:
+        """Of whoever submitted the call that the worker is in."""
+        peer = self.scheduler.peers.get(channel.key)
+        if peer is None or not peer.held:
+            return None
+        job, index = peer.first
+        return ours(job).context_of(index)
+
     def _print(self, channel: Channel, answer: Answer) -> None:
         """Write out what a call printed, where the caller's own print would go now."""
         text = answer.payload.decode("utf-8", "surrogatepass")
-        peer = self.scheduler.peers.get(channel.key)
-        context = None
-        if peer is not None and peer.held:
-            job, index = peer.first
-            context = ours(job).context_of(index)
+        context = self._context(channel)
         stream = sys.stderr if answer.stream == 2 else sys.stdout
         if stream is None:
             return

@@ -1,5 +1,7 @@
 """Workers get the caller's environment, folder, import path, arguments, umask and warning filters.
 
+The environment differs in one thing: a worker is told its share of the cores, see `runtime.share`.
+
 Rule: the caller's end (`take_surroundings`) and the worker's (`apply_surroundings`) stand side by side here.
 """
 
@@ -13,6 +15,8 @@ import types
 import warnings
 from typing import Any
 
+from elsewhere.runtime.share import callers_environ, hold
+
 __all__ = ["apply_surroundings", "fresh_main", "take_surroundings"]
 
 
@@ -24,7 +28,7 @@ def take_surroundings() -> dict[str, Any]:
     umask = os.umask(0o077)
     os.umask(umask)
     return {
-        "environ": dict(os.environ),
+        "environ": callers_environ(),
         "folder": folder,
         "path": [str(entry) for entry in sys.path],
         "argv": list(sys.argv),
@@ -62,6 +66,8 @@ def apply_surroundings(given: dict[str, Any]) -> None:
     for name, value in given["environ"].items():
         if os.environ.get(name) != value:
             os.environ[name] = value
+    if "cores" in given:
+        hold(given["cores"], given["environ"])
     sys.path[:] = given["path"]
     sys.argv[:] = given["argv"]
     os.umask(given["umask"])

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from elsewhere.runtime import share
+from elsewhere.runtime.launch import share
 
 __all__ = ["available", "quota"]
 

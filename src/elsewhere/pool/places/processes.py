@@ -20,8 +20,8 @@ from typing import Any
 
 from elsewhere.errors import CallCancelled, ElsewhereError, RemoteError, WorkerLost, WorkerStartError, describe_exit
 from elsewhere.pool.contexts import Method
+from elsewhere.pool.places import relay
 from elsewhere.pool.places.freight import Freight
-from elsewhere.runtime import relay
 from elsewhere.runtime.channel import Answer, Channel
 from elsewhere.runtime.cpus import available
 from elsewhere.runtime.driver import Driver
@@ -250,7 +250,7 @@ class Processes(Driver):
         elif answer.kind == Reply.LOG:
             relay.handle(answer.stream, answer.payload, self._context(channel))
         elif answer.kind == Reply.WORN:
-            self.scheduler.worn(channel.key, time.monotonic())
+            self.scheduler.worn(channel.key)
         elif answer.kind == Reply.READY:
             self.scheduler.worker_ready(channel.key, time.monotonic())
         elif answer.kind == Reply.FAILED:

@@ -45,7 +45,7 @@ def relay_logs(send: Send, levels: dict[str, Any], *, inherited: bool) -> None:
     """Attach to `logging`, now or when it is imported.
 
     Args:
-        levels: the caller's, see `runtime.relay.take_levels`.
+        levels: the caller's, see `pool.places.relay.take_levels`.
         inherited: this process is a fork of the caller, and has copies of its handlers: they are the caller's.
     """
 

@@ -25,7 +25,7 @@ from elsewhere.runtime.worker.channel import Channel
 from elsewhere.runtime.worker.logs import relay_logs, relay_warnings
 from elsewhere.runtime.worker.loop import Loop
 from elsewhere.runtime.worker.memory import too_much
-from elsewhere.runtime.worker.surroundings import apply_surroundings, fresh_main
+from elsewhere.runtime.worker.surroundings import apply_surroundings, fresh_main, save_coverage
 from elsewhere.sansio.frames import Reply
 
 __all__ = ["enter"]
@@ -60,7 +60,7 @@ def _serve(fds: list[int], inherited: Any) -> int:
     if not _start(loop, fds[2:], inherited):
         return 1
     loop.serve()
-    _leave(loop)
+    _leave(loop, forked=inherited is not None)
     return 0
 
 
@@ -89,7 +89,7 @@ def _start(loop: Loop, fds: list[int], inherited: Any) -> bool:
     return True
 
 
-def _leave(loop: Loop) -> None:
+def _leave(loop: Loop, *, forked: bool) -> None:
     """An orderly end, as an interpreter's: threads are waited for, what was registered with atexit runs, and the output
     of both arrives.
     """
@@ -102,6 +102,8 @@ def _leave(loop: Loop) -> None:
         sys.excepthook(*sys.exc_info())
     try:
         atexit._run_exitfuncs()
+        if forked:
+            save_coverage()
     finally:
         loop.finish_output()
         loop.close()

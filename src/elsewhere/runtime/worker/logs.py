@@ -179,8 +179,8 @@ def _pack(record: Any) -> tuple[dict[str, Any], dict[str, bytes]]:
     if not is_plain(state.get("args")):  # its text is what was meant: the object may have changed when it is read
         try:
             state["msg"], state["args"] = record.getMessage(), None
-        except Exception:  # the caller's handler says what is wrong, as it would in one process
-            state["args"] = repr(state["args"])
+        except Exception:  # shown as far as it can be
+            state["args"] = (_text(state["args"], repr),)
     if type(state.get("msg")) is not str:
         state["msg"] = _text(state.get("msg"), str)
     if state.get("processName") in (None, "MainProcess"):

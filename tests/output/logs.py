@@ -61,7 +61,7 @@ def log_strange_things():
 def log_wrongly():
     import logging
 
-    logging.getLogger("tests.work").warning("%d and %d", 1)
+    logging.getLogger("tests.work").warning("%d and %d", *[1])
     return "done"
 
 

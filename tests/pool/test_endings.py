@@ -47,9 +47,14 @@ def leave_threads(path: str) -> None:
     """Some that end only when the worker has begun to leave."""
     leaving = threading.Event()
     threading._register_atexit(leaving.set)  # type: ignore[attr-defined]  # the first thing that an interpreter's end does
+
+    def wait_and_note(text: str) -> None:
+        leaving.wait(30)
+        note(path, text)
+
     executor = ThreadPoolExecutor(1)
-    executor.submit(lambda: (leaving.wait(30), note(path, "executor")))
-    threading.Thread(target=lambda: (leaving.wait(30), note(path, "thread"))).start()
+    executor.submit(wait_and_note, "executor")
+    threading.Thread(target=wait_and_note, args=("thread",)).start()
     threading.Thread(target=leaving.wait, args=(3600,), daemon=True).start()
 
 

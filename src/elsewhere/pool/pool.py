@@ -63,8 +63,8 @@ class Pool(Calls):
     Levels and filters are those of the moment when the pool is made; handlers run in the thread that waits for the pool
     and must not wait for its calls. A worker whose root logger has a handler (from `initializer`) logs by itself.
 
-    A worker that leaves in order (close, `maxtasksperchild`, `max_memory`) waits up to 5 s for its threads and runs what
-    was registered with `atexit`; one that is terminated does not.
+    A worker that leaves in order (close, `maxtasksperchild`, `max_memory`) waits up to 5 s for its threads, and runs
+    what was registered with `atexit`; one that is terminated does not.
 
     Raises:
         ValueError, TypeError: an argument is not what is described here.

@@ -79,4 +79,6 @@ def _check_max_memory(limit: object, where: str) -> None:
     if limit < 1:
         raise ValueError(f"max_memory is a number of bytes from 1 up, not {limit!r}")
     if where != "processes":
-        raise ValueError(f'max_memory is for worker processes, which can be replaced: use where="processes", not {where!r}')
+        raise ValueError(
+            f'max_memory is for worker processes, which can be replaced: use where="processes", not {where!r}'
+        )

@@ -246,7 +246,7 @@ class Processes(Driver):
 
     def _handle(self, channel: Channel, answer: Answer) -> None:
         if answer.kind == Reply.OUTPUT:
-            self._print(channel, answer)
+            relay.show(answer.stream, answer.payload, self._context(channel))
         elif answer.kind == Reply.LOG:
             relay.handle(answer.stream, answer.payload, self._context(channel))
         elif answer.kind == Reply.WORN:
@@ -317,27 +317,6 @@ class Processes(Driver):
             return None
         job, index = peer.first
         return ours(job).context_of(index)
-
-    def _print(self, channel: Channel, answer: Answer) -> None:
-        """Write out what a call printed, where the caller's own print would go now."""
-        text = answer.payload.decode("utf-8", "surrogatepass")
-        context = self._context(channel)
-        stream = sys.stderr if answer.stream == 2 else sys.stdout
-        if stream is None:
-            return
-
-        def write() -> None:
-            try:
-                stream.write(text)
-            except UnicodeEncodeError as error:  # what this stream cannot hold is shown, as on stderr
-                stream.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
-            stream.flush()
-
-        with contextlib.suppress(Exception):  # a closed or broken stream must not stop the pool
-            if context is not None:
-                context.run(write)
-            else:
-                write()
 
     # ---- life and death ------------------------------------------------------------------------------------------
 

@@ -1,9 +1,9 @@
-"""Log records and warnings of workers, handled here as if they had been made here.
+"""What workers print, log and warn of, handled here as if it had been made here.
 
 Rule: the caller's loggers, filters and handlers decide, as they are now; whatever they raise hurts nobody's call.
 
-They run in whichever thread drives the pool, before the outcome of the call is told, in the context of whoever submitted
-it: a handler must not wait for a call of the same pool.
+They run in whichever thread drives the pool, before the outcome of the call is told, in the context of who submitted it:
+a handler must not wait for a call of the same pool.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from elsewhere.runtime.packing import loads_result
 from elsewhere.runtime.worker.logs import RECORD
 
-__all__ = ["handle", "take_levels"]
+__all__ = ["handle", "show", "take_levels"]
 
 _registries: dict[str, dict[str | tuple[str, type[Warning], int], int]] = {}  # of modules that are not imported here
 
@@ -35,6 +35,33 @@ def take_levels() -> dict[str, Any]:
         "levels": {name: int(one.level) for name, one in loggers.items() if one.level},
         "disabled": [name for name, one in loggers.items() if one.disabled],
     }
+
+
+def show(number: int, payload: bytes, context: contextvars.Context | None) -> None:
+    """Write out what a call printed, where the caller's own print would go now.
+
+    Args:
+        number: 1 for stdout, 2 for stderr.
+        payload: the text, whose surrogates have passed.
+        context: see `handle`.
+    """
+    text = payload.decode("utf-8", "surrogatepass")
+    stream = sys.stderr if number == 2 else sys.stdout
+    if stream is None:
+        return
+
+    def write() -> None:
+        try:
+            stream.write(text)
+        except UnicodeEncodeError as error:  # what this stream cannot hold is shown, as on stderr
+            stream.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
+        stream.flush()
+
+    with contextlib.suppress(Exception):  # a closed or broken stream must not stop the pool
+        if context is not None:
+            context.run(write)
+        else:
+            write()
 
 
 def handle(kind: int, payload: bytes, context: contextvars.Context | None) -> None:

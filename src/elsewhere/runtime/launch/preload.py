@@ -13,6 +13,7 @@ import sys
 from elsewhere.runtime.launch import child
 from elsewhere.runtime.launch.share import THREAD_COUNTS
 
+
 def load(names: str, left_out: str) -> list[str]:
     """Import the modules (comma-separated) and return the warnings; does not return where one started threads.
 

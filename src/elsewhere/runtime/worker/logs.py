@@ -68,7 +68,7 @@ class _Finder:
         if name != "logging":
             return None
         with contextlib.suppress(ValueError):
-            sys.meta_path.remove(self)  # type: ignore[arg-type]  # a finder needs no more than this method
+            sys.meta_path.remove(self)
         for finder in sys.meta_path:
             spec = finder.find_spec(name, path, target)
             if spec is not None:
@@ -118,7 +118,7 @@ class Relay:
                 one.handlers, one.filters = [], []
                 one.propagate = True
             _flush_at_exit()
-        above = logging.Logger("elsewhere")
+        above = logging.Logger("elsewhere")  # noqa: LOG001 - no logger of the tree: what stands above its root
         above.handlers = [self]  # type: ignore[list-item]  # all that a logger asks of a handler
         root.parent = above
         root.setLevel(levels.get("root", logging.WARNING))
@@ -241,10 +241,10 @@ def _pack_warning(message: Warning | str, category: type[Warning], filename: str
 
 def _module_of(filename: str) -> str | None:
     """The module that the warning is about: the nearest caller in that file."""
-    frame = sys._getframe(1)
+    frame: Any = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_filename == filename:
             name = frame.f_globals.get("__name__")
             return name if isinstance(name, str) else None
-        frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
+        frame = frame.f_back
     return None

@@ -112,8 +112,8 @@ def _leave(loop: Loop, *, forked: bool) -> None:
 def _join_threads() -> None:
     """Wait for the threads that are not daemons; with a bound, so that one which never ends cannot hold the pool up.
 
-    An interpreter does it without: but who leaves the pool is not who has started the thread. It is done in a thread, as
-    executors join theirs in functions that they have registered with `threading`.
+    An interpreter does it without: but who leaves the pool is not who has started the thread. It is done in a thread,
+    since executors join theirs in functions that they have registered with `threading`.
     """
     others = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
     if all(thread.daemon for thread in others) and "concurrent.futures.thread" not in sys.modules:

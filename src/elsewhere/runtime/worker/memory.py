@@ -40,7 +40,7 @@ def too_much(limit: int, calls: "Callable[[], int]") -> "Callable[[int], bool]":
     """A function that says once whether this process is above `limit` bytes.
 
     Args:
-        calls: how many calls have begun: before the first, a worker that is too large would only be replaced by another.
+        calls: how many calls have begun: before the first, one that is too large would be replaced by its like.
     """
     look_at = 0
     told = False

@@ -114,7 +114,7 @@ def measure(config_file: str) -> None:
 
 
 def save_coverage() -> None:
-    """In a fork of a caller whose lines are counted: what it registered with atexit was cleared, it being the caller's."""
+    """In a fork of a caller whose lines are counted: what that had registered with atexit is cleared there."""
     coverage = sys.modules.get("coverage")
     measuring = coverage.Coverage.current() if hasattr(coverage, "Coverage") else None  # type: ignore[union-attr]  # it has
     if measuring is not None and measuring.get_option("run:parallel"):  # else its file is the caller's

@@ -2,8 +2,8 @@
 
 Rule: the caller's loggers, filters and handlers decide, as they are now; whatever they raise hurts nobody's call.
 
-They run in whichever thread drives the pool, before the outcome of the call is told, in the context of who submitted it:
-a handler must not wait for a call of the same pool.
+They run in whichever thread drives the pool, before the outcome of the call is told, in the context of who submitted
+it: a handler must not wait for a call of the same pool.
 """
 
 from __future__ import annotations

@@ -130,18 +130,6 @@ def start_quietly():
     print("started")
 
 
-def warn(text):
-    import warnings
-
-    warnings.warn(text, UserWarning, stacklevel=1)
-
-
-def log(text):
-    import logging
-
-    logging.getLogger("work").warning(text)
-
-
 def identity(value):
     return value
 

@@ -203,13 +203,6 @@ def test_in_atexit_handlers(out):
     assert out.getvalue() == "good-bye\n"
 
 
-def test_warnings_and_logging_go_to_stderr(pool):
-    err = io.StringIO()
-    with contextlib.redirect_stderr(err):
-        pool.apply(prints.log, ("careful",))
-    assert err.getvalue() == "careful\n"
-
-
 def test_what_a_library_asks_of_the_stream(pool):
     assert pool.apply(prints.say_in_full, (0,)) == (False, True, False, 1, "utf-8", "<stdout>", False, True)
 

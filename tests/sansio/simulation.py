@@ -58,6 +58,7 @@ class Worker:
     pending_interrupt: BaseException | None = None
     ever_interrupted: set[int] = field(default_factory=set)
     used: int = 0  # of its lifetime
+    worn: bool = False
     retired: bool = False
     stopped: bool = False
     killed: bool = False
@@ -201,6 +202,12 @@ class Simulation:
         self.fault(call, CallTimeout() if timed_out else error)
         self.start_failures.clear()
         self.scheduler.failed(worker.key, error, seconds, self.now)
+
+    def wear(self, worker: Worker) -> None:
+        """It has grown too large and says so, between two calls or in one of several threads."""
+        worker.worn = True
+        self.scheduler.worn(worker.key)
+        self.drain()
 
     def leave(self, worker: Worker) -> Call:
         call = worker.held.popleft()
@@ -379,6 +386,7 @@ class Simulation:
         assert worker.ready
         assert not worker.retired
         assert not worker.killed
+        assert not worker.worn, "worn out, and dealt more"
         assert not self.terminated
         calls = [self.queue.popleft() for _ in range(count)]
         assert calls == [self.calls[job, index] for index in range(lo, hi)], "not the front of the queue"
@@ -463,7 +471,7 @@ class Simulation:
         assert (peer.state is State.LEAVING) == (worker.retired and not worker.killed)
         idle = worker.ready and not worker.held and not worker.retired and not worker.killed
         assert not (idle and self.queue), "a worker is idle although calls wait"
-        assert not (idle and self.scheduler.lifetime == worker.used), "worn out and not replaced"
+        assert not (idle and (worker.worn or self.scheduler.lifetime == worker.used)), "worn out and not replaced"
         if idle and self.scheduler.closing and not self.terminated:
             assert self.scheduler.unfinished, "not told to leave"
         if worker.killed:

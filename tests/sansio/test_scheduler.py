@@ -168,6 +168,33 @@ def test_a_chunk_counts_as_one_call_of_a_lifetime_and_others_are_cut_to_it():
     assert take(scheduler) == [Send(2, plain, 1, 3)]
 
 
+def test_a_worn_worker_finishes_what_it_holds_and_is_replaced():
+    scheduler, job = ready(), Job()
+    job.seconds, job.answered = 1e-9, 4
+    scheduler.add(job, 0, 10, 0.0)
+    assert take(scheduler) == [Send(1, job, 0, 4)]
+    scheduler.worn(1)
+    scheduler.finished(1, 3, 3e-9, 0.0)
+    assert take(scheduler) == []
+    scheduler.finished(1, 1, 1e-9, 0.0)
+    assert take(scheduler) == [Retire(1), Start(2)]
+    scheduler.worn(1)  # it may say so again, or too late
+    scheduler.lost(1, 4, WorkerLost(), 0.0)
+    assert scheduler.lost_workers == 0
+    scheduler.worker_ready(2, 0.0)
+    assert take(scheduler) == [Send(2, job, 4, 10)]
+
+
+def test_a_worn_worker_that_is_idle_leaves_at_once():
+    scheduler, job = ready(), Job(chunk=5)
+    scheduler.worn(1)
+    assert take(scheduler) == [Retire(1), Start(2)]
+    scheduler.worker_ready(2, 0.0)
+    scheduler.worn(2)
+    scheduler.add(job, 0, 5, 0.0)
+    assert take(scheduler) == [Retire(2), Start(3)]
+
+
 def test_an_empty_add_holds_nothing_up():
     scheduler, empty, job = ready(), Job(), Job()
     scheduler.add(empty, 0, 0, 0.0)

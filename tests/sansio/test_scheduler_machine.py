@@ -92,6 +92,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     def those(self, which: str) -> list[Worker]:
         fits: Callable[[Worker], object] = {
             "starting": lambda w: not w.ready,
+            "ready": lambda w: w.ready,
             "waiting": lambda w: w.ready and w.current is None and w.queue,
             "busy": lambda w: w.current is not None,
             "any": lambda w: True,
@@ -151,6 +152,12 @@ class SchedulerMachine(RuleBasedStateMachine):
         if worker is not None:
             self.sim.tell(worker)
             self.sim.drain()
+
+    @precondition(lambda self: self.those("ready"))
+    @rule(pick=PICK)
+    def wear(self, pick: int) -> None:
+        if (worker := self.some(pick, "ready")) is not None:
+            self.sim.wear(worker)
 
     @precondition(lambda self: self.those("any"))
     @rule(pick=PICK, killed=st.booleans())

@@ -43,6 +43,9 @@ class Pool(Calls):
 
     Args:
         processes: how many workers; None for the cores this process may use (threads: min(32, cores + 4); loop: 100).
+            A worker's share is ``max(1, cores // processes)``: that is how many workers a pool without a number has
+            which is made inside a worker, and how many threads BLAS and OpenMP have there (``OMP_NUM_THREADS`` and the
+            like, unless the caller has set one; ``ELSEWHERE_CPUS`` tells programs that a call starts).
         initializer: called as ``initializer(*initargs)`` in each worker before its first call.
         maxtasksperchild: calls after which a worker process is replaced; None for never.
         context: how processes start: "forkserver" (default), "spawn", "fork", or a context of multiprocessing.
@@ -53,6 +56,15 @@ class Pool(Calls):
             multiprocessing. Leaving it by an exception always terminates.
         grace: seconds between interrupting a call that is late or cancelled, and killing its worker.
         preload: modules the fork server imports once for all workers.
+        max_memory: bytes of memory (resident, not shared with others) above which a worker process is replaced between
+            calls, when it has done those it holds, a few ms of work; None for no limit.
+
+    What workers print, log and warn of is handled by the caller: `sys.stdout`, the logger of the same name, `warnings`.
+    Levels and filters are those of the moment when the pool is made; handlers run in the thread that waits for the pool
+    and must not wait for its calls. A worker whose root logger has a handler (from `initializer`) logs by itself.
+
+    A worker that leaves in order (close, `maxtasksperchild`, `max_memory`) waits up to 5 s for its threads, and runs
+    what was registered with `atexit`; one that is terminated does not.
 
     Raises:
         ValueError, TypeError: an argument is not what is described here.
@@ -72,6 +84,7 @@ class Pool(Calls):
         on_exit: Literal["wait", "terminate"] = "wait",
         grace: float = 0.2,
         preload: Iterable[str] = (),
+        max_memory: int | None = None,
     ) -> None:
         self._closed = True  # until it is whole: __del__ may run on half a pool
         if on_exit not in ("wait", "terminate"):
@@ -91,6 +104,7 @@ class Pool(Calls):
             context=context,
             grace=grace,
             preload=tuple(preload),
+            max_memory=max_memory,
         )
         self._lock = threading.RLock()
         self._submits: OrderedDict[Any, SubmitJob] = OrderedDict()

@@ -114,6 +114,16 @@ def _expire() -> None:
         shutdown()
 
 
+def _forget() -> None:
+    """In a forked copy of this process the pool is the parent's, and so is the thread that may hold the lock."""
+    global _lock, _pool, _timer, _users
+    _lock, _pool, _timer, _users = threading.Lock(), None, None, 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
 def shutdown() -> None:
     """End the process-wide pool now; the next call makes another."""
     global _pool, _timer

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from elsewhere.runtime.page import INTERRUPT, MAIL, SINCE, STARTED, Page, Record, make_memory
-from elsewhere.sansio.frames import FROM_WORKER, ORDINAL, SKIP_RANGE, Parser, Reply, ToWorker, command
+from elsewhere.sansio.frames import ASIDE, FROM_WORKER, ORDINAL, SKIP_RANGE, Parser, Reply, ToWorker, command
 
 __all__ = ["Answer", "Channel"]
 
@@ -175,7 +175,7 @@ class Channel:
             size = RECEIVE_MORE
 
     def _answer(self, kind: int, record: int, tail: int, segment: int, busy: int, payload: memoryview) -> Answer:
-        if kind == Reply.OUTPUT:
+        if kind in ASIDE:
             return Answer(kind, [], record, bytes(payload), 0.0)
         records = self.page.read(tail, segment)
         if kind == Reply.BIG:

@@ -9,12 +9,19 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from elsewhere.runtime.launch import share
+
 __all__ = ["available", "quota"]
 
 
 def available() -> int:
-    """At least 1. ``-X cpu_count`` and ``PYTHON_CPU_COUNT`` are obeyed where Python has them (3.13)."""
-    asked = _asked()
+    """At least 1; in a worker its share. What the user says is obeyed: ``ELSEWHERE_CPUS``, and ``PYTHON_CPU_COUNT`` and
+    ``-X cpu_count`` where Python has them (3.13).
+
+    Raises:
+        ValueError: ``ELSEWHERE_CPUS`` is no whole number from 1 up.
+    """
+    asked = share.asked() or _asked()
     if asked is not None:
         return asked
     cpus = _affinity()

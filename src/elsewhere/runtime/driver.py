@@ -119,7 +119,7 @@ class Driver(Pump):
     # ---- steps -----------------------------------------------------------------------------------------------------
 
     def _carry_out(self) -> None:
-        inbox, scheduler = self._inbox, self.scheduler
+        inbox = self._inbox
         while inbox:
             event, args = inbox.popleft()
             event(*args)

@@ -23,6 +23,10 @@ frame carries the state of its page at that moment, so the order of answers on t
     BIG       one record that is too large for the page
     OUTPUT    text for the caller's stdout (record kind 1) or stderr (2)
     RELEASED  withdrawn calls are dropped
+    LOG       a log record (record kind 0) or a warning (1) for the caller's handlers
+    WORN      the worker wants to be replaced: it takes more memory than it may
+
+Those of `ASIDE` say nothing of the page.
 """
 
 from __future__ import annotations
@@ -35,7 +39,7 @@ from typing import NamedTuple
 
 from elsewhere.errors import ProtocolError
 
-__all__ = ["Command", "Parser", "Reply", "Shape", "ToWorker", "join_run", "split_run"]
+__all__ = ["ASIDE", "Command", "Parser", "Reply", "Shape", "ToWorker", "join_run", "split_run"]
 
 TO_WORKER = struct.Struct("=BBxxIII")
 FROM_WORKER = struct.Struct("=BBxxIQQQ")
@@ -68,7 +72,12 @@ class Reply(enum.IntEnum):
     BELL = 3
     BIG = 4
     OUTPUT = 5
-    RELEASED = 7
+    LOG = 6
+    WORN = 7
+    RELEASED = 8
+
+
+ASIDE = frozenset({Reply.OUTPUT, Reply.LOG, Reply.WORN})
 
 
 class Shape(enum.IntEnum):

@@ -38,18 +38,19 @@ class Peer:
         held: runs handed over and not answered, oldest first.
         outstanding: calls in `held`.
         done: calls answered in its whole life; the one it is in, if any, has the ordinal ``done + 1``.
-        left: calls it may still be handed before it is replaced; None for no limit.
+        left: calls it may still be handed before it is replaced, 0 when it is worn; None for no limit.
         interrupted: the ordinal it was last interrupted in; 0 for none, or when that is over.
         cancelled: whether that was because nobody wants the call any more.
         check_at: when to look which call it is in; None for never.
         kill_at: when it is to be killed for not coming back; None for never.
         fed: when it was last handed calls.
         recalling: whether calls are being taken back; it is handed no others meanwhile.
+        worn: it is handed no more at all.
     """
 
     __slots__ = (
         "cancelled", "check_at", "done", "fed", "held", "interrupted", "key", "kill_at", "left", "outstanding",
-        "recalling", "state",
+        "recalling", "state", "worn",
     )  # fmt: skip
 
     def __init__(self, key: int, left: int | None) -> None:
@@ -64,6 +65,7 @@ class Peer:
         self.kill_at: float | None = None
         self.fed = 0.0
         self.recalling = Recalling.NO
+        self.worn = False
 
     @property
     def first(self) -> tuple[Job, int]:
@@ -106,7 +108,7 @@ class Peer:
                 run.hi -= excess
             taken = min(size, excess)
             self.outstanding -= taken
-            if self.left is not None and run.job.chunk is None:
+            if self.left is not None and run.job.chunk is None and not self.worn:
                 self.left += taken
             excess -= taken
         return list(back)

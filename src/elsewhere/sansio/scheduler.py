@@ -218,6 +218,12 @@ class Scheduler(Ledger):
         if again:  # this worker may have no room for it while another is idle
             self._deal(now)
 
+    def worn(self, key: int) -> None:
+        """The worker is to be replaced: it gets no more calls, and leaves when those it holds are answered."""
+        peer = self.peers[key]
+        peer.left, peer.worn = 0, True
+        self._replace_if_worn(peer)
+
     def observed(self, key: int, started: int, since: float, now: float) -> None:
         """The worker has begun `started` calls, the last of them at `since`.
 
@@ -360,12 +366,15 @@ class Scheduler(Ledger):
             if self.terminated:
                 self._kill_at(peer, self._end_at)
             self._check_at(peer, self._next_check(peer, now))
-        if peer.left == 0 and not peer.held and peer.state is State.READY:
-            self._retire(peer)
-            self._staff()
+        self._replace_if_worn(peer)
         self._fill(peer, now)
         self._watch_others(peer, now)
         self._leave_if_done()
+
+    def _replace_if_worn(self, peer: Peer) -> None:
+        if peer.left == 0 and not peer.held and peer.state is State.READY:
+            self._retire(peer)
+            self._staff()
 
     def _retire(self, peer: Peer) -> None:
         peer.state = State.LEAVING

@@ -30,6 +30,7 @@ def make_driver(
     context: Any,
     grace: float,
     preload: tuple[str, ...],
+    max_memory: int | None = None,
 ) -> tuple[int, Driver]:
     """The number of workers and the driver for a place; checks everything a user can get wrong."""
     if where not in PLACES:
@@ -44,6 +45,7 @@ def make_driver(
         raise TypeError(f"initializer must be a callable, not {initializer!r}")
     if not grace >= 0:
         raise ValueError(f"grace is a number of seconds from 0 up, not {grace!r}")
+    _check_max_memory(max_memory, where)
     from elsewhere.runtime.cpus import available  # with pathlib, 6 ms that an import of Pool saves
 
     start: Any = {"initializer": initializer, "initargs": initargs}
@@ -53,7 +55,8 @@ def make_driver(
 
         size = size or available()
         scheduler = Scheduler(size, lifetime=lifetime, grace=grace, budget=BUDGET)
-        return size, Processes(scheduler, name, method=start_method(context), preload=preload, **start)
+        start |= {"method": start_method(context), "preload": preload, "max_memory": max_memory}
+        return size, Processes(scheduler, name, **start)
     if where == "threads":
         from elsewhere.pool.places.threads import Threads
 
@@ -67,3 +70,16 @@ def make_driver(
     from elsewhere.pool.places.inline import Inline
 
     return 1, Inline(Scheduler(NESTED, grace=grace, budget=0), name, **start)
+
+
+def _check_max_memory(limit: object, where: str) -> None:
+    if limit is None:
+        return
+    if not isinstance(limit, int) or isinstance(limit, bool):
+        raise TypeError(f"max_memory is a number of bytes, a whole one, not {limit!r}")
+    if limit < 1:
+        raise ValueError(f"max_memory is a number of bytes from 1 up, not {limit!r}")
+    if where != "processes":
+        raise ValueError(
+            f'max_memory is for worker processes, which can be replaced: use where="processes", not {where!r}'
+        )

@@ -7,6 +7,7 @@ reads or writes them.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import os
 import pickle
 import selectors
@@ -19,8 +20,10 @@ from typing import Any
 
 from elsewhere.errors import CallCancelled, ElsewhereError, RemoteError, WorkerLost, WorkerStartError, describe_exit
 from elsewhere.pool.contexts import Method
+from elsewhere.pool.places import relay
 from elsewhere.pool.places.freight import Freight
 from elsewhere.runtime.channel import Answer, Channel
+from elsewhere.runtime.cpus import available
 from elsewhere.runtime.driver import Driver
 from elsewhere.runtime.envelope import open_envelope, words
 from elsewhere.runtime.jobs import CallJob, ours
@@ -47,6 +50,7 @@ class Processes(Driver):
         method: "forkserver", "spawn" or "fork".
         initializer: called in each worker before its first call, with `initargs`.
         preload: modules the fork server imports.
+        max_memory: bytes after which a worker is replaced; None for never.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Processes(Driver):
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
         preload: tuple[str, ...] = (),
+        max_memory: int | None = None,
     ) -> None:
         super().__init__(scheduler, name)
         self._method = method
@@ -66,6 +71,9 @@ class Processes(Driver):
         self._extra_fds: list[int] = []
         self._freight = Freight(dict(sys.modules["__main__"].__dict__) if method == "fork" else None)
         self._surroundings = take_surroundings()
+        self._surroundings["cores"] = max(1, available() // scheduler.size)
+        self._surroundings["levels"] = relay.take_levels()
+        self._surroundings["max_memory"] = max_memory
         self._surroundings.update(self._pack_initializer(initializer, initargs))
         self._launcher = self._launch()
         self._channels: dict[int, Channel] = {}
@@ -250,7 +258,11 @@ class Processes(Driver):
 
     def _handle(self, channel: Channel, answer: Answer) -> None:
         if answer.kind == Reply.OUTPUT:
-            self._print(channel, answer)
+            relay.show(answer.stream, answer.payload, self._context(channel))
+        elif answer.kind == Reply.LOG:
+            relay.handle(answer.stream, answer.payload, self._context(channel))
+        elif answer.kind == Reply.WORN:
+            self.scheduler.worn(channel.key)
         elif answer.kind == Reply.READY:
             self.scheduler.worker_ready(channel.key, time.monotonic())
         elif answer.kind == Reply.RELEASED:
@@ -319,30 +331,13 @@ class Processes(Driver):
             ahead -= run.hi - run.lo
         return "a call", 0, True
 
-    def _print(self, channel: Channel, answer: Answer) -> None:
-        """Write out what a call printed, where the caller's own print would go now."""
-        text = answer.payload.decode("utf-8", "surrogatepass")
+    def _context(self, channel: Channel) -> contextvars.Context | None:
+        """Of whoever submitted the call that the worker is in."""
         peer = self.scheduler.peers.get(channel.key)
-        context = None
-        if peer is not None and peer.held:
-            job, index = peer.first
-            context = ours(job).context_of(index)
-        stream = sys.stderr if answer.stream == 2 else sys.stdout
-        if stream is None:
-            return
-
-        def write() -> None:
-            try:
-                stream.write(text)
-            except UnicodeEncodeError as error:  # what this stream cannot hold is shown, as on stderr
-                stream.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
-            stream.flush()
-
-        with contextlib.suppress(Exception):  # a closed or broken stream must not stop the pool
-            if context is not None:
-                context.run(write)
-            else:
-                write()
+        if peer is None or not peer.held:
+            return None
+        job, index = peer.first
+        return ours(job).context_of(index)
 
     # ---- life and death ------------------------------------------------------------------------------------------
 

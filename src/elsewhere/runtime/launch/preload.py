@@ -11,15 +11,7 @@ import os
 import sys
 
 from elsewhere.runtime.launch import child
-
-_THREAD_COUNTS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)
+from elsewhere.runtime.launch.share import THREAD_COUNTS
 
 
 def load(names: str, left_out: str) -> list[str]:
@@ -36,7 +28,7 @@ def load(names: str, left_out: str) -> list[str]:
     before = _threads()
     if before > 1:
         warnings.append(f"the fork server has {before} threads before any preload: see sitecustomize")
-    pinned = [name for name in _THREAD_COUNTS if name not in os.environ]
+    pinned = [name for name in THREAD_COUNTS if name not in os.environ]
     os.environ.update(dict.fromkeys(pinned, "1"))
     for name in wanted:
         try:

@@ -8,6 +8,7 @@ missed, since forking waits for `gate`, which is held wherever one is made or cl
 """
 
 import atexit
+import contextlib
 import os
 import signal
 import socket
@@ -149,6 +150,7 @@ def fork(inherited: object) -> tuple[socket.socket, ServerProcess]:
             pid = os.fork()
             if pid == 0:
                 near.close()
+                _let_go_of_gate()
                 server.serve_forked(far, inherited)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -219,11 +221,18 @@ def interpreter_flags() -> Sequence[str]:
 def _hook() -> None:
     global _hooked
     with gate:
-        if _hooked:
-            return
-        _hooked = True
-        os.register_at_fork(before=gate.acquire, after_in_parent=gate.release, after_in_child=_after_fork)
+        atexit.unregister(_at_exit)  # a worker that was forked from here has forgotten it, or it is there already
         atexit.register(_at_exit)
+        if not _hooked:
+            _hooked = True
+            os.register_at_fork(before=gate.acquire, after_in_parent=gate.release, after_in_child=_after_fork)
+
+
+def _let_go_of_gate() -> None:
+    """In the copy that `fork` makes, which never leaves it: pools that are made in its workers need the gate."""
+    with contextlib.suppress(RuntimeError):  # once for each time that this thread took it
+        while True:
+            gate.release()
 
 
 def _at_exit() -> None:

@@ -10,11 +10,11 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from elsewhere.runtime.page import ERROR, LARGEST_RECORD, MAIL, SEGMENT, SKIPPED, STARTED, VALUE, Page, Writer
-from elsewhere.sansio.frames import FROM_WORKER, TO_WORKER, Command, Parser, Reply
+from elsewhere.sansio.frames import ASIDE, FROM_WORKER, TO_WORKER, Command, Parser, Reply
 
 __all__ = ["ATOMS", "Channel"]
 
@@ -40,14 +40,13 @@ class Channel:
         self.words = page.words
         self.mark = time.monotonic_ns()  # since when the worker has been busy
         self.due = 0  # when the next bell is to be rung, if there is an answer to ring for
+        self.weigh: Callable[[int], bool] | None = None  # asked before a bell whether the worker is to be replaced
         self.rung = 0  # calls whose answers have been rung for
         self._parser = Parser(TO_WORKER)
         self._size = RECEIVE
         self._frames: deque[bytes] = deque()
-        self._sending = threading.Lock()
-        self.mail = self.words[
-            MAIL
-        ]  # as last noted: when it has changed, the socket is to be read before the next call
+        self._sending = threading.RLock()
+        self.mail = self.words[MAIL]  # as last noted; when it changes, the socket is read before the next call
 
     # ---- in ------------------------------------------------------------------------------------------------------
 
@@ -101,6 +100,8 @@ class Channel:
 
     def bell(self, now: int) -> None:
         """Say that there are answers on the page."""
+        if self.weigh is not None and self.weigh(now):
+            self.send(Reply.WORN)
         self.send(Reply.BELL, 0, b"", now - self.mark)
         self.mark = now
         self.due = now + BELL_NS
@@ -116,17 +117,16 @@ class Channel:
 
     def send(self, kind: int, record: int = 0, data: bytes = b"", busy: int = 0) -> None:
         """Send a frame, whole and in order, from any thread; a pool that is gone is noticed by the next receive."""
-        tail, segment = self.writer.state() if kind != Reply.OUTPUT else (0, 0)
-        self._frames.append(FROM_WORKER.pack(kind, record, len(data), tail, segment, busy))
-        if data:
-            self._frames.append(data)
-        # Whoever holds the lock sends for all. A signal handler that prints while its own thread sends finds the lock
-        # taken, leaves its frame in the queue and returns: no deadlock, no frame inside another.
-        while self._frames and self._sending.acquire(blocking=False):
-            try:
-                while self._frames:
-                    self.sock.sendall(self._frames.popleft())
-            except OSError:
-                self._frames.clear()
-            finally:
-                self._sending.release()
+        tail, segment = self.writer.state() if kind not in ASIDE else (0, 0)
+        header = FROM_WORKER.pack(kind, record, len(data), tail, segment, busy)
+        self._frames.extend((header, data) if data else (header,))  # at once: other threads do the same
+        # Who has returned from here has been sent, so that a call's prints and records come before its answer, whatever
+        # its other threads are sending. Only a signal handler that interrupts its own thread's sending leaves its frame
+        # in the queue, to that thread, and returns: no deadlock, no frame inside another.
+        while self._frames and not self._sending._is_owned():  # type: ignore[attr-defined]  # threading.Condition uses it
+            with self._sending:
+                try:
+                    while self._frames:
+                        self.sock.sendall(self._frames.popleft())
+                except OSError:
+                    self._frames.clear()

@@ -13,6 +13,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from threading import get_ident
 from types import CoroutineType, FrameType
 from typing import Any
 
@@ -83,6 +84,7 @@ class Loop:
         self._runner: Any = None
         self._ended = False
         self._closed = False
+        self._thread = get_ident()
 
     # ---- start and end -------------------------------------------------------------------------------------------
 
@@ -466,17 +468,32 @@ class Loop:
         return any(first <= ordinal <= last for first, last in self._skips)
 
     def _send_output(self, stream: int, text: str) -> None:
-        """Send text; an interrupt that comes meanwhile is raised afterwards, never between two halves of a frame."""
+        if self._closed:
+            os.write(stream, text.encode(errors="backslashreplace"))
+        else:
+            self._send_aside(Reply.OUTPUT, stream, text.encode(errors="surrogatepass"))
+
+    def send_log(self, kind: int, data: bytes) -> None:
+        """Send a log record or a warning."""
+        if not self._closed:
+            self._send_aside(Reply.LOG, kind, data)
+
+    def _send_aside(self, kind: Reply, record: int, data: bytes) -> None:
+        """An interrupt that comes meanwhile is raised afterwards, never between two halves of a frame."""
+        if get_ident() != self._thread:  # which no signal handler interrupts
+            self.channel.send(kind, record, data)
+            return
         inside, self.inside = self.inside, False
         try:
-            if self._closed:
-                os.write(stream, text.encode(errors="backslashreplace"))
-            else:
-                self.channel.send(Reply.OUTPUT, stream, text.encode(errors="surrogatepass"))
+            self.channel.send(kind, record, data)
         finally:
             self.inside = inside
         if inside:
             self.on_urgent(signal.SIGURG, sys._getframe(1))
+
+    def forked(self) -> None:
+        """In a child that a call has made by fork: the channel is the worker's alone."""
+        self._closed = True
 
 
 class _Unloadable:

@@ -17,15 +17,20 @@ import pickle
 import signal
 import socket
 import sys
+import threading
 from typing import Any, NoReturn
 
-from elsewhere.runtime.page import Page
+from elsewhere.runtime.page import STARTED, Page
 from elsewhere.runtime.worker.channel import Channel
+from elsewhere.runtime.worker.logs import relay_logs, relay_warnings
 from elsewhere.runtime.worker.loop import Loop
-from elsewhere.runtime.worker.surroundings import apply_surroundings, fresh_main
+from elsewhere.runtime.worker.memory import too_much
+from elsewhere.runtime.worker.surroundings import apply_surroundings, fresh_main, save_coverage
 from elsewhere.sansio.frames import Reply
 
 __all__ = ["enter"]
+
+THREADS_PATIENCE = 5.0  # seconds that a worker which leaves waits for threads that its calls have left running
 
 
 def enter(fds: list[int], inherited: object = None) -> NoReturn:
@@ -38,14 +43,16 @@ def enter(fds: list[int], inherited: object = None) -> NoReturn:
 
 
 def _serve(fds: list[int], inherited: Any) -> int:
-    atexit._clear()  # what a forked caller registered is the caller's
     signal.signal(signal.SIGINT, _ignore)  # a handler, not SIG_IGN, which programs started by a call would inherit
     if inherited is None:
         fresh_main()
+    else:
+        atexit._clear()  # what the caller registered is the caller's; what preloaded modules did is each worker's
     sock = socket.socket(fileno=fds[0])
     page = Page(fds[1])
     os.close(fds[1])
     loop = Loop(Channel(sock, page))
+    os.register_at_fork(after_in_child=loop.forked)
     signal.signal(signal.SIGURG, loop.on_urgent)
     if hasattr(signal, "SIGUSR1"):
         faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)
@@ -53,7 +60,7 @@ def _serve(fds: list[int], inherited: Any) -> int:
     if not _start(loop, fds[2:], inherited):
         return 1
     loop.serve()
-    _leave(loop)
+    _leave(loop, forked=inherited is not None)
     return 0
 
 
@@ -66,6 +73,10 @@ def _start(loop: Loop, fds: list[int], inherited: Any) -> bool:
         surroundings = pickle.loads(setup)
         apply_surroundings(surroundings)
         loop.adopt_streams()
+        relay_warnings(loop.send_log)
+        relay_logs(loop.send_log, surroundings["levels"], inherited=inherited is not None)
+        if (limit := surroundings["max_memory"]) is not None:
+            loop.channel.weigh = too_much(limit, lambda: loop.channel.words[STARTED])
         initializer, initargs = loop.initializer(surroundings, fds, inherited)
         if initializer is not None:
             initializer(*initargs)
@@ -78,16 +89,44 @@ def _start(loop: Loop, fds: list[int], inherited: Any) -> bool:
     return True
 
 
-def _leave(loop: Loop) -> None:
-    """An orderly end: what calls registered with atexit runs, and its output arrives."""
+def _leave(loop: Loop, *, forked: bool) -> None:
+    """An orderly end, as an interpreter's: threads are waited for, what was registered with atexit runs, and the output
+    of both arrives.
+    """
     try:
+        _join_threads()
         process = sys.modules.get("multiprocessing.util")
         if process is not None:
             process._exit_function()
+    except BaseException:  # a finalizer of the user's
+        sys.excepthook(*sys.exc_info())
+    try:
         atexit._run_exitfuncs()
+        if forked:
+            save_coverage()
     finally:
         loop.finish_output()
         loop.close()
+
+
+def _join_threads() -> None:
+    """Wait for the threads that are not daemons; with a bound, so that one which never ends cannot hold the pool up.
+
+    An interpreter does it without: but who leaves the pool is not who has started the thread. It is done in a thread,
+    since executors join theirs in functions that they have registered with `threading`.
+    """
+    others = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
+    if all(thread.daemon for thread in others) and "concurrent.futures.thread" not in sys.modules:
+        return
+    joiner = threading.Thread(target=threading._shutdown, name="elsewhere-exit", daemon=True)  # type: ignore[attr-defined]  # what the interpreter calls
+    joiner.start()
+    joiner.join(THREADS_PATIENCE)
+    if joiner.is_alive():
+        names = ", ".join(repr(thread.name) for thread in others if not thread.daemon and thread.is_alive())
+        sys.stderr.write(
+            f"elsewhere: worker {os.getpid()} leaves although threads of its calls have not ended in "
+            f"{THREADS_PATIENCE:g} s{': ' * bool(names)}{names}\n"
+        )
 
 
 def _ignore(signum: int, frame: object) -> None:

@@ -1,5 +1,7 @@
 """Workers get the caller's environment, folder, import path, arguments, umask and warning filters.
 
+The environment differs in one thing: a worker is told its share of the cores, see `runtime.launch.share`.
+
 Rule: the caller's end (`take_surroundings`) and the worker's (`apply_surroundings`) stand side by side here.
 """
 
@@ -13,7 +15,9 @@ import types
 import warnings
 from typing import Any
 
-__all__ = ["apply_surroundings", "fresh_main", "take_surroundings"]
+from elsewhere.runtime.launch.share import callers_environ, hold
+
+__all__ = ["apply_surroundings", "fresh_main", "save_coverage", "take_surroundings"]
 
 
 def take_surroundings() -> dict[str, Any]:
@@ -24,7 +28,7 @@ def take_surroundings() -> dict[str, Any]:
     umask = os.umask(0o077)
     os.umask(umask)
     return {
-        "environ": dict(os.environ),
+        "environ": callers_environ(),
         "folder": folder,
         "path": [str(entry) for entry in sys.path],
         "argv": list(sys.argv),
@@ -32,6 +36,7 @@ def take_surroundings() -> dict[str, Any]:
         "filters": _filters(),
         "authkey": _authkey(),
         "recursion": sys.getrecursionlimit(),
+        "coverage": _measured_by(),
     }
 
 
@@ -86,6 +91,8 @@ def apply_surroundings(given: dict[str, Any]) -> None:
     for name, value in given["environ"].items():
         if os.environ.get(name) != value:
             os.environ[name] = value
+    if "cores" in given:
+        hold(given["cores"], given["environ"])
     sys.path[:] = given["path"]
     sys.argv[:] = given["argv"]
     os.umask(given["umask"])
@@ -105,6 +112,38 @@ def apply_surroundings(given: dict[str, Any]) -> None:
 
         process.current_process().authkey = given["authkey"]
     _reseed()
+    if given["coverage"] is not None:
+        measure(given["coverage"])
+
+
+def _measured_by() -> str | None:
+    """The configuration file of coverage.py, if it counts the caller's lines under ``concurrency = multiprocessing``.
+
+    That setting is carried out by a patch of multiprocessing's processes. Under its others, ``patch = subprocess`` and
+    COVERAGE_PROCESS_START, it starts itself in the fork server, and goes on in its forks.
+    """
+    coverage = sys.modules.get("coverage")
+    measuring = coverage.Coverage.current() if hasattr(coverage, "Coverage") else None  # type: ignore[union-attr]  # it has
+    if measuring is None or "multiprocessing" not in (measuring.get_option("run:concurrency") or ()):
+        return None
+    return os.path.abspath(measuring.config.config_file or ".coveragerc")
+
+
+def measure(config_file: str) -> None:
+    """Have coverage.py count this process's lines, unless it does; they are saved by what it registers with atexit."""
+    with contextlib.suppress(ImportError):
+        import coverage
+
+        if coverage.Coverage.current() is None:
+            coverage.Coverage(data_suffix=True, config_file=config_file, auto_data=True).start()
+
+
+def save_coverage() -> None:
+    """In a fork of a caller whose lines are counted: what that had registered with atexit is cleared there."""
+    coverage = sys.modules.get("coverage")
+    measuring = coverage.Coverage.current() if hasattr(coverage, "Coverage") else None  # type: ignore[union-attr]  # it has
+    if measuring is not None and measuring.get_option("run:parallel"):  # else its file is the caller's
+        measuring.save()
 
 
 def _reseed() -> None:

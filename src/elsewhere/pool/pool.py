@@ -16,6 +16,7 @@ import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from contextvars import Context, copy_context
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -93,6 +94,7 @@ class Pool(Calls):
         self._on_exit = on_exit
         self._where = where
         self._pid = os.getpid()
+        self._foreign = False  # is this a forked copy of the process that made it?
         self._number = next(_numbers)
         self._size, self._driver = make_driver(
             where,
@@ -108,6 +110,7 @@ class Pool(Calls):
         )
         self._lock = threading.RLock()
         self._submits: OrderedDict[Any, SubmitJob] = OrderedDict()
+        self._well_known: dict[Any, SubmitJob] = {}  # those of `_submits` whose function every worker can import
         self._streams: weakref.WeakSet[StreamJob] = weakref.WeakSet()
         self._closed = False
         watch.add(self)
@@ -273,7 +276,7 @@ class Pool(Calls):
     # ---- making calls --------------------------------------------------------------------------------------------
 
     def _check_process(self) -> None:
-        if os.getpid() != self._pid:
+        if self._foreign:
             raise PoolClosed(f"this pool belongs to process {self._pid}; this one is a forked copy: make a pool here")
 
     def _check_open(self) -> None:
@@ -298,6 +301,10 @@ class Pool(Calls):
         if not callable(fn):
             raise TypeError(f"{fn!r} is not callable: the first argument is the function to call")
         shape = Shape.BOTH if kwargs else Shape.STAR
+        if shape is Shape.STAR and kind is Future and self._driver.is_plain(args):
+            packed = self._driver.by_reference(fn)
+            if packed is not None and (known := self._well_known.get((packed, options))) is not None:
+                return self._add(known, args, Future, copy_context(), None, waits)
         job = SubmitJob(fn, options, shape, self._driver)
         return self._submit_to(job, (args, kwargs) if kwargs else args, kind, waits=waits)
 
@@ -310,11 +317,17 @@ class Pool(Calls):
         driver.prepare(job)
         (item,) = driver.pack(job, [item], 0, "call")
         packer, context = job.packer, job.context
+        if job.packed is not None and type(job) is SubmitJob:
+            with self._lock:
+                job = self._alike(job)
+        return self._add(job, item, kind, context, packer, waits)
+
+    def _add(
+        self, job: SubmitJob, item: Any, kind: type[Future[Any]], context: Context, packer: Any, waits: bool
+    ) -> Future[Any]:
         with self._lock:
             if self._closed:
                 self._check_open()
-            if job.packed is not None and type(job) is SubmitJob:
-                job = self._alike(job)
             index = job.next_index
             job.next_index = index + 1
             future = kind(self, index, job)
@@ -323,7 +336,7 @@ class Pool(Calls):
                 future._packer = packer  # local classes that the result may come back as live as long as this
             job.items[index] = item
             job.futures[index] = future
-            driver.add(job, index, index + 1, waits=waits)
+            self._driver.add(job, index, index + 1, waits=waits)
         return future
 
     def _alike(self, job: SubmitJob) -> SubmitJob:
@@ -334,6 +347,9 @@ class Pool(Calls):
             self._submits[key] = job
             if len(self._submits) > STREAMS:
                 self._submits.popitem(last=False)
+                self._well_known.clear()
+            if job.shape is Shape.STAR and self._driver.by_reference(job.fn) == job.packed:
+                self._well_known[job.packed, job.options] = job
             return job
         if job.packer is not None:
             known.packer.definitions.update(job.packer.definitions)

@@ -37,7 +37,15 @@ def add(pool: Pool) -> None:
         if not _registered:
             _registered = True
             atexit.register(_at_exit)
+            if hasattr(os, "register_at_fork"):
+                os.register_at_fork(after_in_child=_disown)
     _handle_dump_signal()
+
+
+def _disown() -> None:
+    """In a forked child: the pools are its parent's."""
+    for pool in list(_pools):
+        pool._foreign = True
 
 
 def _at_exit() -> None:

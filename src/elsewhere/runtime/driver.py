@@ -62,6 +62,14 @@ class Driver(Pump):
     def prepare(self, job: CallJob) -> None:
         """Make a job's function ready to travel, in the caller's thread; raises what pickling it raises."""
 
+    def by_reference(self, fn: Callable[..., Any]) -> Any:
+        """What tells the function apart from others, if it is one that every worker can import; else None."""
+        return None
+
+    def is_plain(self, item: Any) -> bool:
+        """Does it travel as it is, without `pack`?"""
+        return False
+
     def pack(self, job: CallJob, values: list[Any], first: int, input_name: str) -> list[Any]:
         """Make items ready to travel, in the caller's thread; raises what pickling one raises."""
         return values

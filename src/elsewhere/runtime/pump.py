@@ -292,7 +292,7 @@ class Pump:
                         self._step(0, deferred)  # what has come in meanwhile
                 finally:
                     self._leave(ticket)
-        else:
+        elif self._helm.wake_at > now:
             with self._mutex:
                 ring = self._helm.should_wake(True, now)
             if ring:

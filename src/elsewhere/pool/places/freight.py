@@ -48,6 +48,10 @@ class Freight:
         job.packer = Packer(self._inherited)
         job.packed = job.packer.function(job.fn)
 
+    def is_plain(self, item: Any) -> bool:
+        """Does it travel as it is?"""
+        return _plain_one(item)
+
     def pack(self, job: CallJob, values: list[Any], first: int, input_name: str) -> list[Any]:
         """Plain items stay as they are; others are pickled now.
 
@@ -148,7 +152,9 @@ def _plain_one(value: Any) -> bool:
         return True
     if kind in TEXTS:
         return len(value) <= LARGEST_PLAIN
-    return kind is tuple and len(value) < 8 and all(type(part) is not tuple and _plain_one(part) for part in value)
+    if kind is not tuple or len(value) >= 8:
+        return False
+    return ATOMS.issuperset(map(type, value)) or all(type(part) is not tuple and _plain_one(part) for part in value)
 
 
 def _named(input_name: str, index: int) -> str:

@@ -28,7 +28,7 @@ from elsewhere.runtime.driver import Driver
 from elsewhere.runtime.envelope import open_envelope, words
 from elsewhere.runtime.jobs import CallJob, ours
 from elsewhere.runtime.launch import Exited, Launcher, ServerLost, Started
-from elsewhere.runtime.packing import Packer, loads_result
+from elsewhere.runtime.packing import Packed, Packer, by_reference, loads_result
 from elsewhere.runtime.page import CLOSE, ERROR, PREFIX, SEGMENT, SKIPPED, STARTED, Record
 from elsewhere.runtime.worker.handles import sending
 from elsewhere.runtime.worker.surroundings import take_surroundings
@@ -105,6 +105,14 @@ class Processes(Driver):
     def prepare(self, job: CallJob) -> None:
         """Pickle the job's function."""
         self._freight.prepare(job)
+
+    def by_reference(self, fn: Callable[..., Any]) -> Packed | None:
+        """The function as a name that a worker can import."""
+        return by_reference(fn)
+
+    def is_plain(self, item: Any) -> bool:
+        """Does it travel as it is?"""
+        return self._freight.is_plain(item)
 
     def pack(self, job: CallJob, values: list[Any], first: int, input_name: str) -> list[Any]:
         """Pickle what is not plain."""

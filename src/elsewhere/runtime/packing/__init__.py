@@ -14,7 +14,8 @@ cloudpickle before plain pickle has proved not to be enough: it would double the
 """
 
 from .namespace import Namespace
-from .packer import Definition, LargeFunctionWarning, Packed, Packer
+from .packer import Definition, LargeFunctionWarning, Packed, Packer, by_reference
 from .results import dumps_result, loads_result
 
-__all__ = ["Definition", "LargeFunctionWarning", "Namespace", "Packed", "Packer", "dumps_result", "loads_result"]
+__all__ = ["Definition", "LargeFunctionWarning", "Namespace", "Packed", "Packer", "by_reference", "dumps_result"]
+__all__ += ["loads_result"]

@@ -16,7 +16,7 @@ from . import reloads
 if TYPE_CHECKING:
     from .book import Book
 
-__all__ = ["Definition", "LargeFunctionWarning", "Packed", "Packer"]
+__all__ = ["Definition", "LargeFunctionWarning", "Packed", "Packer", "by_reference"]
 
 Kind = Literal["value", "args", "call"]
 
@@ -47,6 +47,17 @@ class Definition(NamedTuple):
 
 
 _packed = tuple.__new__  # half the time of Packed(...), which counts once an item
+
+
+def by_reference(fn: Callable[..., Any]) -> Packed | None:
+    """The function as a name that every worker can import; None if it must travel in another way."""
+    try:
+        body = dumps(fn, 5)
+    except Exception:  # noqa: BLE001 - pickling runs the user's code, which may raise anything
+        return None
+    if MAIN in body or CONNECTION in body or _registered_by_value() or reloads.need_of(fn) is not None:
+        return None
+    return Packed(body, ())
 
 
 class Packer:

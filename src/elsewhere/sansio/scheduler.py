@@ -409,12 +409,13 @@ class Scheduler(Ledger):
         if not any(other.state is State.READY and not other.held for other in self.peers.values()):
             return
         long_since = max(since, peer.fed) if started <= peer.done else since
-        if now - long_since >= PATIENCE:
+        due = long_since + PATIENCE
+        if now >= due:
             peer.recalling = Recalling.ASKED
             self.actions.append(Recall(peer.key))
             self._check_at(peer, now + FENCE)
         else:
-            self._check_at(peer, long_since + PATIENCE)
+            self._check_at(peer, due)
 
     def _withdraw(self, peer: Peer, started: int, now: float) -> None:
         """What the worker had not begun some time after it was asked to stop is not begun by it: others may have it."""

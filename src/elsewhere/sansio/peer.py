@@ -45,10 +45,11 @@ class Peer:
         kill_at: when it is to be killed for not coming back; None for never.
         fed: when it was last handed calls.
         recalling: whether calls are being taken back; it is handed no others meanwhile.
+        fence: when a look will show all that it began before it could see that it is recalled.
     """
 
     __slots__ = (
-        "cancelled", "check_at", "done", "fed", "held", "interrupted", "key", "kill_at", "left", "outstanding",
+        "cancelled", "check_at", "done", "fed", "fence", "held", "interrupted", "key", "kill_at", "left", "outstanding",
         "recalling", "state",
     )  # fmt: skip
 
@@ -64,6 +65,7 @@ class Peer:
         self.kill_at: float | None = None
         self.fed = 0.0
         self.recalling = Recalling.NO
+        self.fence = 0.0
 
     @property
     def first(self) -> tuple[Job, int]:

@@ -225,7 +225,10 @@ class Scheduler(Ledger):
         if peer is None or peer.state is State.KILLED:
             return
         if peer.recalling is Recalling.ASKED:
-            self._withdraw(peer, started, now)
+            if now >= peer.fence:
+                self._withdraw(peer, started, now)
+            else:  # it was to be looked at for another reason
+                self._check_at(peer, peer.fence)
         if not peer.held:
             return
         self._watch_stall(peer, started, since, now)
@@ -244,6 +247,12 @@ class Scheduler(Ledger):
                     self._time_out(job, index)
                 return
         self._check_at(peer, min(deadline, self._next_check(peer, now)))
+
+    def recalled(self, key: int, now: float) -> None:
+        """A `Recall` was carried out, at `now` or before: the look that decides has to come long enough after that."""
+        peer = self.peers.get(key)
+        if peer is not None and peer.recalling is Recalling.ASKED:
+            peer.fence = now + FENCE
 
     def released(self, key: int, now: float) -> None:
         """The worker has dropped the calls that were withdrawn: it may be given others."""
@@ -404,16 +413,18 @@ class Scheduler(Ledger):
     def _watch_stall(self, peer: Peer, started: int, since: float, now: float) -> None:
         """Take back what the worker has not begun if its present call is long and others are idle."""
         waiting = peer.outstanding - max(0, started - peer.done)
-        if waiting <= 0 or peer.recalling is not Recalling.NO or not self.budget or self._ready or self.terminated:
+        if waiting <= 0 or peer.recalling is not Recalling.NO or not self.budget or self._ready:
+            return
+        if self.terminated or self.broken is not None:  # nobody else could have them
             return
         if not any(other.state is State.READY and not other.held for other in self.peers.values()):
             return
         long_since = max(since, peer.fed) if started <= peer.done else since
         due = long_since + PATIENCE
         if now >= due:
-            peer.recalling = Recalling.ASKED
+            peer.recalling, peer.fence = Recalling.ASKED, now + FENCE
             self.actions.append(Recall(peer.key))
-            self._check_at(peer, now + FENCE)
+            self._check_at(peer, peer.fence)
         else:
             self._check_at(peer, due)
 

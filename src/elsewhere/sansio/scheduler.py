@@ -211,10 +211,9 @@ class Scheduler(Ledger):
         measure(job, 1, seconds)
         if peer.interrupted == peer.done and not peer.cancelled:
             error = self._too_late(job)
-        again = self._fault(job, index, error, now)
-        self._relieve(peer, now)
-        if again:  # this worker may have no room for it while another is idle
+        if self._fault(job, index, error, now):  # another may be idle, and this one may have room for it
             self._deal(now)
+        self._relieve(peer, now)
 
     def observed(self, key: int, started: int, since: float, now: float) -> None:
         """The worker has begun `started` calls, the last of them at `since`.
@@ -333,8 +332,12 @@ class Scheduler(Ledger):
             self._fill(peer, now, left)
         for peer in self.peers.values():
             if not self._ready:
-                return
+                break
             self._fill(peer, now)
+        for peer in idle:
+            if not peer.held:  # there was too little for all of them: is anybody slow with what it was handed?
+                self._watch_others(peer, now)
+                return
 
     def _fill(self, peer: Peer, now: float, sharers: int = 1) -> None:
         """Hand over calls from the front of the queue until the worker holds its share."""
@@ -344,8 +347,8 @@ class Scheduler(Ledger):
             count = min(room(peer, run.job, self.budget), run.hi - run.lo)
             if count <= 0:
                 return
-            if sharers > 1 and len(ready) == 1 and run.job.chunk is None:
-                count = min(count, -(-(run.hi - run.lo) // sharers))
+            if sharers > len(ready) and run.job.chunk is None:
+                count = min(count, -(-sum(run.hi - run.lo for run in ready) // sharers))
             lo = run.lo
             run.lo += count
             if run.lo == run.hi:
@@ -354,7 +357,7 @@ class Scheduler(Ledger):
             self.actions.append(Send(peer.key, run.job, lo, run.lo))
             if run.job.timeout is not None:
                 self._check_at(peer, now + run.job.timeout)
-            if sharers > 1 and run.job.chunk is None:
+            if sharers > 1:
                 return
 
     def _relieve(self, peer: Peer, now: float) -> None:

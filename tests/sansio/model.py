@@ -284,6 +284,7 @@ class Model:
         assert [(c.job, c.index) for c in worker.held] == [(r.job, i) for r in peer.held for i in range(r.lo, r.hi)]
         assert peer.outstanding == len(worker.held)
         assert peer.done == worker.told
+        assert peer.left is None or peer.left == (self.scheduler.lifetime or 0) - worker.used
         assert (peer.state is State.LEAVING) == (worker.retired and not worker.killed)
         assert not (worker.idle and self.queue), "a worker is idle although calls wait"
         assert not (worker.idle and self.scheduler.lifetime == worker.used), "worn out and not replaced"

@@ -175,9 +175,10 @@ def test_a_budget_is_what_was_known_when_calls_were_handed_over():
     scheduler.add(plain, 0, 30, 0.0)
     assert take(scheduler) == [Send(1, chunked, 0, 1)]
     scheduler.finished(1, 1, 2.0**-13, 0.0)  # cheap: the second goes ahead, and others with it
-    sends = take(scheduler)
-    assert sends[0] == Send(1, chunked, 1, 2)
-    assert sends[1] == Send(1, plain, 0, 8)
+    decided = list(scheduler.actions)
+    assert decided == [Send(1, chunked, 1, 2), Send(1, plain, 0, 8)]
+    scheduler.failed(1, OSError(), 4.0, 0.0)  # told before anything was carried out
+    assert take(scheduler)[:2] == decided
 
 
 # ---- to whom ---------------------------------------------------------------------------------------------------------

@@ -97,11 +97,11 @@ def test_a_worker_that_becomes_ready_is_a_reason_to_look():
 @pytest.mark.parametrize("what", ["budget 0", "nobody idle", "calls wait", "nothing waits", "terminated"])
 def test_nothing_is_taken_back_without_need(what: str):
     scheduler, job = ready(2, budget=0.0 if what == "budget 0" else BUDGET), known()
-    scheduler.add(job, 0, 1 if what == "nothing waits" else 8, 0.0)
+    scheduler.add(job, 0, {"nothing waits": 1, "budget 0": 2}.get(what, 8), 0.0)
     peer = scheduler.peers[1]
     if what == "budget 0":
         peer.hold(job, 8, 10, 0.0)
-    if what in ("budget 0", "terminated"):
+    if what in ("budget 0", "calls wait", "terminated"):
         scheduler.peers[2].held.clear()
     if what == "calls wait":
         scheduler._ready.append(Run(job, 10, 11))

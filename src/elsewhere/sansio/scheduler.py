@@ -15,8 +15,9 @@ the first of what the worker holds. Decisions are therefore made per run of call
 something happens to one call. Calls a worker has begun are counted from 1 over its whole life: an *ordinal*.
 
 How many calls a worker may hold is `credits`' business. When workers are idle and a worker's present call turns out to
-be long, the calls it has not begun are taken back (`_recall`): it is told to begin no further call before it has read
-its socket, then looked at, and only what it had not begun by then is withdrawn. It cannot begin one in between:
+be long, the calls it has not begun are taken back (`_watch_stall`): it is told to begin no further call before it has
+read its socket, then looked at (`FENCE` after the driver has said `recalled`), and only what it had not begun by then
+is withdrawn. It cannot begin one in between:
 
     worker, before each call:   STARTED = n   then   is there a recall I have not answered? wait for what it withdraws
     pool:                       recall        then   STARTED? what is beyond it is withdrawn

@@ -11,11 +11,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from elsewhere.call import Retry
 from elsewhere.errors import CallTimeout, WorkerLost
+from elsewhere.sansio.scheduler import FENCE, PATIENCE
 from tests.sansio.simulation import Boom, Call, Odd, Simulation, Worker
+from tests.sansio.worker import UNSEEN
 
 # Sums of these are exact, so a deadline is a moment and not a neighbourhood.
 TIMEOUTS = st.sampled_from([None, None, 0.125, 0.5, 2.0])
 SECONDS = st.sampled_from([0.0, 2.0**-14, 2.0**-10, 2.0**-6, 0.125, 0.25, 0.5, 4.0])
+PAUSES = st.sampled_from([0.0, 0.0, 2.0**-14, FENCE, 0.25])  # between a decision and its being carried out
+STEPS = st.sampled_from([0, 0, 1, 2, 3, 4])
 RETRIES = st.none() | st.builds(
     Retry,
     retries=st.integers(0, 2),
@@ -92,8 +96,11 @@ class SchedulerMachine(RuleBasedStateMachine):
     def those(self, which: str) -> list[Worker]:
         fits: Callable[[Worker], object] = {
             "starting": lambda w: not w.ready,
-            "ready": lambda w: w.ready,
-            "waiting": lambda w: w.ready and w.current is None and w.queue,
+            "waiting": lambda w: w.ready and w.current is None and w.claimed is None and (w.queue or w.inbox),
+            "claimed": lambda w: w.claimed is not None and not w.parked,
+            "mail": lambda w: w.ready and w.inbox,
+            "dropped": lambda w: w.unacknowledged,
+            "behind": lambda w: w.ready and len(w.held) > 1,
             "busy": lambda w: w.current is not None,
             "any": lambda w: True,
         }[which]
@@ -117,77 +124,131 @@ class SchedulerMachine(RuleBasedStateMachine):
                 self.sim.get_ready(worker)
 
     @precondition(lambda self: self.those("starting"))
-    @rule(pick=PICK, reason=st.sampled_from(["one", "one", "two"]), killed=st.booleans())
-    def fail_to_start(self, pick: int, reason: str, killed: bool) -> None:
+    @rule(pick=PICK, reason=st.sampled_from(["one", "one", "two"]))
+    def fail_to_start(self, pick: int, reason: str) -> None:
         if (worker := self.some(pick, "starting")) is not None:
-            self.sim.die(worker, reason, killed=killed)
+            self.sim.die(worker, reason)
+
+    @precondition(lambda self: self.those("mail"))
+    @rule(pick=PICK, count=st.integers(1, 3))
+    def read(self, pick: int, count: int) -> None:
+        worker = self.some(pick, "mail")
+        while worker is not None and worker.inbox and count:
+            worker.read()
+            count -= 1
+
+    @precondition(lambda self: self.those("waiting"))
+    @rule(pick=PICK, late=st.booleans())
+    def claim(self, pick: int, late: bool) -> None:
+        worker = self.some(pick, "waiting")
+        while worker is not None and worker.inbox and not worker.queue:
+            worker.read()
+        if worker is not None and worker.queue:
+            worker.claim(self.sim.now, late=late)
+
+    @precondition(lambda self: self.those("claimed"))
+    @rule(pick=PICK, unseen=st.sampled_from([0.0, UNSEEN]))
+    def look(self, pick: int, unseen: float) -> None:
+        if (worker := self.some(pick, "claimed")) is not None:
+            worker.look(self.sim.now, unseen)
 
     @precondition(lambda self: self.those("waiting"))
     @rule(pick=PICK, deaf=st.booleans())
     def begin(self, pick: int, deaf: bool) -> None:
-        if (worker := self.some(pick, "waiting")) is not None:
-            self.sim.begin(worker, deaf=deaf)
+        """Begin the next call, or skip it as asked; a deaf worker passed the place where it reads."""
+        worker = self.some(pick, "waiting")
+        while worker is not None and worker.inbox and not (deaf and worker.queue):
+            worker.read()
+        if worker is not None and worker.queue:
+            self.sim.begin(worker)
+
+    @precondition(lambda self: self.those("dropped"))
+    @rule(pick=PICK, answers=st.booleans())
+    def hear_released(self, pick: int, answers: bool) -> None:
+        if (worker := self.some(pick, "dropped")) is not None:
+            if answers:
+                self.sim.tell(worker)
+            self.sim.tell_released(worker)
 
     @precondition(lambda self: self.those("busy"))
     @rule(pick=PICK, error=st.sampled_from([None, None, Boom(), Odd()]), heed=st.booleans(), tell=st.booleans())
     def answer(self, pick: int, error: BaseException | None, heed: bool, tell: bool) -> None:
         if (worker := self.some(pick, "busy")) is not None:
-            self.sim.answer(worker, worker.pending_interrupt or error if heed else error)
+            worker.answer(self.sim.now, worker.pending_interrupt or error if heed else error)
             if tell:
                 self.sim.tell(worker)
                 self.sim.drain()
+
+    def work(self, worker: Worker, count: int, took: float) -> None:
+        for _ in range(count):
+            worker.read_all()
+            if worker.current is not None or worker.claimed is not None or not worker.queue:
+                break
+            self.sim.begin(worker)
+            if worker.current is not None:
+                worker.since -= took / 16
+                worker.answer(self.sim.now)
+        self.sim.tell(worker)
+        self.sim.drain()
 
     @precondition(lambda self: self.those("waiting"))
     @rule(pick=PICK, count=st.integers(1, 40), took=SECONDS)
     def work_off(self, pick: int, count: int, took: float) -> None:
         """Several calls in one go, told together."""
-        worker = self.some(pick, "waiting")
-        for _ in range(count):
-            if worker is None or worker.current is not None or not worker.queue:
-                break
-            self.sim.begin(worker)
-            if worker.current is not None:
-                worker.since -= took / 16
-                self.sim.answer(worker)
-        if worker is not None:
-            self.sim.tell(worker)
-            self.sim.drain()
+        if (worker := self.some(pick, "waiting")) is not None:
+            self.work(worker, count, took)
 
-    @precondition(lambda self: self.those("ready"))
-    @rule(pick=PICK)
-    def wear(self, pick: int) -> None:
-        if (worker := self.some(pick, "ready")) is not None:
-            self.sim.wear(worker)
+    @precondition(lambda self: len(self.sim.workers) > 1 and self.those("behind"))
+    @rule(pick=PICK, slip=STEPS, pause=PAUSES, begin=st.booleans())
+    def leave_one_behind(self, pick: int, slip: int, pause: float, begin: bool) -> None:
+        """All others work off what there is, until somebody looks at the one that does not."""
+        slow = self.some(pick, "behind")
+        assert slow is not None
+        if begin and slow.current is None and slow.claimed is None:
+            slow.read_all()
+            if slow.queue:
+                self.sim.begin(slow)
+        for _ in range(20):
+            for worker in list(self.sim.workers.values()):
+                if worker is not slow and worker.ready and worker.current is None:
+                    self.work(worker, 40, 0.0)
+        self.sim.slip, self.sim.pause = slip, pause
+        self.sim.advance(PATIENCE)
+        self.sim.slip, self.sim.pause = 0, 0.0
 
     @precondition(lambda self: self.those("any"))
-    @rule(pick=PICK, killed=st.booleans())
-    def die(self, pick: int, killed: bool) -> None:
+    @rule(pick=PICK)
+    def die(self, pick: int) -> None:
         if (worker := self.some(pick, "any")) is not None:
-            self.sim.die(worker, killed=killed)
+            self.sim.die(worker)
 
-    @precondition(lambda self: self.those("busy"))
+    @precondition(lambda self: self.those("busy") or self.those("claimed"))
     @rule(pick=PICK)
     def die_in_a_call(self, pick: int) -> None:
-        if (worker := self.some(pick, "busy")) is not None:
+        if (worker := self.some(pick, "busy") or self.some(pick, "claimed")) is not None:
             self.sim.die(worker)
 
     # ---- time ----------------------------------------------------------------------------------------------------
 
-    @rule(seconds=SECONDS, lag=st.booleans(), race=st.integers(0, 3))
+    @rule(seconds=SECONDS, lag=st.booleans(), race=STEPS)
     def advance(self, seconds: float, lag: bool, race: int) -> None:
         self.sim.race = race
         self.sim.advance(seconds, lag=lag)
+        self.sim.race = 0
 
     @precondition(lambda self: self.sim.scheduler.next_timer() is not None)
-    @rule()
-    def wake(self) -> None:
+    @rule(race=STEPS, slip=STEPS, pause=PAUSES)
+    def wake(self, race: int, slip: int, pause: float) -> None:
         at = self.sim.scheduler.next_timer()
         if at is not None:
-            self.sim.advance(at - self.sim.now)
+            self.sim.race, self.sim.slip, self.sim.pause = race, slip, pause
+            self.sim.now, before = max(at, self.sim.now), self.sim.now
+            self.sim.advance(0.0, lag=before < self.sim.now)
+            self.sim.race = self.sim.slip = 0
+            self.sim.pause = 0.0
 
     def teardown(self) -> None:
         if hasattr(self, "sim"):
-            self.sim.race = 0
             self.sim.finish()
 
 

@@ -19,6 +19,7 @@ __all__ = ["BUDGET", "MOST", "ahead", "measure", "room"]
 BUDGET = 0.002  # seconds of work a worker may hold: hides a round trip of some 0.1 ms, strands little
 MOST = 8192  # calls a worker may hold: more than the 0.2 ms between its doorbells can use up
 AHEAD = 512  # inputs read ahead for a worker: an imap's consumer takes them one by one, and is never faster than this
+PAST = 16.0  # calls
 SHORTEST = 1e-9  # seconds; a mean of 0 would make a share endless
 
 
@@ -39,10 +40,16 @@ def room(peer: Peer, job: Job, budget: float) -> int:
 
 
 def measure(job: Job, count: int, seconds: float) -> None:
-    """Calls of a job took `seconds` each. Answers found by looking, or skipped, come without a time: 0 says nothing."""
+    """Calls of a job took `seconds` each. Answers found by looking, or skipped, come without a time: 0 says nothing.
+
+    The mean is over calls, so that the one a worker wakes up for, which costs more, weighs as one; the past counts half
+    each time, and never as more than `PAST` calls, so that a change is seen soon.
+    """
     job.answered += count
     if seconds > 0:
-        job.seconds = seconds if job.seconds is None else job.seconds + (seconds - job.seconds) / 2
+        past = min(job.weight / 2, PAST)
+        job.weight = past + count
+        job.seconds = (past * (job.seconds or 0.0) + count * seconds) / job.weight
 
 
 def ahead(job: Job) -> int:

@@ -45,11 +45,12 @@ class Peer:
         kill_at: when it is to be killed for not coming back; None for never.
         fed: when it was last handed calls.
         recalling: whether calls are being taken back; it is handed no others meanwhile.
+        fence: when a look will show all that it began before it could see that it is recalled.
         worn: it is handed no more at all.
     """
 
     __slots__ = (
-        "cancelled", "check_at", "done", "fed", "held", "interrupted", "key", "kill_at", "left", "outstanding",
+        "cancelled", "check_at", "done", "fed", "fence", "held", "interrupted", "key", "kill_at", "left", "outstanding",
         "recalling", "state", "worn",
     )  # fmt: skip
 
@@ -65,6 +66,7 @@ class Peer:
         self.kill_at: float | None = None
         self.fed = 0.0
         self.recalling = Recalling.NO
+        self.fence = 0.0
         self.worn = False
 
     @property

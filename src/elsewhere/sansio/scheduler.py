@@ -15,8 +15,9 @@ the first of what the worker holds. Decisions are therefore made per run of call
 something happens to one call. Calls a worker has begun are counted from 1 over its whole life: an *ordinal*.
 
 How many calls a worker may hold is `credits`' business. When workers are idle and a worker's present call turns out to
-be long, the calls it has not begun are taken back (`_recall`): it is told to begin no further call before it has read
-its socket, then looked at, and only what it had not begun by then is withdrawn. It cannot begin one in between:
+be long, the calls it has not begun are taken back (`_watch_stall`): it is told to begin no further call before it has
+read its socket, then looked at (`FENCE` after the driver has said `recalled`), and only what it had not begun by then
+is withdrawn. It cannot begin one in between:
 
     worker, before each call:   STARTED = n   then   is there a recall I have not answered? wait for what it withdraws
     pool:                       recall        then   STARTED? what is beyond it is withdrawn
@@ -213,10 +214,9 @@ class Scheduler(Ledger):
         measure(job, 1, seconds)
         if peer.interrupted == peer.done and not peer.cancelled:
             error = self._too_late(job)
-        again = self._fault(job, index, error, now)
-        self._relieve(peer, now)
-        if again:  # this worker may have no room for it while another is idle
+        if self._fault(job, index, error, now):  # another may be idle, and this one may have room for it
             self._deal(now)
+        self._relieve(peer, now)
 
     def worn(self, key: int) -> None:
         """The worker is to be replaced: it gets no more calls, and leaves when those it holds are answered."""
@@ -233,7 +233,10 @@ class Scheduler(Ledger):
         if peer is None or peer.state is State.KILLED:
             return
         if peer.recalling is Recalling.ASKED:
-            self._withdraw(peer, started, now)
+            if now >= peer.fence:
+                self._withdraw(peer, started, now)
+            else:  # it was to be looked at for another reason
+                self._check_at(peer, peer.fence)
         if not peer.held:
             return
         self._watch_stall(peer, started, since, now)
@@ -252,6 +255,12 @@ class Scheduler(Ledger):
                     self._time_out(job, index)
                 return
         self._check_at(peer, min(deadline, self._next_check(peer, now)))
+
+    def recalled(self, key: int, now: float) -> None:
+        """A `Recall` was carried out, at `now` or before: the look that decides has to come long enough after that."""
+        peer = self.peers.get(key)
+        if peer is not None and peer.recalling is Recalling.ASKED:
+            peer.fence = now + FENCE
 
     def released(self, key: int, now: float) -> None:
         """The worker has dropped the calls that were withdrawn: it may be given others."""
@@ -333,8 +342,12 @@ class Scheduler(Ledger):
             self._fill(peer, now, left)
         for peer in self.peers.values():
             if not self._ready:
-                return
+                break
             self._fill(peer, now)
+        for peer in idle:
+            if not peer.held:  # there was too little for all of them: is anybody slow with what it was handed?
+                self._watch_others(peer, now)
+                return
 
     def _fill(self, peer: Peer, now: float, sharers: int = 1) -> None:
         """Hand over calls from the front of the queue until the worker holds its share."""
@@ -344,8 +357,8 @@ class Scheduler(Ledger):
             count = min(room(peer, run.job, self.budget), run.hi - run.lo)
             if count <= 0:
                 return
-            if sharers > 1 and len(ready) == 1 and run.job.chunk is None:
-                count = min(count, -(-(run.hi - run.lo) // sharers))
+            if sharers > len(ready) and run.job.chunk is None:
+                count = min(count, -(-sum(run.hi - run.lo for run in ready) // sharers))
             lo = run.lo
             run.lo += count
             if run.lo == run.hi:
@@ -354,7 +367,7 @@ class Scheduler(Ledger):
             self.actions.append(Send(peer.key, run.job, lo, run.lo))
             if run.job.timeout is not None:
                 self._check_at(peer, now + run.job.timeout)
-            if sharers > 1 and run.job.chunk is None:
+            if sharers > 1:
                 return
 
     def _relieve(self, peer: Peer, now: float) -> None:
@@ -416,17 +429,20 @@ class Scheduler(Ledger):
     def _watch_stall(self, peer: Peer, started: int, since: float, now: float) -> None:
         """Take back what the worker has not begun if its present call is long and others are idle."""
         waiting = peer.outstanding - max(0, started - peer.done)
-        if waiting <= 0 or peer.recalling is not Recalling.NO or not self.budget or self._ready or self.terminated:
+        if waiting <= 0 or peer.recalling is not Recalling.NO or not self.budget or self._ready:
+            return
+        if self.terminated or self.broken is not None:  # nobody else could have them
             return
         if not any(other.state is State.READY and not other.held for other in self.peers.values()):
             return
         long_since = max(since, peer.fed) if started <= peer.done else since
-        if now - long_since >= PATIENCE:
-            peer.recalling = Recalling.ASKED
+        due = long_since + PATIENCE
+        if now >= due:
+            peer.recalling, peer.fence = Recalling.ASKED, now + FENCE
             self.actions.append(Recall(peer.key))
-            self._check_at(peer, now + FENCE)
+            self._check_at(peer, peer.fence)
         else:
-            self._check_at(peer, long_since + PATIENCE)
+            self._check_at(peer, due)
 
     def _withdraw(self, peer: Peer, started: int, now: float) -> None:
         """What the worker had not begun some time after it was asked to stop is not begun by it: others may have it."""

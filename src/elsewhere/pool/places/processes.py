@@ -163,6 +163,8 @@ class Processes(Driver):
         elif type(action) is Send:
             pieces = self._freight.frames(channel, ours(action.job), action.lo, action.hi)
             self._watch(channel, channel.send(pieces))
+            if channel.look_at is None and self.scheduler.peers[action.worker].outstanding > 1:
+                self._look_later(channel)
         else:
             self._tell(channel, action)
 
@@ -171,9 +173,11 @@ class Processes(Driver):
         if type(action) is Observe:
             self._look(channel)
             if key in self.scheduler.peers:
-                self.scheduler.observed(key, *channel.running(), time.monotonic())
+                now = time.monotonic()  # before the look: what it shows is at least this old
+                self.scheduler.observed(key, *channel.running(), now)
         elif type(action) is Recall:
             channel.recall()
+            self.scheduler.recalled(key, time.monotonic())
         elif type(action) is Withdraw:
             self._watch(channel, channel.withdraw(action.first))
         elif type(action) is Skip:

@@ -108,12 +108,8 @@ class Channel:
         self.rung = self.words[STARTED]
 
     def awake(self, now: int) -> None:
-        """The worker has waited, and has calls now.
-
-        The first answer is rung for as soon as a second call begins, however long that one will take: the pool looks at
-        the page only after a bell.
-        """
-        self.mark, self.due = now, 0
+        """The worker has waited, and has calls now."""
+        self.mark, self.due = now, now + BELL_NS
 
     def send(self, kind: int, record: int = 0, data: bytes = b"", busy: int = 0) -> None:
         """Send a frame, whole and in order, from any thread; a pool that is gone is noticed by the next receive."""

@@ -249,6 +249,8 @@ class Loop:
                 pace.learn(answered, clock() - begin)
             elif ended is Ended.MAIL:
                 self._read_mail()
+                if channel.words[INTERRUPT] >> 1 == run.first + at:  # meant for the call that has not begun yet
+                    return at
             elif ended is Ended.FULL:
                 return at
             else:

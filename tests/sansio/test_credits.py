@@ -1,0 +1,240 @@
+"""How many calls a worker is handed, and to whom the first go."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elsewhere.call import Retry
+from elsewhere.errors import WorkerLost
+from elsewhere.sansio.credits import BUDGET, MOST, ahead, measure, room
+from elsewhere.sansio.jobs import Job, Retire, Send, Start
+from elsewhere.sansio.peer import Peer, State
+from elsewhere.sansio.scheduler import Scheduler
+from tests.sansio.stories import known, ready, take
+
+
+def test_the_first_deal_is_one_call_and_no_more_until_it_is_measured():
+    scheduler, job = ready(2), Job()
+    scheduler.add(job, 0, 100, 0.0)
+    assert take(scheduler) == [Send(1, job, 0, 1), Send(2, job, 1, 2)]
+    scheduler.add(job, 100, 200, 0.0)
+    assert take(scheduler) == []
+
+
+def test_credit_grows_with_what_was_answered_up_to_the_budget():
+    scheduler, job, sent = ready(budget=2.0**-9), Job(), []
+    scheduler.add(job, 0, 100, 0.0)
+    for _ in range(6):
+        [send] = take(scheduler)
+        sent.append(send.hi - send.lo)
+        scheduler.finished(1, sent[-1], sent[-1] * 2.0**-13, 0.0)  # 16 of them are the budget
+    assert sent == [1, 1, 2, 4, 8, 16]
+
+
+def test_a_worker_is_topped_up_when_half_of_its_budget_is_used():
+    scheduler, job = ready(budget=2.0**-9), Job()
+    job.seconds, job.answered = 2.0**-13, 100  # 16 of them are the budget
+    scheduler.add(job, 0, 100, 0.0)
+    scheduler.finished(1, 7, 7 * 2.0**-13, 0.0)
+    assert take(scheduler) == [Send(1, job, 0, 16)]
+    scheduler.finished(1, 1, 2.0**-13, 0.0)
+    assert take(scheduler) == [Send(1, job, 16, 24)]
+
+
+@given(st.floats(1e-12, 1.0), st.integers(1, 40))
+def test_a_worker_never_holds_more_than_most(seconds, rounds):
+    scheduler, job = ready(), Job()
+    scheduler.add(job, 0, 100_000, 0.0)
+    peer = scheduler.peers[1]
+    for _ in range(rounds):
+        run = peer.held[0]
+        count = max(1, (run.hi - run.lo) // 3)
+        scheduler.finished(1, count, count * seconds, 0.0)
+        assert 1 <= peer.outstanding <= min(MOST, max(1, job.answered))
+    sends = [action for action in take(scheduler) if isinstance(action, Send)]
+    assert len(sends) <= rounds + 1, "one deal after each answer"
+
+
+def test_the_fastest_calls_reach_most_and_are_topped_up_by_halves():
+    scheduler, job = ready(lifetime=90_000), Job()
+    scheduler.add(job, 0, 100_000, 0.0)
+    peer = scheduler.peers[1]
+    while peer.outstanding < MOST:
+        scheduler.finished(1, peer.outstanding, 1e-9, 0.0)
+    take(scheduler)
+    scheduler.finished(1, MOST // 2 - 1, 1e-9, 0.0)
+    assert take(scheduler) == []
+    scheduler.finished(1, 1, 1e-9, 0.0)
+    [send] = take(scheduler)
+    assert isinstance(send, Send)
+    assert send.hi - send.lo == MOST // 2
+    scheduler.finished(1, MOST, 1e-9, 0.0)
+    [send] = take(scheduler)
+    assert isinstance(send, Send)
+    assert send.hi - send.lo == MOST
+
+
+def test_answers_without_a_time_do_not_make_a_slow_job_fast():
+    scheduler, job = ready(2), Job()
+    scheduler.add(job, 0, 100, 0.0)
+    scheduler.finished(1, 1, 0.0, 0.0)  # found by looking: nobody knows how long it took
+    assert job.seconds is None
+    scheduler.finished(2, 1, 0.5, 0.0)
+    scheduler.finished(1, 1, 0.0, 0.0)
+    assert (job.seconds, job.answered) == (0.5, 3)
+    assert all(peer.outstanding == 1 for peer in scheduler.peers.values())
+
+
+def test_behind_a_call_of_unknown_length_nothing_waits():
+    scheduler, unknown, known = ready(), Job(), Job()
+    known.seconds, known.answered = 1e-9, 100
+    scheduler.add(unknown, 0, 1, 0.0)
+    scheduler.add(known, 0, 1, 0.0)
+    assert take(scheduler) == [Send(1, unknown, 0, 1)]
+
+
+def test_the_mean_follows_what_calls_take_now():
+    scheduler, job = ready(), Job()
+    scheduler.add(job, 0, 4, 0.0)
+    scheduler.finished(1, 1, 1.0, 0.0)
+    scheduler.finished(1, 1, 3.0, 0.0)
+    assert job.seconds == 2.0
+    scheduler.failed(1, OSError(), 4.0, 0.0)
+    assert job.seconds == 3.0
+
+
+def test_a_budget_of_nothing_hands_calls_over_one_by_one():
+    scheduler, job = ready(budget=0.0), Job()
+    scheduler.add(job, 0, 50, 0.0)
+    for index in range(50):
+        assert take(scheduler) == [Send(1, job, index, index + 1)]
+        scheduler.finished(1, 1, 1e-9, 0.0)
+
+
+def test_chunks_are_whole_and_a_second_one_goes_ahead_only_if_they_are_small():
+    scheduler, job = ready(budget=2.0**-9), Job(chunk=4)
+    scheduler.add(job, 0, 14, 0.0)
+    assert take(scheduler) == [Send(1, job, 0, 4)]
+    scheduler.finished(1, 1, 2.0**-13, 0.0)
+    assert take(scheduler) == [Send(1, job, 4, 8)]
+    scheduler.finished(1, 3, 3 * 2.0**-13, 0.0)
+    assert take(scheduler) == [Send(1, job, 8, 12)]
+    scheduler.finished(1, 1, 1.0, 0.0)  # not small any more
+    scheduler.finished(1, 6, 6.0, 0.0)
+    assert take(scheduler) == []
+    scheduler.finished(1, 1, 1.0, 0.0)
+    assert take(scheduler) == [Send(1, job, 12, 14)]
+
+
+def test_a_chunk_counts_as_one_call_of_a_lifetime_and_others_are_cut_to_it():
+    scheduler, chunked, plain = ready(lifetime=2), Job(chunk=5), Job()
+    scheduler.add(chunked, 0, 5, 0.0)
+    scheduler.finished(1, 5, 5.0, 0.0)
+    plain.seconds, plain.answered = 1e-9, 100
+    scheduler.add(plain, 0, 10, 0.0)
+    assert take(scheduler) == [Send(1, chunked, 0, 5), Send(1, plain, 0, 1)]
+    scheduler.finished(1, 1, 1e-9, 0.0)
+    assert take(scheduler) == [Retire(1), Start(2)]
+    scheduler.lost(1, 6, WorkerLost(), 0.0)
+    assert scheduler.lost_workers == 0
+    scheduler.worker_ready(2, 0.0)
+    assert take(scheduler) == [Send(2, plain, 1, 3)]
+
+
+@pytest.mark.parametrize(("seconds", "calls"), [(None, 2), (1.0, 2), (BUDGET / 8, 10), (0.0, MOST)])
+def test_who_reads_inputs_ahead_reads_what_a_worker_may_hold(seconds: float | None, calls: int):
+    job = Job()
+    job.seconds = seconds
+    assert ahead(job) == calls
+
+
+def test_there_is_room_for_what_is_left_of_a_lifetime_and_no_more():
+    job = known()
+    assert room(Peer(1, 3), job, 1.0) == 3
+    assert room(Peer(1, 0), job, 1.0) == 0
+    assert room(Peer(1, 0), Job(), 1.0) == 0
+    assert room(Peer(1, 0), Job(chunk=4), 1.0) == 0
+    assert room(Peer(1, 1), Job(chunk=4), 1.0) == 4
+
+
+def test_measuring_counts_answers_though_nobody_knows_how_long_they_took():
+    job = Job()
+    measure(job, 3, 0.0)
+    assert (job.seconds, job.answered) == (None, 3)
+    measure(job, 2, 1.0)
+    measure(job, 1, 2.0)
+    assert (job.seconds, job.answered) == (1.5, 6)
+
+
+def test_a_budget_is_what_was_known_when_calls_were_handed_over():
+    """What is learnt afterwards may show that it was too much: that is no reason to complain."""
+    scheduler, chunked, plain = ready(budget=2.0**-9), Job(chunk=1), known()
+    scheduler.add(chunked, 0, 2, 0.0)
+    scheduler.add(plain, 0, 30, 0.0)
+    assert take(scheduler) == [Send(1, chunked, 0, 1)]
+    scheduler.finished(1, 1, 2.0**-13, 0.0)  # cheap: the second goes ahead, and others with it
+    decided = list(scheduler.actions)
+    assert decided == [Send(1, chunked, 1, 2), Send(1, plain, 0, 8)]
+    scheduler.failed(1, OSError(), 4.0, 0.0)  # told before anything was carried out
+    assert take(scheduler)[:2] == decided
+
+
+# ---- to whom ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_shared_out_between_the_idle():
+    scheduler, job = ready(3, budget=1.0), known()
+    scheduler.add(job, 0, 8, 0.0)
+    assert take(scheduler) == [Send(1, job, 0, 3), Send(2, job, 3, 6), Send(3, job, 6, 8)]
+
+
+def test_a_few_runs_are_shared_out_too():
+    scheduler, long, short = Scheduler(3, budget=1.0), known(), known()
+    scheduler.open()
+    scheduler.add(long, 0, 5, 0.0)
+    scheduler.add(short, 0, 1, 0.0)
+    take(scheduler)
+    for key in (1, 2, 3):
+        scheduler.peers[key].state = State.READY
+    scheduler.tick(0.0)
+    sends = take(scheduler)
+    assert sends == [Send(1, long, 0, 2), Send(2, long, 2, 5), Send(3, short, 0, 1)]
+
+
+def test_each_idle_worker_gets_a_chunk_before_one_gets_two():
+    scheduler, job = ready(2, budget=1.0), Job(chunk=3)
+    job.seconds = 2.0**-12
+    scheduler.add(job, 0, 6, 0.0)
+    assert take(scheduler) == [Send(1, job, 0, 3), Send(2, job, 3, 6)]
+
+
+def test_a_retry_goes_to_an_idle_worker_though_this_one_has_room():
+    scheduler, job = ready(2, budget=1.0), known()
+    job.retry = Retry(1)
+    scheduler.add(job, 0, 4, 0.0)
+    scheduler.finished(2, 2, 0.001, 0.0)
+    take(scheduler)
+    scheduler.failed(1, OSError(), 0.001, 0.0)
+    assert take(scheduler) == [Send(2, job, 0, 1)]
+
+
+def test_an_empty_add_holds_nothing_up():
+    scheduler, empty, job = ready(), Job(), Job()
+    scheduler.add(empty, 0, 0, 0.0)
+    scheduler.add(job, 0, 1, 0.0)
+    assert take(scheduler) == [Send(1, job, 0, 1)]
+    assert scheduler.unfinished == 1
+
+
+def test_adds_with_a_gap_between_them_are_two_runs():
+    scheduler, job = ready(), Job(chunk=9)
+    scheduler.peers[1].left = 0  # so that both wait
+    scheduler.add(job, 0, 2, 0.0)
+    scheduler.add(job, 5, 6, 0.0)
+    scheduler.peers[1].left = None
+    scheduler.add(Job(), 0, 1, 0.0)
+    assert take(scheduler) == [Send(1, job, 0, 2)]
+    scheduler.finished(1, 2, 1.0, 0.0)
+    assert take(scheduler) == [Send(1, job, 5, 6)]

@@ -258,6 +258,10 @@ class Pool(Calls):
         if broken is not None:
             raise broken
 
+    def _share(self, obj: Any) -> Any:
+        self._check_open()
+        return self._driver.share(obj)
+
     def _submit(
         self, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options, kind: type[Future[Any]] = Future
     ) -> Future[Any]:

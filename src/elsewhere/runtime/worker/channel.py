@@ -11,10 +11,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from elsewhere.runtime.memory.buffers import LARGE, MARKER
 from elsewhere.runtime.page import ERROR, LARGEST_RECORD, MAIL, SEGMENT, SKIPPED, STARTED, VALUE, Page, Writer
 from elsewhere.sansio.frames import FROM_WORKER, TO_WORKER, Command, Parser, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from elsewhere.runtime.memory.exchange import Exchange
 
 __all__ = ["ATOMS", "Channel"]
 
@@ -31,9 +37,14 @@ class Channel:
     Args:
         sock: a connected stream socket; its other end is held by the pool alone.
         page: the page mapped from the pool's memory.
+        side: descriptor of the socket for blocks of shared memory.
+
+    Attributes:
+        workers: how many the pool has.
+        look: fetches what the pool has sent, without waiting.
     """
 
-    def __init__(self, sock: socket.socket, page: Page) -> None:
+    def __init__(self, sock: socket.socket, page: Page, side: int = -1) -> None:
         self.sock = sock
         self.page = page
         self.writer = Writer(page)
@@ -46,6 +57,22 @@ class Channel:
         self._frames: deque[bytes] = deque()
         self._sending = threading.Lock()
         self._mail = self.words[MAIL]
+        self._side = side
+        self._memory: Exchange | None = None
+        self.workers = 1
+        self.look: Callable[[], object] | None = None
+
+    @property
+    def memory(self) -> Exchange:
+        """The traffic in blocks, made when the first one is needed."""
+        if self._memory is None:
+            from elsewhere.runtime.memory.exchange import Exchange
+            from elsewhere.runtime.memory.store import Store
+
+            store = Store(one_receiver=True, sharers=self.workers)
+            store.look_for_returns = self.look
+            self._memory = Exchange(socket.socket(fileno=self._side), store)
+        return self._memory
 
     # ---- in ------------------------------------------------------------------------------------------------------
 
@@ -83,6 +110,11 @@ class Channel:
 
     def record(self, kind: int, data: bytes) -> None:
         """Answer a call with a record of its own."""
+        if len(data) >= LARGE and kind == VALUE and data[0] != MARKER:
+            try:
+                data = self.memory.pack(data)
+            except MemoryError:
+                pass  # it is here, after all: it goes over the socket
         if len(data) > LARGEST_RECORD or not self.writer.record(kind, data):
             self.big(kind, data)
 
@@ -101,7 +133,7 @@ class Channel:
 
     def bell(self, now: int) -> None:
         """Say that there are answers on the page."""
-        self.send(Reply.BELL, 0, b"", now - self.mark)
+        self.send(Reply.BELL, 0, b"" if self._memory is None else self._memory.news(), now - self.mark)
         self.mark = now
         self.due = now + BELL_NS
         self.rung = self.words[STARTED]
@@ -117,8 +149,9 @@ class Channel:
     def send(self, kind: int, record: int = 0, data: bytes = b"", busy: int = 0) -> None:
         """Send a frame, whole and in order, from any thread; a pool that is gone is noticed by the next receive."""
         tail, segment = self.writer.state() if kind != Reply.OUTPUT else (0, 0)
-        self._frames.append(FROM_WORKER.pack(kind, record, len(data), tail, segment, busy))
-        if data:
+        header = FROM_WORKER.pack(kind, record, len(data), tail, segment, busy)
+        self._frames.append(header + data if len(data) < LARGE else header)
+        if len(data) >= LARGE:
             self._frames.append(data)
         # Whoever holds the lock sends for all. A signal handler that prints while its own thread sends finds the lock
         # taken, leaves its frame in the queue and returns: no deadlock, no frame inside another.

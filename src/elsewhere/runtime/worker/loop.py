@@ -18,6 +18,7 @@ from typing import Any
 
 from elsewhere.call import describe_call, function_name
 from elsewhere.errors import CallCancelled, CallTimeout
+from elsewhere.runtime.memory.buffers import LARGE, MARKER, Collector
 from elsewhere.runtime.packing import Namespace, dumps_result
 from elsewhere.runtime.page import INTERRUPT, SINCE, STARTED
 from elsewhere.runtime.worker.channel import ATOMS, LARGEST_ATOM, Channel
@@ -46,6 +47,8 @@ class Loop:
         self._runner: Any = None
         self._ended = False
         self._closed = False
+        self._buffers = Collector()
+        channel.look = lambda: self._fetch(wait=False)
 
     # ---- start and end -------------------------------------------------------------------------------------------
 
@@ -115,6 +118,8 @@ class Loop:
         for command in commands:
             if command.kind == ToWorker.SKIP:
                 self._skips.append(SKIP_RANGE.unpack(command.payload))
+            elif command.kind == ToWorker.BLOCKS:
+                self.channel.memory.hear(command.payload)
             else:
                 self._commands.append(command)
         return True
@@ -136,6 +141,18 @@ class Loop:
             self._learned.clear()
         elif command.kind == ToWorker.EXIT:
             self._ended = True
+        else:
+            self._share(command)
+
+    def _share(self, command: Command) -> None:
+        """An object that calls will refer to, or one to which none will any more."""
+        from elsewhere.runtime.memory import sharing
+
+        if command.kind == ToWorker.UNSHARE:
+            sharing.forget(str(command.payload, "ascii"))
+            return
+        token, body, needs, definitions = pickle.loads(command.payload)
+        sharing.keep(token, self.channel.memory.open(body) if body[0] == MARKER else body, needs, definitions)
 
     def _function(self, number: int) -> Any:
         """The function with this number, with the globals that were shipped with it in force."""
@@ -155,25 +172,32 @@ class Loop:
         if command.shape & BATCHED:
             items, load = pickle.loads(command.payload), None
         else:
-            needs, items = split_run(command.payload, command.calls)
-            load = self._loader(needs)
+            needs, bodies = split_run(command.payload, command.calls)
+            items, load = deque(map(self._arrive, bodies)), self._loader(needs)
         try:
             function = self._function(command.function)
         except BaseException as error:
             function = _Unloadable(error)
         if load is None and shape is Shape.ONE:
             self._run_batch(function, items)
-        else:
+        elif load is None:
             for item in items:
                 self._one(function, item, shape, load)
+        else:
+            while items:  # each is let go of with its call, and so are its blocks
+                self._one(function, items.popleft(), shape, load)
 
-    def _loader(self, needs: tuple[bytes, ...]) -> Callable[[memoryview], Any]:
+    def _arrive(self, body: memoryview) -> Any:
+        """A call's arguments as they have come: a pickle, or one whose blocks are leased from now on."""
+        return self.channel.memory.open(body, copies=True) if body[0] == MARKER else body
+
+    def _loader(self, needs: tuple[bytes, ...]) -> Callable[[Any], Any]:
         namespace = self.namespace
 
-        def load(body: memoryview) -> Any:
+        def load(body: Any) -> Any:
             if needs:
                 namespace.apply(needs)
-            return namespace.loads(bytes(body))
+            return namespace.loads(bytes(body)) if type(body) is memoryview else body.load()
 
         return load
 
@@ -210,7 +234,7 @@ class Loop:
             else:
                 self._answer(value, function, (item,), {}, now)
 
-    def _one(self, function: Any, item: Any, shape: Shape, load: Callable[[memoryview], Any] | None) -> None:
+    def _one(self, function: Any, item: Any, shape: Shape, load: Callable[[Any], Any] | None) -> None:
         """One call, with everything that may happen to it."""
         channel = self.channel
         if channel.has_mail():
@@ -262,10 +286,16 @@ class Loop:
             self.channel.value(value, None)
             return
         try:
-            body = dumps_result(value)
+            body = dumps_result(value, self._buffers)
+            if self._buffers or len(body) >= LARGE:
+                body = self.channel.memory.pack(body, self._buffers.emptied())
             if len(body) > LARGEST:
                 raise OverflowError(f"it takes {len(body):,} bytes; {LARGEST:,} can travel: write a file instead")
+        except MemoryError as error:
+            self._buffers.clear()
+            self._fail(error, function, args, kwargs, begin)
         except Exception as error:
+            self._buffers.clear()
             self.channel.error(self._unsendable(error, value, function, args, kwargs, begin))
         else:
             self.channel.value(value, body)

@@ -40,9 +40,7 @@ class _Sealer:
         self._owner = owner
         self._flags = flags
 
-    def seal(
-        self, body: bytes, buffers: list[pickle.PickleBuffer], definitions: list[bytes], *, blocks: bool
-    ) -> bytes:
+    def seal(self, body: bytes, buffers: list[pickle.PickleBuffer], definitions: list[bytes], *, blocks: bool) -> bytes:
         """See `elsewhere.runtime.packing.packer.Sealer`."""
         constants = constants_in(self._owner.identity, [body, *definitions])
         if blocks and (buffers or len(body) >= LARGE):

@@ -83,7 +83,9 @@ def reduce_view(view: memoryview) -> Any:
     try:
         memoryview(bytes(view.itemsize)).cast(view.format)  # type: ignore[call-overload]  # a text that is tried
     except ValueError:
-        raise TypeError(f"cannot pickle a memoryview of format {view.format!r}: send the object it is a view of") from None
+        raise TypeError(
+            f"cannot pickle a memoryview of format {view.format!r}: send the object it is a view of"
+        ) from None
     flat = view if view.c_contiguous else view.tobytes()
     return make_view, (PickleBuffer(flat), view.format, view.shape)
 
@@ -92,5 +94,5 @@ def make_view(buffer: Any, form: str, shape: tuple[int, ...]) -> memoryview:
     """The memoryview, at the other end."""
     flat = memoryview(buffer).cast("B")
     if len(shape) == 1 or 0 in shape:
-        return flat.cast(form)  # type: ignore[call-overload]  # checked when it was sent
+        return flat.cast(form)  # type: ignore[call-overload,no-any-return]  # checked when it was sent
     return flat.cast("B").cast(form, shape)  # type: ignore[call-overload,no-any-return]  # see above

@@ -1,6 +1,6 @@
 """How much memory may still be taken: the smaller of what the machine and what this process's cgroup has left.
 
-Rule: looked at before memory is taken, because afterwards there is nobody to tell: a cgroup that is over its limit kills.
+Rule: looked at before memory is taken: afterwards there is nobody to tell, as a cgroup that is over its limit kills.
 """
 
 from __future__ import annotations

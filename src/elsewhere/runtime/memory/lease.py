@@ -18,7 +18,7 @@ from typing import Any
 from elsewhere.runtime.memory import headroom
 from elsewhere.runtime.memory.mapping import Mapping
 
-__all__ = ["Borrowed", "Leases", "admit"]
+__all__ = ["Borrowed", "Leases", "admit", "senders"]
 
 MOST_BLOCKS = 4000  # live leases of this process; results beyond that are copied out
 _forks = 0  # a copy of this process sees what was leased before it was made, for as long as it likes
@@ -51,6 +51,7 @@ class Leases:
         self.ended: deque[Lease] = deque()
         self.over: list[tuple[int, bool]] = []  # block, and whether it must not be used again
         self._leases: dict[int, Lease] = {}
+        senders.add(self)
 
     @property
     def live(self) -> int:
@@ -99,6 +100,7 @@ class Leases:
             _closed.append(self)
 
 
+senders: weakref.WeakSet[Leases] = weakref.WeakSet()  # of this process
 _lock = threading.RLock()
 _blocks = _bytes = 0
 _closed: list[Leases] = []

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from elsewhere.runtime.memory import headroom
 from elsewhere.runtime.memory.mapping import Mapping, make_block, supported
 
-__all__ = ["Block", "Hold", "Store"]
+__all__ = ["Block", "Hold", "Store", "stores"]
 
 SMALLEST = 1 << 16  # bytes of a block
 LIMIT = 4000  # blocks of one sender; what is sent beyond that goes in the messages
@@ -90,7 +90,7 @@ class Store:
 
     def __init__(self, *, one_receiver: bool = False, sharers: int = 1) -> None:
         self.one_receiver = one_receiver
-        self.look_for_returns: Callable[[], None] | None = None  # asked before new memory is taken
+        self.look_for_returns: Callable[[], object] | None = None  # asked before new memory is taken
         self._sharers = sharers
         self._lock = threading.RLock()  # a collection of garbage in here may run the user's code, which may send
         self._next = 0
@@ -103,6 +103,7 @@ class Store:
         self._most_warm: int | None = None
         self._limit = LIMIT
         self._closed = not supported()
+        stores.add(self)
 
     @property
     def blocks(self) -> int:
@@ -156,12 +157,19 @@ class Store:
             if self._warm > SMALLEST and self._warm > self._cap():
                 self._trim(self._cap())
 
+    def warm(self) -> list[Block]:
+        """The blocks that nobody uses, kept for later."""
+        self.collect()
+        with self._lock:
+            return [block for found in self._free.values() for block in found]
+
     def close(self) -> None:
         """No more is taken; blocks in use go when their holds end."""
         with self._lock:
             self._closed = True
             self._free.clear()
             self._uses.clear()
+            self._ended.clear()
             self._warm = self._count = 0
 
     def _cap(self) -> int:
@@ -202,12 +210,17 @@ class Store:
     def _trim(self, most: int) -> None:
         """Let go of warm blocks, those first that were not used for longest."""
         while self._warm > most:
-            size = min((size for size, found in self._free.items() if found), key=lambda size: self._free[size][0].freed)
+            size = min(
+                (size for size, found in self._free.items() if found), key=lambda size: self._free[size][0].freed
+            )
             block = self._free[size].pop(0)
             self._warm -= size
             self._count -= 1
             with contextlib.suppress(Exception):
                 block.mapping.purge()
+
+
+stores: weakref.WeakSet[Store] = weakref.WeakSet()  # of this process
 
 
 def size_class(size: int) -> int:

@@ -5,6 +5,7 @@ Rule: nothing here runs user code, and no exception of an interrupt may be raise
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import socket
 import threading
@@ -111,10 +112,8 @@ class Channel:
     def record(self, kind: int, data: bytes) -> None:
         """Answer a call with a record of its own."""
         if len(data) >= LARGE and kind == VALUE and data[0] != MARKER:
-            try:
+            with contextlib.suppress(MemoryError):  # it is here, after all: it goes over the socket
                 data = self.memory.pack(data)
-            except MemoryError:
-                pass  # it is here, after all: it goes over the socket
         if len(data) > LARGEST_RECORD or not self.writer.record(kind, data):
             self.big(kind, data)
 

@@ -74,7 +74,12 @@ class Book:
         """
         self.failed = None
         pickler = BookPickler(self, share, take)
-        pickler.dump(value)
+        try:
+            pickler.dump(value)
+        finally:
+            # A pickler is part of a cycle. What it remembers must not wait for the garbage collector: it may be large,
+            # and memoryviews among it crash Python when they are collected (seen in 3.11).
+            pickler.clear_memo()
         return pickler.file.getvalue(), self._needs_of(tuple(pickler.refs))
 
     def take_new(self) -> list[Draft]:

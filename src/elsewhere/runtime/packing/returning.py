@@ -20,7 +20,10 @@ __all__ = ["dumps"]
 def dumps(value: Any, take: Callable[[Any], object] | None = None) -> bytes:
     """`value` as bytes for `loads_result`; `take` is pickle's ``buffer_callback``."""
     pickler = ReturningPickler(sys.modules["__main__"].__dict__, dispatch_table(), take)
-    pickler.dump(value)
+    try:
+        pickler.dump(value)
+    finally:
+        pickler.clear_memo()  # see `book`
     return pickler.file.getvalue()
 
 

@@ -11,7 +11,6 @@ import signal
 
 import pytest
 
-
 from elsewhere import Pool, WorkerLost
 from elsewhere.errors import PoolClosed
 from elsewhere.runtime.memory import headroom, lease
@@ -373,6 +372,7 @@ def test_past_so_many_live_blocks_results_are_copied_out(monkeypatch):
 def test_past_a_quarter_of_memory_results_are_copied_out(monkeypatch):
     with Pool(1) as pool:
         pool.apply(large.filled, (1, 20_000))
+        assert leased(pool) == 0
         total = 4 * (lease._bytes + 1_000_000)
         monkeypatch.setattr(headroom, "total", lambda: total)
         results = pool.map(large.filled, range(20))
@@ -542,7 +542,7 @@ def test_a_handle_belongs_to_its_pool():
 def test_what_cannot_be_pickled_cannot_be_shared():
     with Pool(1) as pool:
         with pytest.raises(TypeError, match="cannot pickle") as caught:
-            pool.share((x for x in []))
+            pool.share(x for x in [])
         assert "the object to share" in caught.value.__notes__[0]
 
 

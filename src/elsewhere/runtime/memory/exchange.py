@@ -88,8 +88,9 @@ class Exchange:
         if block.fd < 0:
             return False
         name = block.id.to_bytes(8, "little") + block.size.to_bytes(8, "little")
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [block.fd]))
         try:
-            socket.send_fds(self.side, [name], [block.fd], socket.MSG_DONTWAIT)
+            self.side.sendmsg([name], [rights], socket.MSG_DONTWAIT)  # socket.send_fds would drop the flag
         except OSError:  # full; or the other end is gone, and the message goes nowhere either
             return False
         known = self._known[block.id] = _Known(block, self._given_up.append)
@@ -123,12 +124,13 @@ class Exchange:
         """Take the next descriptor from the side socket."""
         flags = socket.MSG_DONTWAIT | getattr(socket, "MSG_CMSG_CLOEXEC", 0)
         try:
-            name, fds, _, _ = socket.recv_fds(self.side, NAME, 1, flags)
+            name, ancillary, _, _ = self.side.recvmsg(NAME, socket.CMSG_LEN(4), flags)  # recv_fds drops flags
         except BlockingIOError:
-            name, fds = b"", []
+            name, ancillary = b"", []
         if len(name) < NAME:
             raise ProtocolError(f"block {wanted} was named before it was sent, or could not be mapped when it came")
         block, size = int.from_bytes(name[:8], "little"), int.from_bytes(name[8:], "little")
+        fds = array("i", b"".join(rights for _, _, rights in ancillary))
         if not fds:
             raise OSError(f"a block of {size:,} bytes came, but this process has no descriptor left for it")
         try:

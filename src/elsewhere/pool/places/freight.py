@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from elsewhere.runtime.channel import Channel
 from elsewhere.runtime.jobs import CallJob
-from elsewhere.runtime.memory.buffers import LARGE, whole, whole_call
+from elsewhere.runtime.memory.buffers import LARGE, SINGLE, whole, whole_call
 from elsewhere.runtime.memory.parcel import READONLY, SHARED, Parcel, pack
 from elsewhere.runtime.memory.sharing import Constant, Shared, constants_in
 from elsewhere.runtime.memory.store import Store
@@ -92,7 +92,9 @@ class Freight:
         item, kind, packed = job.packer.item, KINDS[job.shape], []
         for index, value in enumerate(values, first):
             if not _plain_one(value):
-                value = item(whole_call(value, kind), functools.partial(_named, input_name, index), kind)
+                if kind != "value" or type(value) in SINGLE:
+                    value = whole_call(value, kind)
+                value = item(value, functools.partial(_named, input_name, index), kind)
                 if type(value.body) is Parcel:
                     job.weight = max(job.weight, value.body.weight)
                 if len(value.body) > LARGEST - 1024:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pickle import PickleBuffer
 from typing import Any
 
-__all__ = ["LARGE", "MARKER", "Collector", "reduce_view", "whole", "whole_call"]
+__all__ = ["LARGE", "MARKER", "SINGLE", "Collector", "reduce_view", "whole", "whole_call"]
 
 LARGE = 1 << 16  # bytes from which a buffer or a pickle travels in a block
 MARKER = 0  # the first byte of a parcel; a pickle begins with 0x80

@@ -9,6 +9,8 @@ there then is waited for, since a thread that was joined a moment ago or a proce
 to go; what stays longer than the patience is a leak, and is named: the process by its command line, the thread by its
 name, the file descriptor by what it points to.
 
+Blocks of shared memory have no names; what counts is what is mapped here and is not kept warm by a pool that is open.
+
 A process is ours when it descends from this one, or, if its parents have died since, when it carries the mark that
 `mark_children` puts into the environment. Allowed are only the few things that live on by design, see `allowed`.
 
@@ -29,6 +31,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 SUPPORTED = sys.platform == "linux"
 SHM = "/dev/shm"
@@ -49,17 +52,19 @@ class Snapshot:
     fds: Counter[str]  # what they point to: numbers are used again, inodes of pipes and sockets hardly
     shm: frozenset[str]
     temp: frozenset[str]
+    blocks: frozenset[str]
 
     @classmethod
     def take(cls) -> Snapshot:
         if not SUPPORTED:
-            return cls(frozenset(), frozenset(), Counter(), frozenset(), frozenset())
+            return cls(frozenset(), frozenset(), Counter(), frozenset(), frozenset(), frozenset())
         return cls(
             pids=frozenset(_pids()),
             threads=frozenset(threading.enumerate()),
             fds=Counter(_fds().values()),
             shm=frozenset(_names(SHM)),
             temp=frozenset(_names(tempfile.gettempdir())),
+            blocks=frozenset(_blocks().values()),
         )
 
 
@@ -72,9 +77,10 @@ class Found:
     fds: list[tuple[int, str]]
     shm: list[str]
     temp: list[str]
+    blocks: list[int]
 
     def __bool__(self) -> bool:
-        return bool(self.processes or self.threads or self.fds or self.shm or self.temp)
+        return bool(self.processes or self.threads or self.fds or self.shm or self.temp or self.blocks)
 
     def describe(self) -> list[str]:
         return [
@@ -83,6 +89,7 @@ class Found:
             *(f"file descriptor {fd} -> {target}{_socket_ends(fd, target)}" for fd, target in self.fds),
             *(f"shared memory {SHM}/{name}" for name in self.shm if not _mapped_by_stranger(f"{SHM}/{name}")),
             *(f"temporary file {os.path.join(tempfile.gettempdir(), name)}" for name in self.temp),
+            *(f"block of shared memory, mapped at {address:x}" for address in self.blocks),
         ]
 
     def wait(self, seconds: float) -> None:
@@ -154,6 +161,7 @@ def look(before: Snapshot) -> Found:
         fds=fds,
         shm=sorted(set(_names(SHM)) - before.shm),
         temp=sorted(set(_names(tempfile.gettempdir())) - before.temp - allowed_temp),
+        blocks=[address for address, inode in _blocks().items() if inode not in before.blocks],
     )
 
 
@@ -178,7 +186,34 @@ def allowed() -> tuple[set[int], set[int], set[str]]:
         fds.add(forkserver._forkserver._forkserver_alive_fd)
     if process := sys.modules.get("multiprocessing.process"):
         temp.add(os.path.basename(process.current_process()._config.get("tempdir") or ""))
+    fds.update(block.fd for block in _warm_blocks())
     return pids, fds, temp
+
+
+def _warm_blocks() -> list[Any]:
+    """The shared memory that a pool which is still open keeps for its next calls."""
+    module = sys.modules.get("elsewhere.runtime.memory.store")
+    return [block for store in list(module.stores) for block in store.warm()] if module else []
+
+
+def _blocks() -> dict[int, str]:
+    """Address and inode of each block of shared memory that somebody uses, or nobody knows of."""
+    module = sys.modules.get("elsewhere.runtime.memory.mapping")
+    if module is None or module._system is None:
+        return {}
+    found = {}
+    for line in _read("/proc/self/maps").decode(errors="replace").splitlines():
+        if "memfd:elsewhere-block" in line:
+            found[int(line.partition("-")[0], 16)] = line.split()[4]
+    for block in _warm_blocks():
+        found.pop(block.mapping.address, None)
+    if lease := sys.modules.get("elsewhere.runtime.memory.lease"):
+        for leases in list(lease.senders):
+            leases.settle()
+            for borrowed in list(leases.known.values()):
+                if not borrowed.uses:
+                    found.pop(borrowed.mapping.address, None)
+    return found
 
 
 def close_shared_pool() -> None:

@@ -121,13 +121,46 @@ class KillWhileThreadsRunAt(Fault):
 
 
 class KillMidReplyAt(Fault):
-    """The worker dies when some of a reply of 100 MB is on its way."""
+    """The worker dies when it has written half of a reply of 100 MB into a block of shared memory."""
 
     def __call__(self, value):
         super().__call__(value)
         return bytes(LARGE) if value == self.at and self.once is None else value
 
     def strike(self):
+        from elsewhere.runtime.memory.store import Hold
+
+        view = Hold.view
+
+        def some(hold):
+            view(hold)[: LARGE // 2] = bytes(LARGE // 2)
+            return die()
+
+        Hold.view = some
+
+
+class KillAfterDescriptorAt(KillMidReplyAt):
+    """The worker dies when the block with its reply of 100 MB is sent, and the message that names it is not."""
+
+    def strike(self):
+        from elsewhere.runtime.memory.exchange import Exchange
+
+        send = Exchange._send
+
+        def only(exchange, block):
+            assert send(exchange, block)
+            return die()
+
+        Exchange._send = only
+
+
+class KillMidMessageAt(KillMidReplyAt):
+    """The worker has no blocks, and dies when some of a reply of 100 MB is on its way through the socket."""
+
+    def strike(self):
+        from elsewhere.runtime.memory.store import Store
+
+        Store.take = lambda store, size: None
         whole = socket.socket.sendall
 
         def some(sock, data, *flags):

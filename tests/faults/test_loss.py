@@ -18,7 +18,9 @@ from tests.faults.faults import (
     ExitAt,
     ExitAtUnpickle,
     ExitZeroAt,
+    KillAfterDescriptorAt,
     KillAt,
+    KillMidMessageAt,
     KillMidReplyAt,
     KillWhileThreadsRunAt,
     PauseAtUnpickle,
@@ -69,10 +71,11 @@ def test_only_the_call_whose_argument_ended_its_worker_is_lost(pool, fault, way)
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_worker_that_dies_in_the_middle_of_a_large_reply(pool, way):
-    outcomes = way(pool, KillMidReplyAt(3), range(6))
+@pytest.mark.parametrize("fault", [KillMidReplyAt, KillAfterDescriptorAt, KillMidMessageAt])
+def test_a_worker_that_dies_in_the_middle_of_a_large_reply(pool, way, fault):
+    outcomes = way(pool, fault(3), range(6))
     (error,) = errors_in(outcomes)
-    check_lost(error, KillMidReplyAt, "KillMidReplyAt")
+    check_lost(error, fault, fault.__name__)
     assert sorted(value for value in outcomes if value is not error) == [0, 1, 2, 4, 5]
 
 

@@ -35,6 +35,24 @@ class Calls:
     def _pool(self) -> Pool:
         raise NotImplementedError
 
+    # ---- what calls share ----------------------------------------------------------------------------------------
+
+    def share(self, obj: T) -> T:
+        """A handle of an object that many calls need: it goes to each worker once, and by reference afterwards.
+
+        Pass the handle as an argument, inside one, in a `functools.partial` or in a closure: the function receives the
+        object itself, the same one in each call of a worker. Its large buffers are one block of memory that all workers
+        see, read-only. The object is taken as it is now; workers may forget it when the handle is gone. In threads, on
+        a loop and inline nothing travels, and the handle is the object.
+
+        Raises:
+            PoolClosed: the pool is closed.
+            MemoryError: there is not enough shared memory for it; says the sizes.
+            Exception: whatever pickling it raises, with a note that says the cure.
+        """
+        handle: T = self._pool._share(obj)
+        return handle
+
     # ---- one call ------------------------------------------------------------------------------------------------
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:

@@ -287,6 +287,10 @@ class Pool(Calls):
         if broken is not None:
             raise broken
 
+    def _share(self, obj: Any) -> Any:
+        self._check_open()
+        return self._driver.share(obj)
+
     def _submit(
         self,
         fn: Any,

@@ -9,18 +9,28 @@ import contextlib
 import os
 import pickle
 import socket
+import sys
 import weakref
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from elsewhere.runtime.memory.buffers import MARKER
+from elsewhere.runtime.memory.parcel import Parcel
+from elsewhere.runtime.packing import loads_result
 from elsewhere.runtime.page import INTERRUPT, MAIL, SINCE, STARTED, Page, Record, make_memory
 from elsewhere.sansio.frames import ASIDE, FROM_WORKER, ORDINAL, SKIP_RANGE, Parser, Reply, ToWorker, command
+
+if TYPE_CHECKING:
+    from elsewhere.runtime.memory.exchange import Exchange
+    from elsewhere.runtime.memory.sharing import Constant
+    from elsewhere.runtime.memory.store import Store
 
 __all__ = ["Answer", "Channel"]
 
 RECEIVE = 1 << 15  # bytes at once: a bell takes 32; a larger buffer is mapped and unmapped by malloc each time
 RECEIVE_MORE = 1 << 20  # when that was not enough
+SIDE = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_STREAM  # only Linux has blocks to send
 MANY = 64  # pieces for one sendmsg; the system's limit is 1024
 
 
@@ -34,20 +44,35 @@ class Answer(NamedTuple):
     busy: float  # seconds, for the records
 
 
+class _Sent(weakref.ref[Any]):
+    """A shared object that the worker has; tells when no call refers to it any more."""
+
+    __slots__ = ("token",)
+    token: str
+
+
 class Channel:
     """One worker as its pool sees it.
+
+    Args:
+        key: the scheduler's name for it.
+        store: where blocks of shared memory for its calls come from.
 
     Attributes:
         key: the scheduler's name for it.
         pid: its process id, None until it has started.
-        child_fds: what the worker is given: its socket and its page; closed by `launched`.
+        child_fds: what the worker is given: its socket, its page, and the socket for blocks; closed by `launched`.
         pending: True while bytes wait for the socket to take them.
         start_error: the envelope of what its initializer raised.
         eof: its end of the socket is closed.
     """
 
-    def __init__(self, key: int) -> None:
+    def __init__(self, key: int, store: Store) -> None:
         self.key = key
+        self._store = store
+        self._memory: Exchange | None = None
+        self._constants: dict[str, _Sent] = {}
+        self._unshared: deque[_Sent] = deque()
         self.pid: int | None = None
         self.eof = False
         self.start_error: bytes | None = None
@@ -59,9 +84,10 @@ class Channel:
         self._parser = Parser(FROM_WORKER)
         self.sock, child = socket.socketpair()
         self.sock.setblocking(False)
+        self.side, child_side = socket.socketpair(type=SIDE)
         page_fd = make_memory(Page.SIZE)
         self.page = Page(page_fd)
-        self.child_fds = [child.detach(), page_fd]
+        self.child_fds = [child.detach(), page_fd, child_side.detach()]
         _open.add(self)
 
     def launched(self) -> None:
@@ -75,6 +101,9 @@ class Channel:
         self.launched()
         self.sock.close()
         self.page.close()
+        self.side.close()
+        if self._memory is not None:
+            self._memory.close()
 
     # ---- out -----------------------------------------------------------------------------------------------------
 
@@ -134,6 +163,41 @@ class Channel:
         payload = pickle.dumps((body, needs), 5)
         return [command(ToWorker.FUNCTION, len(payload), function=number), payload]
 
+    @property
+    def memory(self) -> Exchange:
+        """The traffic in blocks of shared memory, made when the first one is needed."""
+        if self._memory is None:
+            from elsewhere.runtime.memory.exchange import Exchange
+
+            self._memory = Exchange(self.side, self._store)
+        return self._memory
+
+    def carry(self, parcel: Parcel) -> tuple[list[bytes], bytes]:
+        """A parcel's message, and the frames that must come before it."""
+        frames: list[bytes] = []
+        for constant in parcel.constants:
+            if constant.token not in self._constants:
+                frames += self._share(constant)
+        return frames, self.memory.lend(parcel) if parcel.holds else bytes(parcel)
+
+    def _share(self, constant: Constant) -> list[bytes]:
+        sent = self._constants[constant.token] = _Sent(constant, self._unshared.append)
+        sent.token = constant.token
+        frames, body = self.carry(constant.body) if isinstance(constant.body, Parcel) else ([], constant.body)
+        payload = pickle.dumps((constant.token, body, constant.needs, list(constant.definitions)), 5)
+        return [*frames, command(ToWorker.SHARE, len(payload)), payload]
+
+    def news(self) -> list[bytes]:
+        """Frames with what the worker is to know of blocks and shared objects; mostly none."""
+        frames: list[bytes] = []
+        while self._unshared:
+            token = self._unshared.popleft().token
+            if self._constants.pop(token, None) is not None:
+                frames += [command(ToWorker.UNSHARE, len(token)), token.encode()]
+        if self._memory is not None and (words := self._memory.news()):
+            frames += [command(ToWorker.BLOCKS, len(words)), words]
+        return frames
+
     def skip(self, first: int, last: int) -> bool:
         """Ask the worker not to begin some calls."""
         waits = self.send([command(ToWorker.SKIP, SKIP_RANGE.size), SKIP_RANGE.pack(first, last)])
@@ -178,9 +242,17 @@ class Channel:
         if kind in ASIDE:
             return Answer(kind, [], record, bytes(payload), 0.0)
         records = self.page.read(tail, segment)
+        if kind == Reply.BELL and payload:
+            self.memory.hear(payload)
         if kind == Reply.BIG:
             records.append(Record(record, 1, bytes(payload)))
         return Answer(kind, records, 0, bytes(payload) if kind == Reply.FAILED else b"", busy / 1e9)
+
+    def loads(self, data: bytes) -> Any:
+        """The value in a record; raises what loading it raises."""
+        if data[0] == MARKER:
+            return self.memory.open(data, copies=True).load()
+        return loads_result(data)
 
     def look(self) -> list[Record]:
         """The answers that are on the page although no bell has rung for them."""
@@ -199,6 +271,7 @@ def _let_go() -> None:
     for channel in list(_open):
         with contextlib.suppress(OSError):
             channel.sock.close()
+            channel.side.close()
 
 
 if hasattr(os, "register_at_fork"):

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from elsewhere.runtime.launch import share
 
-__all__ = ["available", "quota"]
+__all__ = ["available", "folders", "quota"]
 
 
 def available() -> int:
@@ -32,14 +32,19 @@ def available() -> int:
 def quota(root: Path) -> float | None:
     """The CPU quota in cores of this process's cgroup, or None: the smallest on the way up to the root, v1 and v2."""
     limits = []
-    for path in _cgroups(_text(root / "proc/self/cgroup"), _text(root / "proc/self/mountinfo")):
-        folder = root / path.lstrip("/")
+    for folder in folders(root, "cpu"):
         limit = _v2(_text(folder / "cpu.max"))
         if limit is None:
             limit = _v1(_text(folder / "cpu.cfs_quota_us"), _text(folder / "cpu.cfs_period_us"))
         if limit is not None:
             limits.append(limit)
     return min(limits, default=None)
+
+
+def folders(root: Path, controller: str) -> list[Path]:
+    """Where limits of this process may be written, as files of its cgroups: v1's `controller`, and v2."""
+    found = _cgroups(_text(root / "proc/self/cgroup"), _text(root / "proc/self/mountinfo"), controller)
+    return [root / path.lstrip("/") for path in found]
 
 
 def _asked() -> int | None:
@@ -57,22 +62,22 @@ def _affinity() -> int:
     return os.cpu_count() or 1
 
 
-def _cgroups(cgroup: str, mountinfo: str) -> Iterator[str]:
+def _cgroups(cgroup: str, mountinfo: str, controller: str) -> Iterator[str]:
     """Every folder that may limit this process: from its own cgroup up to where the hierarchy is mounted.
 
     ``cgroup`` has lines such as ``0::/user.slice`` (v2) and ``4:cpu,cpuacct:/docker/1f`` (v1). A container sees its own
     cgroup mounted as the root of the hierarchy, though the path names it from the host's root: hence the mount's root.
     """
-    mounts = list(_mounts(mountinfo))
+    mounts = list(_mounts(mountinfo, controller))
     for line in cgroup.splitlines():
         _, controllers, path = (*line.split(":", 2), "", "")[:3]
         for version, mount_root, mount_point in mounts:
-            wanted = version == "v2" if not controllers else version == "v1" and "cpu" in controllers.split(",")
+            wanted = version == "v2" if not controllers else version == "v1" and controller in controllers.split(",")
             if wanted:
                 yield from _up(path, mount_root, mount_point)
 
 
-def _mounts(mountinfo: str) -> Iterator[tuple[str, str, str]]:
+def _mounts(mountinfo: str, controller: str) -> Iterator[tuple[str, str, str]]:
     for line in mountinfo.splitlines():
         left, _, right = line.partition(" - ")
         fields, kind = left.split(), right.split()
@@ -80,7 +85,7 @@ def _mounts(mountinfo: str) -> Iterator[tuple[str, str, str]]:
             continue
         if kind[0] == "cgroup2":
             yield "v2", fields[3], fields[4]
-        elif kind[0] == "cgroup" and "cpu" in kind[-1].split(","):
+        elif kind[0] == "cgroup" and controller in kind[-1].split(","):
             yield "v1", fields[3], fields[4]
 
 

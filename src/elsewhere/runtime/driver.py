@@ -74,6 +74,10 @@ class Driver(Pump):
         """Make items ready to travel, in the caller's thread; raises what pickling one raises."""
         return values
 
+    def share(self, obj: Any) -> Any:
+        """What stands for an object that all calls may use; where nothing travels, the object itself."""
+        return obj
+
     def add(self, job: CallJob, lo: int, hi: int, *, waits: bool = False) -> None:
         """Calls of a job are ready to go; their items are in `job.items`.
 

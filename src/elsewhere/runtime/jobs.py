@@ -31,10 +31,11 @@ class CallJob(Job):
         packed: the function's pickle, where the place needs one.
         items: index -> item, as the place wants it.
         mixed: whether any item is pickled on its own; otherwise runs of them are pickled as one list.
+        weight: bytes of the largest item's large buffers so far.
         context: the submitter's context variables, in which what calls print is written out.
     """
 
-    __slots__ = ("__weakref__", "context", "fn", "items", "mixed", "name", "packed", "packer", "shape")
+    __slots__ = ("__weakref__", "context", "fn", "items", "mixed", "name", "packed", "packer", "shape", "weight")
 
     def __init__(self, fn: Callable[..., Any], options: Options, shape: Shape, chunk: int | None = None) -> None:
         super().__init__(options.timeout, options.retry, chunk)
@@ -45,6 +46,7 @@ class CallJob(Job):
         self.packer: Packer | None = None
         self.items: dict[int, Any] | list[Any] = {}
         self.mixed = False
+        self.weight = 0
         self.context = contextvars.copy_context()
 
     def take(self, lo: int, hi: int) -> list[Any]:

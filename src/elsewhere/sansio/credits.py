@@ -47,9 +47,9 @@ def measure(job: Job, count: int, seconds: float) -> None:
     """
     job.answered += count
     if seconds > 0:
-        past = min(job.weight / 2, PAST)
-        job.weight = past + count
-        job.seconds = (past * (job.seconds or 0.0) + count * seconds) / job.weight
+        past = min(job.sample / 2, PAST)
+        job.sample = past + count
+        job.seconds = (past * (job.seconds or 0.0) + count * seconds) / job.sample
 
 
 def ahead(job: Job) -> int:

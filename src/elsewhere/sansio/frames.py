@@ -13,13 +13,16 @@ To a worker, a header of 16 bytes (kind, shape, payload length, function number,
     EXIT      no more calls will come
     FORGET    drop all functions and definitions: they will be sent again
     WITHDRAW  drop the calls from this ordinal on
+    BLOCKS    news of blocks of shared memory, see `elsewhere.runtime.memory.exchange`
+    SHARE     pickle of a shared object: its token, body, needs and definitions
+    UNSHARE   token of a shared object that no call refers to any more
 
 From a worker, a header of 32 bytes (kind, record kind, payload length, tail, open segment, busy nanoseconds); every
 frame carries the state of its page at that moment, so the order of answers on the page and on the socket is kept::
 
     READY     the initializer has run
     FAILED    the initializer raised; pickle of the error's envelope
-    BELL      look at the page
+    BELL      look at the page; news of blocks, if there are any
     BIG       one record that is too large for the page
     OUTPUT    text for the caller's stdout (record kind 1) or stderr (2)
     RELEASED  withdrawn calls are dropped
@@ -61,7 +64,10 @@ class ToWorker(enum.IntEnum):
     SKIP = 5
     EXIT = 6
     FORGET = 7
-    WITHDRAW = 10
+    BLOCKS = 8
+    SHARE = 9
+    UNSHARE = 10
+    WITHDRAW = 11
 
 
 class Reply(enum.IntEnum):

@@ -22,14 +22,14 @@ class Job:
         chunk: calls to hand over together, whatever they cost; None to let the scheduler measure.
     """
 
-    __slots__ = ("answered", "chunk", "failures", "retry", "seconds", "settled", "timeout", "weight")
+    __slots__ = ("answered", "chunk", "failures", "retry", "sample", "seconds", "settled", "timeout")
 
     def __init__(self, timeout: float | None = None, retry: Retry | None = None, chunk: int | None = None) -> None:
         self.timeout = timeout
         self.retry = retry
         self.chunk = chunk
         self.seconds: float | None = None  # what one call takes, a running mean; None before the first answer
-        self.weight = 0.0  # calls that mean stands for
+        self.sample = 0.0  # calls that mean stands for
         self.answered = 0
         self.failures: dict[int, int] = {}  # index -> failed runs so far, for calls that are not over
         self.settled: set[int] = set()  # indexes whose outcome is told although a worker still holds them

@@ -36,6 +36,7 @@ __all__ = ["CallResult", "StreamJob"]
 
 QUICK = (list, tuple, range)  # sources that cannot block
 NOTHING = object()
+AHEAD_BYTES = 1 << 28  # of large inputs that are read and not consumed, beyond what keeps the workers busy
 
 
 class CallResult(NamedTuple):
@@ -136,13 +137,18 @@ class StreamJob(CallJob):
 
     def window(self) -> int:
         """How many inputs may be read and not consumed: what keeps the workers busy twice over."""
-        return 2 * self.size * max(ahead(self), self.chunk or 0)
+        window = 2 * self.size * max(ahead(self), self.chunk or 0)
+        if self.weight:  # large items: what lies ready takes memory, and a worker needs one ahead to be kept busy
+            window = min(window, max(self.size + 1, AHEAD_BYTES // self.weight))
+        return window
 
     def feed(self) -> None:
         """Read as much as the window allows, in the consumer's thread."""
         if not self._reading.acquire(blocking=False):
             return  # another consumer is at it
         try:
+            if not self.fed:  # a few, to see how large they are
+                self._read(max(self.size, self.chunk or 1))
             room = self.window() - (self.fed - self._consumed)
             if room > 0 and not self.exhausted:
                 self._read(max(room, self.chunk or 1))

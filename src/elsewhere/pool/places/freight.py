@@ -16,6 +16,10 @@ from typing import Any, Literal
 
 from elsewhere.runtime.channel import Channel
 from elsewhere.runtime.jobs import CallJob
+from elsewhere.runtime.memory.buffers import LARGE, SINGLE, whole, whole_call
+from elsewhere.runtime.memory.parcel import READONLY, SHARED, Parcel, pack
+from elsewhere.runtime.memory.sharing import Constant, Shared, constants_in
+from elsewhere.runtime.memory.store import Store
 from elsewhere.runtime.packing import Packed, Packer
 from elsewhere.sansio.frames import BATCHED, LARGEST, TIMED, Shape, ToWorker, command, join_run
 
@@ -29,14 +33,40 @@ LARGEST_FRAME = 1 << 26  # bytes of calls in one frame; a larger call has one of
 KNOWN = 256  # functions and definitions a worker keeps before it is told to forget them all
 
 
+class _Sealer:
+    """Puts what is large into a pool's blocks, and finds the shared objects that are meant."""
+
+    def __init__(self, owner: Freight, flags: int) -> None:
+        self._owner = owner
+        self._flags = flags
+
+    def seal(self, body: bytes, buffers: list[pickle.PickleBuffer], definitions: list[bytes], *, blocks: bool) -> bytes:
+        """See `elsewhere.runtime.packing.packer.Sealer`."""
+        constants = constants_in(self._owner.identity, [body, *definitions])
+        if blocks and (buffers or len(body) >= LARGE):
+            parcel = pack(self._owner.store, body, buffers, self._flags)
+        elif constants:
+            parcel = Parcel(body)
+        else:
+            return body
+        parcel.constants = constants
+        return parcel
+
+
 class Freight:
     """One pool's packing.
 
     Args:
         inherited: the globals of ``__main__`` that the workers have because they are forks of the caller.
+
+    Attributes:
+        store: the blocks for arguments.
+        identity: tells this pool's shared objects from those of others.
     """
 
     def __init__(self, inherited: Mapping[str, Any] | None) -> None:
+        self.store = Store()
+        self.identity = object()
         self._inherited = inherited
         self._numbers: dict[Packed, int] = {}
         self._next_number = 0
@@ -45,7 +75,7 @@ class Freight:
 
     def prepare(self, job: CallJob) -> None:
         """Pickle the job's function."""
-        job.packer = Packer(self._inherited)
+        job.packer = Packer(self._inherited, _Sealer(self, READONLY if job.retry is not None else 0))
         job.packed = job.packer.function(job.fn)
 
     def is_plain(self, item: Any) -> bool:
@@ -57,6 +87,7 @@ class Freight:
 
         Raises:
             ValueError: an item takes 4 GiB or more.
+            MemoryError: there is not enough shared memory for an item; says the sizes.
             Exception: what pickling an item raised, with a note that names it.
         """
         if _plain(values):
@@ -65,13 +96,29 @@ class Freight:
         item, kind, packed = job.packer.item, KINDS[job.shape], []
         for index, value in enumerate(values, first):
             if not _plain_one(value):
+                if kind != "value" or type(value) in SINGLE:
+                    value = whole_call(value, kind)
                 value = item(value, functools.partial(_named, input_name, index), kind)
+                if type(value.body) is Parcel:
+                    job.weight = max(job.weight, value.body.weight)
                 if len(value.body) > LARGEST - 1024:
                     size = f"{input_name} {index} takes {len(value.body):,} bytes"
                     raise ValueError(f"{size}; a call's arguments may take {LARGEST:,} at most: pass a file's path")
             packed.append(value)
         job.mixed = True
         return packed
+
+    def share(self, obj: Any) -> Shared:
+        """A handle of an object that goes to each worker once.
+
+        Raises:
+            MemoryError: there is not enough shared memory; says the sizes.
+            Exception: what pickling it raised, with a note.
+        """
+        packer = Packer(self._inherited, _Sealer(self, READONLY | SHARED))
+        body, needs = packer.item(whole(obj), lambda: "the object to share")
+        definitions = [tuple(packer.definitions[digest]) for digest in needs]
+        return Shared(Constant(self.identity, body, needs, definitions), type(obj).__name__)
 
     # ---- in the driver's thread ----------------------------------------------------------------------------------
 
@@ -85,8 +132,12 @@ class Freight:
             channel.definitions.clear()
             pieces.append(command(ToWorker.FORGET))
         number = self._number(job.packed)
-        pieces += channel.learn(job.packed.needs, job.packer.definitions)
-        pieces += channel.teach(number, *job.packed)
+        body, needs = job.packed
+        if type(body) is Parcel:  # it refers to shared objects
+            before, body = channel.carry(body)
+            pieces += before
+        pieces += channel.learn(needs, job.packer.definitions)
+        pieces += channel.teach(number, body, needs)
         items = job.take(lo, hi)
         timed = 0 if job.timeout is None else TIMED
         if job.mixed:
@@ -115,6 +166,9 @@ class Freight:
             if type(item) is Packed:
                 body, more = item
                 needs.update(dict.fromkeys(more))
+                if type(body) is Parcel:
+                    before, body = channel.carry(body)
+                    pieces += before
             else:
                 body = pickle.dumps(item, 5)
             if bodies and len(body) > room:
@@ -132,7 +186,8 @@ class Freight:
             if len(self._numbers) > 4 * KNOWN:
                 self._numbers.clear()
             self._next_number += 1
-            number = self._numbers[packed] = self._next_number
+            # A plain key: one that is a parcel would keep the shared objects it refers to.
+            number = self._numbers[Packed(bytes(packed.body), packed.needs)] = self._next_number
         return number
 
 

@@ -28,7 +28,7 @@ from elsewhere.runtime.driver import Driver
 from elsewhere.runtime.envelope import open_envelope, words
 from elsewhere.runtime.jobs import CallJob, ours
 from elsewhere.runtime.launch import Exited, Launcher, ServerLost, Started
-from elsewhere.runtime.packing import Packed, Packer, by_reference, loads_result
+from elsewhere.runtime.packing import Packed, Packer, by_reference
 from elsewhere.runtime.page import CLOSE, ERROR, PREFIX, SEGMENT, SKIPPED, STARTED, Record
 from elsewhere.runtime.worker.handles import sending
 from elsewhere.runtime.worker.surroundings import take_surroundings
@@ -74,6 +74,7 @@ class Processes(Driver):
         self._surroundings["cores"] = max(1, available() // scheduler.size)
         self._surroundings["levels"] = relay.take_levels()
         self._surroundings["max_memory"] = max_memory
+        self._surroundings["workers"] = scheduler.size
         self._surroundings.update(self._pack_initializer(initializer, initargs))
         self._launcher = self._launch()
         self._channels: dict[int, Channel] = {}
@@ -118,6 +119,10 @@ class Processes(Driver):
         """Pickle what is not plain."""
         return self._freight.pack(job, values, first, input_name)
 
+    def share(self, obj: Any) -> Any:
+        """A handle of an object that goes to each worker once."""
+        return self._freight.share(obj)
+
     # ---- looking in from other threads ---------------------------------------------------------------------------
 
     def running(self) -> list[tuple[CallJob, int, int, float]]:
@@ -161,7 +166,7 @@ class Processes(Driver):
         elif (channel := self._channels.get(action.worker)) is None:
             return  # decided when its last answers were read; it was lost since, and what it held is dealt again
         elif type(action) is Send:
-            pieces = self._freight.frames(channel, ours(action.job), action.lo, action.hi)
+            pieces = channel.news() + self._freight.frames(channel, ours(action.job), action.lo, action.hi)
             self._watch(channel, channel.send(pieces))
             if channel.look_at is None and self.scheduler.peers[action.worker].outstanding > 1:
                 self._look_later(channel)
@@ -194,7 +199,7 @@ class Processes(Driver):
 
     def _start_worker(self, key: int) -> None:
         try:
-            channel = self._channels[key] = Channel(key)
+            channel = self._channels[key] = Channel(key, self._freight.store)
         except OSError as failure:  # no more descriptors
             error = WorkerStartError(f"there is no room for its channel: {failure}")
             self.scheduler.lost(key, 0, error, time.monotonic())
@@ -258,6 +263,8 @@ class Processes(Driver):
             self._watch(channel, channel.flush())
         for answer in channel.receive():
             self._handle(channel, answer)
+        if not channel.eof and (news := channel.news()):
+            self._watch(channel, channel.send(news))
         if channel.eof:  # a hint only: the fork server says when and how it died
             self._selector.unregister(channel.sock)
 
@@ -320,7 +327,7 @@ class Processes(Driver):
                     error = CallCancelled("nobody waits for this call")
             else:
                 try:
-                    values.append(loads_result(data))
+                    values.append(channel.loads(data))
                 except BaseException as failure:  # noqa: BLE001 - whatever unpickling raises is the call's failure
                     name, index, _ = self._call_behind(channel, len(values))
                     error = _unloadable(failure, name, index, channel.pid)
@@ -409,6 +416,7 @@ class Processes(Driver):
         for channel in self._channels.values():
             channel.close()
         self._channels.clear()
+        self._freight.store.close()
         self._launcher.close()
         self._selector.close()
         self._waker.close()

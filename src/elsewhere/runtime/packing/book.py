@@ -11,7 +11,7 @@ Names are globals of `__main__`, or ``class:<id>`` for a class that no global is
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from types import FunctionType, MethodType
 from typing import Any, NamedTuple
@@ -65,11 +65,21 @@ class Book:
         self._new: list[Draft] = []
         self.failed: str | None = None  # the name that could not be pickled, for the note
 
-    def pack(self, value: Any, share: bool) -> tuple[bytes, tuple[bytes, ...]]:
-        """The payload and what it needs; with `share`, objects that are globals are written by name."""
+    def pack(
+        self, value: Any, share: bool, take: Callable[[Any], object] | None = None
+    ) -> tuple[bytes, tuple[bytes, ...]]:
+        """The payload and what it needs; with `share`, objects that are globals are written by name.
+
+        `take` is pickle's ``buffer_callback``.
+        """
         self.failed = None
-        pickler = BookPickler(self, share)
-        pickler.dump(value)
+        pickler = BookPickler(self, share, take)
+        try:
+            pickler.dump(value)
+        finally:
+            # A pickler is part of a cycle. What it remembers must not wait for the garbage collector: it may be large,
+            # and memoryviews among it crash Python when they are collected (seen in 3.11).
+            pickler.clear_memo()
         return pickler.file.getvalue(), self._needs_of(tuple(pickler.refs))
 
     def take_new(self) -> list[Draft]:
@@ -148,8 +158,8 @@ class Book:
 class BookPickler(ByValuePickler):
     """One payload or definition of a `Book`."""
 
-    def __init__(self, book: Book, share: bool) -> None:
-        super().__init__(book.main, book.table)
+    def __init__(self, book: Book, share: bool, take: Callable[[Any], object] | None = None) -> None:
+        super().__init__(book.main, book.table, take)
         self.book = book
         self.share = share
         self.refs: dict[str, None] = {}

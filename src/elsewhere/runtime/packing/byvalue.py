@@ -20,6 +20,8 @@ from typing import Any
 
 from cloudpickle import cloudpickle
 
+from elsewhere.runtime.memory.buffers import reduce_view
+
 from . import restore
 from .restore import MAIN_NAMES
 
@@ -45,10 +47,15 @@ class Stand:
 class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # Any, as cloudpickle has no types
     """One payload."""
 
-    def __init__(self, main: dict[str, Any], table: dict[type, Callable[[Any], Reduced]]) -> None:
+    def __init__(
+        self,
+        main: dict[str, Any],
+        table: dict[type, Callable[[Any], Reduced]],
+        take: Callable[[Any], object] | None = None,
+    ) -> None:
         self.file = io.BytesIO()
         self.dispatch_table = table  # before the base's __init__, which reads it
-        super().__init__(self.file, 5)
+        super().__init__(self.file, 5, take)
         self.main = main
         self.root: Any = self  # the object being defined; the pickler itself is never pickled
         self.root_key: str | None = None
@@ -259,6 +266,7 @@ def _stream(obj: Any) -> Reduced:
 _DATACLASS_MISSING: Any = dataclasses.MISSING
 _REDUCERS: dict[type, Callable[[Any], Reduced]] = {
     io.TextIOWrapper: _stream,
+    memoryview: reduce_view,
     type(_DATACLASS_MISSING): lambda _: (getattr, (dataclasses, "MISSING")),
     functools.cached_property: lambda obj: (functools.cached_property, (obj.func,), {"attrname": obj.attrname}),
     weakref.WeakKeyDictionary: lambda obj: (weakref.WeakKeyDictionary, (dict(obj),)),

@@ -9,11 +9,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from pickle import dumps
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+from elsewhere.runtime.memory.buffers import LARGE, Collector
+from elsewhere.runtime.memory.sharing import handles
 
 from . import reloads
 
 if TYPE_CHECKING:
+    from pickle import PickleBuffer
+
     from .book import Book
 
 __all__ = ["Definition", "LargeFunctionWarning", "Packed", "Packer", "by_reference"]
@@ -36,6 +41,16 @@ class Packed(NamedTuple):
 
     body: bytes
     needs: tuple[bytes, ...]
+
+
+class Sealer(Protocol):
+    """Where large buffers and shared objects are taken care of."""
+
+    def seal(self, body: bytes, buffers: list[PickleBuffer], definitions: list[bytes], *, blocks: bool) -> bytes:
+        """The bytes that travel instead of a pickle with these buffers beside it and those definitions before it.
+
+        Without `blocks` it stays a pickle: a function's, which a worker keeps.
+        """
 
 
 class Definition(NamedTuple):
@@ -67,14 +82,18 @@ class Packer:
 
     Args:
         inherited: the globals that the workers have because they are forks of the caller; those travel by name.
+        sealer: takes over what is large or shared; None to have everything in the pickles.
 
     Attributes:
         definitions: everything that the payloads made so far may need, by digest.
     """
 
-    __slots__ = ("_book", "_inherited", "definitions")
+    __slots__ = ("_book", "_buffers", "_inherited", "_sealer", "_take", "definitions")
 
-    def __init__(self, inherited: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, inherited: Mapping[str, Any] | None = None, sealer: Sealer | None = None) -> None:
+        self._sealer = sealer
+        self._buffers = Collector()
+        self._take = None if sealer is None else self._buffers.take
         self.definitions: dict[bytes, Definition] = {}
         self._book: Book | None = None
         self._inherited = inherited or {}
@@ -92,6 +111,8 @@ class Packer:
             explain.warn_if_large(fn, body, [self.definitions[digest] for digest in needs])
         else:
             needs = ()
+            if handles:
+                body = self._seal(body, (), blocks=False)
         return Packed(body, self._reloads(fn) + needs)
 
     def item(self, value: Any, where: Callable[[], str], kind: Kind = "value") -> Packed:
@@ -107,12 +128,15 @@ class Packer:
             Exception: what pickling raised, with a note that names the culprit and the cure.
         """
         try:
-            body = dumps(value, 5)
+            body = dumps(value, 5, buffer_callback=self._take)
         except Exception:  # noqa: BLE001 - pickling runs the user's code, which may raise anything
             pass
         else:
             if body.find(MAIN) < 0 and body.find(CONNECTION) < 0:  # half the time of `in`
+                if self._buffers or handles or len(body) >= LARGE:
+                    body = self._seal(body, (), blocks=True)
                 return _packed(Packed, (body, ()))
+        self._buffers.clear()
         return self._by_value(value, where, kind, share=False)
 
     def _by_value(self, value: Any, where: Callable[[], str], kind: Kind, share: bool) -> Packed:
@@ -121,15 +145,25 @@ class Packer:
 
             self._book = Book(self._inherited)
         try:
-            body, needs = self._book.pack(value, share)
+            body, needs = self._book.pack(value, share, None if share else self._take)
         except Exception as error:
+            self._buffers.clear()
             from . import explain
 
             explain.annotate(error, value, where, kind, self._book)
             raise
         for draft in self._book.take_new():
             self.definitions[draft.digest] = Definition(draft.digest, draft.name, draft.body)
+        if handles or (not share and (self._buffers or len(body) >= LARGE)):
+            body = self._seal(body, needs, blocks=not share)
         return Packed(body, needs)
+
+    def _seal(self, body: bytes, needs: tuple[bytes, ...], *, blocks: bool) -> bytes:
+        """Hand what is large or shared to the sealer."""
+        buffers = self._buffers.emptied()
+        if self._sealer is None:
+            return body
+        return self._sealer.seal(body, buffers, [self.definitions[digest].body for digest in needs], blocks=blocks)
 
     def _reloads(self, fn: Any) -> tuple[bytes, ...]:
         found = reloads.need_of(fn)

@@ -10,27 +10,38 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
+from elsewhere.runtime.memory.buffers import Collector, whole
+
 from .packer import CONNECTION
 
 __all__ = ["dumps_result", "loads_result"]
 
 
-def dumps_result(value: Any) -> bytes:
+def dumps_result(value: Any, buffers: Collector | None = None) -> bytes:
     """A function's result or exception as bytes for `loads_result`.
+
+    Args:
+        value: what is sent.
+        buffers: takes the large buffers that are not to be in the bytes; None to have them there.
 
     Raises:
         Exception: what the by-value pickler raised, when nothing can pickle it.
     """
+    take = None if buffers is None else buffers.take
     try:
-        body = pickle.dumps(value, 5)
+        if buffers is not None:
+            value = whole(value)
+        body = pickle.dumps(value, 5, buffer_callback=take)
     except Exception:  # noqa: BLE001 - pickling runs the user's code, which may raise anything
         pass
     else:
         if CONNECTION not in body:
             return body
+    if buffers is not None:
+        buffers.clear()
     from .returning import dumps
 
-    return dumps(value)
+    return dumps(value, take)
 
 
 def loads_result(body: bytes) -> Any:

@@ -7,6 +7,7 @@ worker's own code made, on its first arrival.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from . import restore
@@ -16,10 +17,13 @@ from .namespace import current
 __all__ = ["dumps"]
 
 
-def dumps(value: Any) -> bytes:
-    """`value` as bytes for `loads_result`."""
-    pickler = ReturningPickler(sys.modules["__main__"].__dict__, dispatch_table())
-    pickler.dump(value)
+def dumps(value: Any, take: Callable[[Any], object] | None = None) -> bytes:
+    """`value` as bytes for `loads_result`; `take` is pickle's ``buffer_callback``."""
+    pickler = ReturningPickler(sys.modules["__main__"].__dict__, dispatch_table(), take)
+    try:
+        pickler.dump(value)
+    finally:
+        pickler.clear_memo()  # see `book`
     return pickler.file.getvalue()
 
 

@@ -5,16 +5,21 @@ Rule: nothing here runs user code, and no exception of an interrupt may be raise
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from elsewhere.runtime.memory.buffers import LARGE, MARKER
 from elsewhere.runtime.page import ERROR, LARGEST_RECORD, MAIL, SEGMENT, SKIPPED, STARTED, VALUE, Page, Writer
 from elsewhere.sansio.frames import ASIDE, FROM_WORKER, TO_WORKER, Command, Parser, Reply
+
+if TYPE_CHECKING:
+    from elsewhere.runtime.memory.exchange import Exchange
 
 __all__ = ["ATOMS", "Channel"]
 
@@ -31,9 +36,14 @@ class Channel:
     Args:
         sock: a connected stream socket; its other end is held by the pool alone.
         page: the page mapped from the pool's memory.
+        side: descriptor of the socket for blocks of shared memory.
+
+    Attributes:
+        workers: how many the pool has.
+        look: fetches what the pool has sent, without waiting.
     """
 
-    def __init__(self, sock: socket.socket, page: Page) -> None:
+    def __init__(self, sock: socket.socket, page: Page, side: int = -1) -> None:
         self.sock = sock
         self.page = page
         self.writer = Writer(page)
@@ -47,6 +57,22 @@ class Channel:
         self._frames: deque[bytes] = deque()
         self._sending = threading.RLock()
         self.mail = self.words[MAIL]  # as last noted; when it changes, the socket is read before the next call
+        self._side = side
+        self._memory: Exchange | None = None
+        self.workers = 1
+        self.look: Callable[[], object] | None = None
+
+    @property
+    def memory(self) -> Exchange:
+        """The traffic in blocks, made when the first one is needed."""
+        if self._memory is None:
+            from elsewhere.runtime.memory.exchange import Exchange
+            from elsewhere.runtime.memory.store import Store
+
+            store = Store(one_receiver=True, sharers=self.workers)
+            store.look_for_returns = self.look
+            self._memory = Exchange(socket.socket(fileno=self._side), store)
+        return self._memory
 
     # ---- in ------------------------------------------------------------------------------------------------------
 
@@ -82,6 +108,9 @@ class Channel:
 
     def record(self, kind: int, data: bytes) -> None:
         """Answer a call with a record of its own."""
+        if len(data) >= LARGE and kind == VALUE and data[0] != MARKER:
+            with contextlib.suppress(MemoryError):  # it is here, after all: it goes over the socket
+                data = self.memory.pack(data)
         if len(data) > LARGEST_RECORD or not self.writer.record(kind, data):
             self.big(kind, data)
 
@@ -102,7 +131,7 @@ class Channel:
         """Say that there are answers on the page."""
         if self.weigh is not None and self.weigh(now):
             self.send(Reply.WORN)
-        self.send(Reply.BELL, 0, b"", now - self.mark)
+        self.send(Reply.BELL, 0, b"" if self._memory is None else self._memory.news(), now - self.mark)
         self.mark = now
         self.due = now + BELL_NS
         self.rung = self.words[STARTED]
@@ -115,7 +144,8 @@ class Channel:
         """Send a frame, whole and in order, from any thread; a pool that is gone is noticed by the next receive."""
         tail, segment = self.writer.state() if kind not in ASIDE else (0, 0)
         header = FROM_WORKER.pack(kind, record, len(data), tail, segment, busy)
-        self._frames.extend((header, data) if data else (header,))  # at once: other threads do the same
+        # At once: other threads do the same.
+        self._frames.extend((header, data) if len(data) >= LARGE else (header + data,))
         # Who has returned from here has been sent, so that a call's prints and records come before its answer, whatever
         # its other threads are sending. Only a signal handler that interrupts its own thread's sending leaves its frame
         # in the queue, to that thread, and returns: no deadlock, no frame inside another.

@@ -19,6 +19,7 @@ from typing import Any
 
 from elsewhere.call import describe_call, function_name
 from elsewhere.errors import CallCancelled, CallTimeout
+from elsewhere.runtime.memory.buffers import LARGE, MARKER, Collector
 from elsewhere.runtime.packing import Namespace, dumps_result
 from elsewhere.runtime.page import INTERRUPT, MAIL, SINCE, STARTED
 from elsewhere.runtime.worker.channel import ATOMS, LARGEST_ATOM, Channel
@@ -85,6 +86,8 @@ class Loop:
         self._ended = False
         self._closed = False
         self._thread = get_ident()
+        self._buffers = Collector()
+        channel.look = lambda: self._fetch(wait=False)
 
     # ---- start and end -------------------------------------------------------------------------------------------
 
@@ -164,6 +167,8 @@ class Loop:
                 self._received += command.calls
             elif command.kind == ToWorker.WITHDRAW:
                 self._withdraw(*ORDINAL.unpack(command.payload))
+            elif command.kind == ToWorker.BLOCKS:
+                self.channel.memory.hear(command.payload)
             else:
                 self._commands.append(command)
         return True
@@ -186,6 +191,18 @@ class Loop:
             self._learned.clear()
         elif command.kind == ToWorker.EXIT:
             self._ended = True
+        else:
+            self._share(command)
+
+    def _share(self, command: Command) -> None:
+        """An object that calls will refer to, or one to which none will any more."""
+        from elsewhere.runtime.memory import sharing
+
+        if command.kind == ToWorker.UNSHARE:
+            sharing.forget(str(command.payload, "ascii"))
+            return
+        token, body, needs, definitions = pickle.loads(command.payload)
+        sharing.keep(token, self.channel.memory.open(body) if body[0] == MARKER else body, needs, definitions)
 
     def _function(self, number: int) -> Any:
         """The function with this number, with the globals that were shipped with it in force."""
@@ -206,8 +223,8 @@ class Loop:
         if command.shape & BATCHED:
             items, load = pickle.loads(command.payload), None
         else:
-            needs, items = split_run(command.payload, command.calls)
-            load = self._loader(needs)
+            needs, bodies = split_run(command.payload, command.calls)
+            items, load = list(map(self._arrive, bodies)), self._loader(needs)
         try:
             function = self._function(command.function)
         except BaseException as error:
@@ -220,16 +237,22 @@ class Loop:
             at = self._run_batch(function, items, run, at, shape is Shape.STAR)
         while at < run.left():
             if self._one(function, items[at], shape, load, run.first + at):
+                if load is not None:
+                    items[at] = None  # it is let go of with its call, and so are its blocks
                 at += 1
         self._current = None
 
-    def _loader(self, needs: tuple[bytes, ...]) -> Callable[[memoryview], Any]:
+    def _arrive(self, body: memoryview) -> Any:
+        """A call's arguments as they have come: a pickle, or one whose blocks are leased from now on."""
+        return self.channel.memory.open(body, copies=True) if body[0] == MARKER else body
+
+    def _loader(self, needs: tuple[bytes, ...]) -> Callable[[Any], Any]:
         namespace = self.namespace
 
-        def load(body: memoryview) -> Any:
+        def load(body: Any) -> Any:
             if needs:
                 namespace.apply(needs)
-            return namespace.loads(bytes(body))
+            return namespace.loads(bytes(body)) if type(body) is memoryview else body.load()
 
         return load
 
@@ -325,9 +348,7 @@ class Loop:
             self.channel.words[STARTED] = first - 1
         self.channel.send(Reply.RELEASED)
 
-    def _one(
-        self, function: Any, item: Any, shape: Shape, load: Callable[[memoryview], Any] | None, ordinal: int
-    ) -> bool:
+    def _one(self, function: Any, item: Any, shape: Shape, load: Callable[[Any], Any] | None, ordinal: int) -> bool:
         """One call, with everything that may happen to it; False if mail came first."""
         channel = self.channel
         channel.words[SINCE] = now = time.monotonic_ns()
@@ -383,10 +404,16 @@ class Loop:
             self.channel.value(value, None)
             return
         try:
-            body = dumps_result(value)
+            body = dumps_result(value, self._buffers)
+            if self._buffers or len(body) >= LARGE:
+                body = self.channel.memory.pack(body, self._buffers.emptied())
             if len(body) > LARGEST:
                 raise OverflowError(f"it takes {len(body):,} bytes; {LARGEST:,} can travel: write a file instead")
+        except MemoryError as error:
+            self._buffers.clear()
+            self._fail(error, function, args, kwargs, begin)
         except Exception as error:
+            self._buffers.clear()
             self.channel.error(self._unsendable(error, value, function, args, kwargs, begin))
         else:
             self.channel.value(value, body)

@@ -34,7 +34,10 @@ THREADS_PATIENCE = 5.0  # seconds that a worker which leaves waits for threads t
 
 
 def enter(fds: list[int], inherited: object = None) -> NoReturn:
-    """Serve the pool at the other end of ``fds[0]``, with its page at ``fds[1]``; the rest are the initializer's."""
+    """Serve the pool at the other end of ``fds[0]``.
+
+    Its page is ``fds[1]``, the socket for blocks of shared memory ``fds[2]``; the rest are the initializer's.
+    """
     code = 1
     try:
         code = _serve(fds, inherited)
@@ -51,13 +54,13 @@ def _serve(fds: list[int], inherited: Any) -> int:
     sock = socket.socket(fileno=fds[0])
     page = Page(fds[1])
     os.close(fds[1])
-    loop = Loop(Channel(sock, page))
+    loop = Loop(Channel(sock, page, fds[2]))
     os.register_at_fork(after_in_child=loop.forked)
     signal.signal(signal.SIGURG, loop.on_urgent)
     if hasattr(signal, "SIGUSR1"):
         faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)
     sys.breakpointhook = _no_breakpoint
-    if not _start(loop, fds[2:], inherited):
+    if not _start(loop, fds[3:], inherited):
         return 1
     loop.serve()
     _leave(loop, forked=inherited is not None)
@@ -72,6 +75,7 @@ def _start(loop: Loop, fds: list[int], inherited: Any) -> bool:
     try:
         surroundings = pickle.loads(setup)
         apply_surroundings(surroundings)
+        loop.channel.workers = surroundings["workers"]
         loop.adopt_streams()
         relay_warnings(loop.send_log)
         relay_logs(loop.send_log, surroundings["levels"], inherited=inherited is not None)

@@ -16,6 +16,8 @@ import warnings
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from elsewhere.runtime.signals import harmless
+
 if TYPE_CHECKING:
     from elsewhere.pool.pool import Pool
 
@@ -87,6 +89,7 @@ def _handle_dump_signal() -> None:
         _handling = True
 
 
+@harmless
 def _dump(signum: int, frame: Any) -> None:
     with contextlib.suppress(Exception):
         faulthandler.dump_traceback(sys.__stderr__ or 2, all_threads=True)

@@ -78,6 +78,7 @@ class Channel:
         self.start_error: bytes | None = None
         self.look_at: float | None = None
         self.patience = 0.0
+        self.waits = False
         self.functions: set[int] = set()
         self.definitions: set[bytes] = set()
         self._out: deque[memoryview | bytes] = deque()

@@ -139,11 +139,11 @@ class Freight:
         pieces += channel.learn(needs, job.packer.definitions)
         pieces += channel.teach(number, body, needs)
         items = job.take(lo, hi)
-        timed = 0 if job.timeout is None else TIMED
+        flags = BATCHED if job.timeout is None else BATCHED | TIMED
         if job.mixed:
             return pieces + self._each_alone(channel, job, number, items)
         body = pickle.dumps(items, 5)
-        header = command(ToWorker.RUN, len(body), shape=job.shape | BATCHED | timed, function=number, calls=hi - lo)
+        header = command(ToWorker.RUN, len(body), shape=job.shape | flags, function=number, calls=hi - lo)
         return [*pieces, header, body]
 
     def _each_alone(self, channel: Channel, job: CallJob, number: int, items: list[Any]) -> list[bytes]:

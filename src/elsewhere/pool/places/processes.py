@@ -10,7 +10,6 @@ import contextlib
 import contextvars
 import os
 import pickle
-import selectors
 import signal
 import socket
 import sys
@@ -22,6 +21,7 @@ from elsewhere.errors import CallCancelled, ElsewhereError, RemoteError, WorkerL
 from elsewhere.pool.contexts import Method
 from elsewhere.pool.places import relay
 from elsewhere.pool.places.freight import Freight
+from elsewhere.pool.places.watcher import Watcher
 from elsewhere.runtime.channel import Answer, Channel
 from elsewhere.runtime.cpus import available
 from elsewhere.runtime.driver import Driver
@@ -80,12 +80,16 @@ class Processes(Driver):
         self._channels: dict[int, Channel] = {}
         self._dumps: list[int] = []  # workers that are to write their stacks
         self._dump_at: float | None = None
-        self._selector = selectors.DefaultSelector()
+        self._watcher = Watcher()
         self._waker, self._wakee = socket.socketpair()
         for sock in (self._waker, self._wakee):
             sock.setblocking(False)
-        self._selector.register(self._wakee, selectors.EVENT_READ, self._woken)
-        self._selector.register(self._launcher.fileno(), selectors.EVENT_READ, self._reports)
+        self._watcher.register(self._wakee.fileno(), self._woken)
+        self._watch_launcher()
+
+    def _watch_launcher(self) -> None:
+        self._launcher_fd = self._launcher.fileno()
+        self._watcher.register(self._launcher_fd, self._reports)
 
     def _launch(self) -> Launcher:
         return Launcher(self._method, self._preload, self._inherited)
@@ -206,26 +210,23 @@ class Processes(Driver):
             return
         self._launcher.start(key, [*channel.child_fds, *self._extra_fds])
         channel.launched()
-        self._selector.register(channel.sock, selectors.EVENT_READ, lambda: self._receive(channel))
+        self._watcher.register(channel.sock.fileno(), lambda: self._receive(channel))
         self._watch(channel, channel.setup(self._surroundings))
 
     def _watch(self, channel: Channel, waits: bool) -> None:
         """Ask to be told when the socket takes more, if bytes wait for it."""
-        if channel.eof:
-            return
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if waits else 0)
-        entry = self._selector.get_key(channel.sock)
-        if entry.events != events:
-            self._selector.modify(channel.sock, events, entry.data)
+        if channel.waits is not waits and not channel.eof:
+            channel.waits = waits
+            self._watcher.watch_writing(channel.sock.fileno(), waits)
 
     # ---- waiting -------------------------------------------------------------------------------------------------
 
     def _sleep(self, timeout: float | None) -> Any:
-        return self._selector.select(timeout)
+        return self._watcher.wait(timeout)
 
     def _happened(self, events: Any) -> None:
-        for entry, _ in events:
-            entry.data()
+        for call in events:
+            call()
 
     def _wake(self) -> None:
         self._asleep = False
@@ -266,7 +267,7 @@ class Processes(Driver):
         if not channel.eof and (news := channel.news()):
             self._watch(channel, channel.send(news))
         if channel.eof:  # a hint only: the fork server says when and how it died
-            self._selector.unregister(channel.sock)
+            self._watcher.unregister(channel.sock.fileno())
 
     def _look(self, channel: Channel) -> None:
         """Read the answers that no bell has rung for; what their calls printed is on the socket, and comes first."""
@@ -372,10 +373,10 @@ class Processes(Driver):
 
     def _restart(self, keys: tuple[int, ...]) -> None:
         """The fork server died and its workers with it: another is started, running calls are lost."""
-        self._selector.unregister(self._launcher.fileno())
+        self._watcher.unregister(self._launcher_fd)
         self._launcher.close()
         self._launcher = self._launch()
-        self._selector.register(self._launcher.fileno(), selectors.EVENT_READ, self._reports)
+        self._watch_launcher()
         for key in list(self._channels):
             pid = self._channels[key].pid
             if pid is not None and os.getpid() == 1:  # of a container: they are its orphans now
@@ -389,7 +390,7 @@ class Processes(Driver):
         if channel is None:
             return
         if not channel.eof:
-            self._selector.unregister(channel.sock)
+            self._watcher.unregister(channel.sock.fileno())
             for answer in channel.receive():
                 self._handle(channel, answer)
         self._handle_records(channel, channel.look(), 0.0)
@@ -418,7 +419,7 @@ class Processes(Driver):
         self._channels.clear()
         self._freight.store.close()
         self._launcher.close()
-        self._selector.close()
+        self._watcher.close()
         self._waker.close()
         self._wakee.close()
         for fd in self._extra_fds:

@@ -290,7 +290,7 @@ class Loop:
         """Calls that answer with texts or bytes, or that are timed; like `_run_lanes`, but pickled one by one."""
         channel, words, clock = self.channel, self.channel.words, time.monotonic_ns
         append, dumps, unfinished = channel.writer.append, pickle.dumps, self.unfinished
-        due, value = channel.due, None
+        due, value, first = channel.due, None, at
         while at < run.left() and not self._skips:
             item = items[at]
             words[SINCE] = now = clock()
@@ -318,7 +318,7 @@ class Loop:
                     channel.value(value, None)
             else:
                 self._answer(value, function, _positional(item, star), {}, now)
-        if not run.command.shape & TIMED:
+        if at > first and not run.command.shape & TIMED:
             self._paces[run.command.function].kind = type(value)
         return at
 

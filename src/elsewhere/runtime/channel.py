@@ -31,6 +31,7 @@ __all__ = ["Answer", "Channel"]
 RECEIVE = 1 << 15  # bytes at once: a bell takes 32; a larger buffer is mapped and unmapped by malloc each time
 RECEIVE_MORE = 1 << 20  # when that was not enough
 SIDE = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_STREAM  # only Linux has blocks to send
+FEW, SMALL = 8, 1 << 14  # pieces and bytes that are joined before they are sent
 MANY = 64  # pieces for one sendmsg; the system's limit is 1024
 
 
@@ -108,9 +109,18 @@ class Channel:
 
     # ---- out -----------------------------------------------------------------------------------------------------
 
-    def send(self, pieces: Iterable[bytes | memoryview]) -> bool:
+    def send(self, pieces: Sequence[bytes | memoryview]) -> bool:
         """Send pieces in order; True if some are left for `flush`."""
-        self._out.extend(pieces)
+        out = self._out
+        if not out and len(pieces) <= FEW and sum(map(len, pieces)) <= SMALL:  # most: one piece, one system call
+            data = b"".join(pieces)
+            with contextlib.suppress(OSError):
+                if (sent := self.sock.send(data)) == len(data):
+                    return False
+                data = data[sent:]
+            out.append(data)
+        else:
+            out.extend(pieces)
         return self.flush()
 
     def flush(self) -> bool:

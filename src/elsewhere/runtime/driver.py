@@ -136,10 +136,10 @@ class Driver(Pump):
             event, args = inbox.popleft()
             event(*args)
             del event, args  # not to keep the last result alive while the driver sleeps
-        at = self._next_timer()
-        if at is not None and at <= (now := time.monotonic()):
+        if self._due is not None and self._due <= (now := time.monotonic()):
             self._tick(now)
         self._act()
+        self._due = self._next_timer()
 
     def _next_timer(self) -> float | None:
         return self.scheduler.next_timer()

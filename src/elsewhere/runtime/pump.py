@@ -65,6 +65,7 @@ class Pump:
         self._stepping: int | None = None  # the thread that is inside a step
         self._driving: int | None = None  # the thread that holds the helm
         self._stepped_at = 0.0
+        self._due: float | None = None  # when there is something to do without anybody saying so (`time.monotonic`)
         self._added = False  # did a thread add calls that may soon wait for them?
         self._alarm = _Ticket()  # wakes the background thread
         self._helm = Helm(self._alarm)
@@ -75,11 +76,7 @@ class Pump:
     # ---- what subclasses are asked --------------------------------------------------------------------------------
 
     def _carry_out(self) -> None:
-        """Carry out what the inbox, the clock and the machine say now."""
-        raise NotImplementedError
-
-    def _next_timer(self) -> float | None:
-        """When there is something to do without anybody saying so (`time.monotonic`)."""
+        """Carry out what the inbox, the clock and the machine say now; set `_due`."""
         raise NotImplementedError
 
     def _sleep(self, timeout: float | None) -> Any:
@@ -257,7 +254,7 @@ class Pump:
             self._stepping = None
 
     def _sleeping_time(self, limit: float | None) -> float | None:
-        at = self._next_timer()
+        at = self._due
         if at is not None:
             until = max(0.0, at - time.monotonic())
             limit = until if limit is None else min(limit, until)

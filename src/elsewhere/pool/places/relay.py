@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from elsewhere.runtime.packing import loads_result
-from elsewhere.runtime.worker.logs import RECORD
+from elsewhere.runtime.worker.streams.logs import RECORD
 
 __all__ = ["handle", "show", "take_levels"]
 

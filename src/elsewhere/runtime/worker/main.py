@@ -22,9 +22,9 @@ from typing import Any, NoReturn
 
 from elsewhere.runtime.page import STARTED, Page
 from elsewhere.runtime.worker.channel import Channel
-from elsewhere.runtime.worker.logs import relay_logs, relay_warnings
 from elsewhere.runtime.worker.loop import Loop
 from elsewhere.runtime.worker.memory import too_much
+from elsewhere.runtime.worker.streams.logs import relay_logs, relay_warnings
 from elsewhere.runtime.worker.surroundings import apply_surroundings, fresh_main, save_coverage
 from elsewhere.sansio.frames import Reply
 

@@ -1,0 +1,1 @@
+"""What calls print, log and warn of, on its way to the caller."""

@@ -202,7 +202,7 @@ class Pool(Calls):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is not None or self._on_exit == "terminate":
+        if kind is not None or self._on_exit == "terminate" or os.getpid() != self._pid:
             self.terminate()
             return
         try:
@@ -263,7 +263,6 @@ class Pool(Calls):
 
     def wait_for(self, future: Future[Any], timeout: float | None) -> bool:
         """Wait until a future is done, making the pool go meanwhile; False when time is up."""
-        self._check_process()
         return self._driver.wait(future.done, timeout, future._subscribe)
 
     def attend(self) -> None:
@@ -315,8 +314,7 @@ class Pool(Calls):
                 self._check_open()
             if job.packed is not None and type(job) is SubmitJob:
                 job = self._alike(job)
-            index = job.next_index
-            job.next_index = index + 1
+            index = next(job.indices)
             future = kind(self, index, job)
             future._context = context
             if packer is not None and packer.definitions:

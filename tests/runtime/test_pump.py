@@ -1,4 +1,4 @@
-"""The pump with real threads and no workers: who waits drives, nobody is forgotten, and errors come out where they should.
+"""The pump with real threads and no workers: who waits drives, nobody is forgotten, errors come where they should.
 
 `Things` is the smallest pump there is: things to be done are numbers, and somebody posts that one is done.
 """

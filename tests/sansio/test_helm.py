@@ -170,14 +170,14 @@ class HelmMachine(RuleBasedStateMachine):
         for who in sorted(self.inside):
             self.go(who)
         self.busy = False
-        for looks in range(5):
+        for _ in range(5):
             if self.helm.holder == BACK:
                 break
             assert self.rung or self.helm.wake_at <= self.now + IDLE + EDGE
             self.now = self.now if self.rung else max(self.now, self.helm.wake_at)
             self.look()
         else:
-            pytest.fail(f"it still looks after {looks} times")
+            pytest.fail("it still looks")
         assert self.helm.stay(False, self.now)
         assert self.helm.wake_at == inf
 

@@ -114,15 +114,20 @@ WAYS: dict[str, Callable[[], Callable[[Pool, int], None]]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_an_alarm_that_raises_at_random_instants_leaves_every_later_call_right(pool, way):
-    """One alarm at a time, inside a method that waits or makes calls: each comes out of it, and out of it only."""
+def test_an_alarm_that_raises_at_random_instants_leaves_every_later_call_right(pool, way, monkeypatch):
+    """One alarm at a time, inside a method that waits or makes calls: each comes out of it, and out of it only.
+
+    But for those that Python calls while it runs a finalizer: it tells those to `sys.unraisablehook`.
+    """
+    ignored: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda told: ignored.append(told.exc_type))
     raised: list[str] = []
 
     def raise_it(signum: int, frame: Any) -> None:
         raised.append("".join(traceback.format_stack(frame)[-4:]))
         raise Alarm
 
-    number = 0
+    number = swallowed = 0
     draw = random.Random(way)
     call = WAYS[way]()
     before = signal.signal(signal.SIGALRM, raise_it)
@@ -134,7 +139,9 @@ def test_an_alarm_that_raises_at_random_instants_leaves_every_later_call_right(p
                 while len(raised) == at:
                     number += 1
                     call(pool, number)
-                pytest.fail(f"swallowed at\n{raised[-1]}")
+                if ignored.count(Alarm) == swallowed:
+                    pytest.fail(f"swallowed at\n{raised[-1]}")
+                swallowed += 1
             except Alarm:
                 pass
             assert len(raised) == at + 1
@@ -149,6 +156,7 @@ def test_an_alarm_that_raises_at_random_instants_leaves_every_later_call_right(p
         signal.signal(signal.SIGALRM, before)
     call(pool, number + 1)
     call_map(pool, number)
+    assert swallowed < RAISES / 10
     until(lambda: pool.statistics().unfinished == 0)
 
 

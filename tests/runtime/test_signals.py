@@ -337,3 +337,16 @@ def test_a_child_forked_from_another_thread_inside_of_it():
     ran = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, timeout=50, check=False)
     assert ran.stdout == "put off, handled in the child. put off, handled in the parent."
     assert ran.stderr == ""
+
+
+def test_an_exception_from_a_handler_is_told_from_the_works_own():
+    def work(error: type[Exception] | None) -> Callable[[], object]:
+        return lambda: fail(error)() if error is not None else None
+
+    for own in (None, Second):
+        with pytest.raises(First) as caught:
+            fail(First)()
+        assert signals.is_from_handler(caught.value, work(own)) == (own is None)
+    with pytest.raises(First) as caught:
+        raise First
+    assert not signals.is_from_handler(caught.value, work(None))

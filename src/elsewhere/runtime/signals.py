@@ -23,7 +23,7 @@ from operator import attrgetter
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-__all__ = ["Condition", "Deferred", "harmless"]
+__all__ = ["Condition", "Deferred", "harmless", "is_from_handler"]
 
 Handler = Callable[[int, FrameType | None], Any]
 
@@ -183,6 +183,24 @@ class Deferred:
             return wait(argument)
         finally:
             _state.open = False
+
+
+def is_from_handler(error: BaseException, again: Callable[[], object]) -> bool:
+    """Did a signal handler raise this, and not the work that it interrupted? The work is done again to know.
+
+    For code that takes every exception of the user's code as an answer, outside of a wait.
+    """
+    trace = error.__traceback__
+    if (
+        trace is None or trace.tb_next is None or threading.get_ident() != _main
+    ):  # without a frame below: not Python code
+        return False
+    with Deferred():
+        try:
+            again()
+        except Exception:  # noqa: BLE001 - whatever it is, it is the work's own
+            return False
+    return True
 
 
 def _forked() -> None:

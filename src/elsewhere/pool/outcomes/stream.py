@@ -186,8 +186,9 @@ class StreamJob(CallJob):
     def feed_in_background(self) -> None:
         """Read in a thread of its own."""
         if self._feeder is None and not self.exhausted:
-            self._feeder = threading.Thread(target=self._feed, name=f"elsewhere-inputs-{self.name}", daemon=True)
-            self._feeder.start()
+            with Deferred():
+                self._feeder = threading.Thread(target=self._feed, name=f"elsewhere-inputs-{self.name}", daemon=True)
+                self._feeder.start()
 
     def _feed(self) -> None:
         step = self.chunk or 1

@@ -74,7 +74,9 @@ class Packer:
 
         try:
             body = dumps(fn, 5)
-        except Exception:  # noqa: BLE001 - pickling runs the user's code, which may raise anything
+        except Exception as error:
+            if _is_from_handler(error, fn):
+                raise
             body = MAIN
         if MAIN in body or CONNECTION in body or _registered_by_value():
             body, needs = self._by_value(fn, lambda: explain.function_called(fn), "value", share=True)
@@ -97,8 +99,9 @@ class Packer:
         """
         try:
             body = dumps(value, 5)
-        except Exception:  # noqa: BLE001 - pickling runs the user's code, which may raise anything
-            pass
+        except Exception as error:
+            if _is_from_handler(error, value):
+                raise
         else:
             if body.find(MAIN) < 0 and body.find(CONNECTION) < 0:  # half the time of `in`
                 return _packed(Packed, (body, ()))
@@ -126,6 +129,13 @@ class Packer:
             return ()
         self.definitions[found[0]] = Definition(*found)
         return (found[0],)
+
+
+def _is_from_handler(error: BaseException, value: Any) -> bool:
+    """Did a signal handler raise it? Pickling itself runs the user's code, which may raise anything."""
+    from elsewhere.runtime import signals
+
+    return signals.is_from_handler(error, lambda: dumps(value, 5))
 
 
 def _registered_by_value() -> bool:

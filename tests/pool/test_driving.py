@@ -235,14 +235,14 @@ def test_a_handler_that_uses_the_pool_while_other_threads_do(pool):
 
 def test_ctrl_c_comes_at_once_out_of_a_map_and_the_pool_goes_on(pool, tmp_path):
     handler = signal.getsignal(signal.SIGINT)
-    opened = tmp_path / "open"
 
     def interrupt() -> None:
         until(lambda: len(pool.statistics().running) == 2)
         sent.append(time.monotonic())
         os.kill(os.getpid(), signal.SIGINT)
 
-    for _ in range(3):
+    for at in range(3):
+        opened = tmp_path / f"open-{at}"
         sent: list[float] = []
         thread = threading.Thread(target=interrupt)
         thread.start()
@@ -253,7 +253,6 @@ def test_ctrl_c_comes_at_once_out_of_a_map_and_the_pool_goes_on(pool, tmp_path):
         opened.touch()  # in threads the calls go on
         assert pool.map(square, range(5)) == [0, 1, 4, 9, 16]
         assert signal.getsignal(signal.SIGINT) is handler
-        opened.unlink()
 
 
 def wait_for_file(path: str) -> None:
@@ -332,7 +331,7 @@ def test_waiting_for_a_long_call_takes_few_wake_ups(pool):
     future = pool.submit(time.sleep, 1.0)
     before = switches([os.getpid()])
     future.result()
-    assert sum(gone_up(before, switches([os.getpid()])).values()) < (10 if len(pool._driver.workers()) else 0) + 10
+    assert sum(gone_up(before, switches([os.getpid()])).values()) < 10
 
 
 # ---- results that nobody waits for -----------------------------------------------------------------------------------

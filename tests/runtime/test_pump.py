@@ -250,12 +250,16 @@ def test_what_is_done_between_looking_and_sleeping_is_seen(things):
     flag: list[int] = []
     looks = []
 
+    def tell() -> None:
+        flag.append(1)
+        things.nudge()
+
     def done() -> bool:
         looks.append(1)
         if len(looks) < 3:
             return False
         if not flag:
-            thread = threading.Thread(target=lambda: (flag.append(1), things.nudge()))
+            thread = threading.Thread(target=tell)
             thread.start()
             thread.join()
             return False  # as it was when this look began
@@ -353,7 +357,7 @@ class Interrupt(Exception):
 
 
 @pytest.fixture
-def handler() -> Iterator[Callable[[Any], None]]:
+def handler() -> Iterator[Callable[[Any], object]]:
     before = signal.getsignal(signal.SIGALRM)
     yield lambda function: signal.signal(signal.SIGALRM, lambda signum, frame: function())
     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -384,7 +388,11 @@ def drive_elsewhere(things: Things, thing: object) -> threading.Thread:
 
 
 def alarm_when(ready: Callable[[], object]) -> threading.Thread:
-    thread = threading.Thread(target=lambda: (ready(), os.kill(os.getpid(), signal.SIGALRM)))
+    def send() -> None:
+        ready()
+        os.kill(os.getpid(), signal.SIGALRM)
+
+    thread = threading.Thread(target=send)
     thread.start()
     return thread
 
@@ -427,7 +435,7 @@ def test_a_handler_may_wait_inside_of_a_wait(things, handler, parked, ends_by):
     def finish() -> None:
         if parked:
             things.finish("other")  # who drives leaves, and hands the helm to the main thread's outer wait
-            until(lambda: "other" in things.done and not other.is_alive())  # type: ignore[union-attr]
+            until(lambda: "other" in things.done and not other.is_alive())
         things.finish("outer")
         things.finish("inner")
 

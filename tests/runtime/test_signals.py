@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -30,7 +31,9 @@ class Second(Exception):
 def restored() -> Iterator[None]:
     """What is there before a test is there after it, and the machinery at rest."""
     before = {signum: signal.getsignal(signum) for signum in (ONE, TWO, signal.SIGINT)}
+    gc.disable()  # what a handler raises in a finalizer or a callback of the collector is ignored by Python
     yield
+    gc.enable()
     assert signals._state.depth == 0
     assert not signals._state.pending
     assert not signals._state.open
@@ -287,12 +290,12 @@ def test_with_on_a_condition_never_leaves_its_lock_taken():
     for at in range(1500):
         try:
             signal.setitimer(signal.ITIMER_REAL, (1 + at % 97) * 1e-6)
-            while True:
+            while len(raised) == at:
                 with condition:
                     pass
         except First:
             pass
-        assert not condition._is_owned()  # type: ignore[attr-defined]  # for its own use
+        assert not condition._is_owned()
     taken: list[bool] = []
     thread = threading.Thread(target=lambda: taken.append(condition.acquire(timeout=5)) or condition.release())
     thread.start()

@@ -293,7 +293,8 @@ def test_a_child_that_a_call_forks_does_not_use_the_channel(kept, method, capfd)
 def test_logging_is_not_imported_for_this():
     program = """
 import sys
-from elsewhere.runtime.worker import main, logs
+from elsewhere.runtime.worker import main
+from elsewhere.runtime.worker.streams import logs
 logs.relay_warnings(print)
 logs.relay_logs(print, {}, inherited=False)
 assert "logging" not in sys.modules and "traceback" not in sys.modules

@@ -43,7 +43,7 @@ class PoolExecutor(Executor):
         self._max_workers = pool._size  # what the standard library's executors call it, and Dask reads
         self._futures: set[_ExecutorFuture[Any]] = set()
         self._shut = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may submit, too
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Call ``fn(*args, **kwargs)`` on the pool; RuntimeError after `shutdown`."""

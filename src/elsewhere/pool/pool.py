@@ -205,7 +205,7 @@ class Pool(Calls):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is not None or self._on_exit == "terminate":
+        if kind is not None or self._on_exit == "terminate" or os.getpid() != self._pid:
             self.terminate()
             return
         try:
@@ -266,7 +266,6 @@ class Pool(Calls):
 
     def wait_for(self, future: Future[Any], timeout: float | None) -> bool:
         """Wait until a future is done, making the pool go meanwhile; False when time is up."""
-        self._check_process()
         return self._driver.wait(future.done, timeout, future._subscribe)
 
     def attend(self) -> None:
@@ -332,8 +331,7 @@ class Pool(Calls):
         with self._lock:
             if self._closed:
                 self._check_open()
-            index = job.next_index
-            job.next_index = index + 1
+            index = next(job.indices)
             future = kind(self, index, job)
             future._context = context
             if packer is not None and packer.definitions:

@@ -26,7 +26,7 @@ __all__ = ["add"]
 LAST_WAIT = 1.0  # seconds for the workers of a forgotten pool to go
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal handler may make a pool, too
 _registered = False
 _handling = False
 

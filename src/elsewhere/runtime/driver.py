@@ -23,6 +23,7 @@ from typing import Any
 from elsewhere.errors import InternalError, PoolClosed
 from elsewhere.runtime.jobs import CallJob, ours
 from elsewhere.runtime.pump import Pump
+from elsewhere.runtime.signals import Deferred
 from elsewhere.sansio.jobs import Failed, Job, Order
 from elsewhere.sansio.scheduler import Scheduler, Span
 
@@ -46,18 +47,19 @@ class Driver(Pump):
         self.scheduler = scheduler
         self.failed = self.succeeded = 0
         self._later: deque[Callable[[], None]] = deque()
-        self._later_lock = threading.Lock()
+        self._later_lock = threading.RLock()  # a finalizer may call anything while its thread holds it
         self._later_thread: threading.Thread | None = None
         self._jobs: weakref.WeakSet[CallJob] = weakref.WeakSet()
-        self._settling = threading.Lock()
+        self._settling = threading.RLock()
 
     # ---- for everybody -------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start the workers, and the thread that looks after them when nobody else does."""
-        self._inbox.append((self.scheduler.open, ()))
-        self._go_on()
-        self._thread.start()
+        with Deferred():
+            self._inbox.append((self.scheduler.open, ()))
+            self._go_on()
+            self._thread.start()
 
     def prepare(self, job: CallJob) -> None:
         """Make a job's function ready to travel, in the caller's thread; raises what pickling it raises."""
@@ -86,7 +88,7 @@ class Driver(Pump):
         """
         self._inbox.append((self._add, (job, lo, hi)))
         if self._asleep:
-            self._wake()
+            self._ring()
         if self._ended.is_set():
             self._turn_away()
         elif not waits:
@@ -122,7 +124,7 @@ class Driver(Pump):
 
     def later(self, work: Callable[[], None]) -> None:
         """Run `work` soon on a thread of its own, after what was handed in before."""
-        with self._later_lock:
+        with Deferred(), self._later_lock:
             self._later.append(work)
             if self._later_thread is None:
                 self._later_thread = threading.Thread(target=self._run_later, name="elsewhere-callbacks", daemon=True)

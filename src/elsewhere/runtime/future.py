@@ -12,11 +12,12 @@ a condition, the other makes the condition *before* it looks at the state, so on
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError
 from concurrent.futures import Future as _Future
 from typing import Any, Generic, Protocol, TypeVar
+
+from elsewhere.runtime.signals import Condition, Deferred
 
 __all__ = ["Future", "Owner", "run_callbacks"]
 
@@ -80,7 +81,7 @@ class Future(_Future[T], Generic[T]):
         if name == "_condition":
             if self.__dict__.get("_owner") is not None and self._state == PENDING:
                 self._owner.attend()  # type: ignore[union-attr]  # asked for in the line before
-            return self.__dict__.setdefault("_condition", threading.Condition())
+            return self.__dict__.setdefault("_condition", Condition())
         if name in {"_waiters", "_done_callbacks"}:
             return self.__dict__.setdefault(name, [])
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -97,8 +98,9 @@ class Future(_Future[T], Generic[T]):
         stops = self._stops_running and (owner is None or owner.stops_running)
         if self._state not in DONE and not stops and self.running():
             return False
-        if self._tell(CANCELLED, None, None) and owner is not None:
-            owner.forget(job, self._index)
+        with Deferred():
+            if self._tell(CANCELLED, None, None) and owner is not None:
+                owner.forget(job, self._index)
         return self._state == NOTIFIED
 
     def running(self) -> bool:
@@ -229,7 +231,7 @@ class Future(_Future[T], Generic[T]):
 
     def _subscribe(self, wake: Callable[[], None]) -> None:
         """Call `wake` when it is done, from any thread; at once if it is."""
-        condition = self.__dict__.setdefault("_condition", threading.Condition())
+        condition = self.__dict__.setdefault("_condition", Condition())
         with condition:
             if self._state not in DONE:
                 self.__dict__.setdefault("_awaiters", []).append(lambda _: wake())

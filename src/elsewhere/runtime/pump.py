@@ -14,12 +14,14 @@ A pool whose calls are all over sleeps in the background thread without a timeou
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from elsewhere.errors import PoolClosed
 from elsewhere.runtime.signals import Deferred
 from elsewhere.sansio.helm import Helm
 
@@ -42,12 +44,14 @@ class _Ticket:
 
     def wake(self) -> None:
         """From any thread, any number of times."""
-        with contextlib.suppress(RuntimeError):
+        try:
             self._lock.release()
+        except RuntimeError:
+            return  # it is awake
 
-    def sleep(self, timeout: float) -> None:
+    def sleep(self, timeout: float | None) -> None:
         """Until woken."""
-        self._lock.acquire(timeout=timeout)
+        self._lock.acquire(timeout=-1 if timeout is None else timeout)
 
 
 class Pump:
@@ -60,16 +64,21 @@ class Pump:
     def __init__(self, name: str) -> None:
         self._inbox: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._asleep = False  # is whoever drives to be woken when something is posted?
-        self._bell = threading.Semaphore(0)
+        self._nudged = False  # may what the driver waits for be there, although no step brought it?
+        self._bell = _Ticket()
         self._ended = threading.Event()
+        self._given_back = False
         self._stepping: int | None = None  # the thread that is inside a step
         self._driving: int | None = None  # the thread that holds the helm
+        self._inside = 0  # signal handlers that wait inside of a sleep
+        self._waiting: dict[int, _Ticket] = {}  # by thread
         self._stepped_at = 0.0
         self._due: float | None = None  # when there is something to do without anybody saying so (`time.monotonic`)
         self._added = False  # did a thread add calls that may soon wait for them?
         self._alarm = _Ticket()  # wakes the background thread
         self._helm = Helm(self._alarm)
-        self._mutex = threading.Lock()
+        self._mutex = threading.RLock()  # a finalizer or a signal handler may post while its thread holds it
+        self._pid = os.getpid()
         self._at_end: list[Callable[[], None]] = []
         self._thread = threading.Thread(target=self._background, name=name, daemon=True)
 
@@ -81,15 +90,14 @@ class Pump:
 
     def _sleep(self, timeout: float | None) -> Any:
         """Wait for something to happen; what it gives goes to `_happened`."""
-        self._bell.acquire(timeout=timeout)
+        self._bell.sleep(timeout)
 
     def _happened(self, events: Any) -> None:
         """Take note of it."""
 
     def _wake(self) -> None:
         """Interrupt `_sleep`, from any thread."""
-        self._asleep = False
-        self._bell.release()
+        self._bell.wake()
 
     def _busy(self) -> bool:
         """Is there anything unfinished?"""
@@ -115,7 +123,7 @@ class Pump:
         """Have `event(*args)` called by whoever drives, soon."""
         self._inbox.append((event, args))
         if self._asleep:
-            self._wake()
+            self._ring()
         elif self._helm.holder is None:
             self.attend()
         if self._ended.is_set():
@@ -130,7 +138,15 @@ class Pump:
 
     def nudge(self) -> None:
         """What somebody waits for may be there, although no step brought it."""
-        if self._asleep:
+        if self._stepping != threading.get_ident():
+            self._nudged = True  # for a driver that has looked, and is not yet asleep
+            if self._asleep:
+                self._ring()
+
+    def _ring(self) -> None:
+        """Interrupt the driver's sleep, once."""
+        with Deferred():  # or a signal could leave it asleep, and everybody else in the belief that it was woken
+            self._asleep = False
             self._wake()
 
     def wait(self, done: Callable[[], bool], timeout: float | None, subscribe: Subscribe) -> bool:
@@ -143,9 +159,13 @@ class Pump:
 
         Returns:
             whether it is done; False when time is up.
+
+        Raises:
+            PoolClosed: this is a forked child, and the pool its parent's.
         """
         if done():
             return True
+        self._check_process()
         until = None if timeout is None else time.monotonic() + timeout
         me = threading.get_ident()
         if self._stepping == me:
@@ -156,16 +176,32 @@ class Pump:
         with Deferred() as deferred:
             if self._driving == me:
                 return self._drive_inside(done, until, deferred)
-            ticket = _Ticket()
+            outer = self._waiting.get(me)  # of a parked wait, inside of which a signal handler waits
+            ticket = self._waiting[me] = outer or _Ticket()
             try:
-                with self._mutex:
-                    drives = self._helm.arrive(ticket, time.monotonic())
+                if outer is None:
+                    with self._mutex:
+                        drives = self._helm.arrive(ticket, time.monotonic())
+                else:
+                    drives = self._helm.holder is ticket
                 if not drives and not self._park(ticket, done, until, subscribe, deferred):
                     return done()
                 self._driving = me
                 return self._drive(done, until, deferred)
             finally:
-                self._leave(ticket)
+                if outer is None:
+                    del self._waiting[me]
+                    self._leave(ticket)
+                else:
+                    ticket.wake()  # it may have what it waits for, or the helm
+
+    def inherited(self) -> bool:
+        """Is this a forked child, and the pool its parent's?"""
+        return os.getpid() != self._pid
+
+    def _check_process(self) -> None:
+        if self.inherited():
+            raise PoolClosed(f"this pool belongs to process {self._pid}; this one is a forked copy: make a pool here")
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until it is over; False if `timeout` seconds did not suffice."""
@@ -182,22 +218,27 @@ class Pump:
     # ---- driving ---------------------------------------------------------------------------------------------------
 
     def _drive(self, done: Callable[[], bool], until: float | None, deferred: Deferred) -> bool:
-        while not done():
+        while True:
+            self._nudged = False
+            if done():
+                return True
             if self._ended.is_set():
                 return done()
             left = None if until is None else until - time.monotonic()
             if left is not None and left <= 0:
-                return False
+                self._step(0, deferred)  # at least one: who asks again and again without time keeps others from driving
+                return done()
             self._step(left, deferred)
-        return True
 
     def _drive_inside(self, done: Callable[[], bool], until: float | None, deferred: Deferred) -> bool:
         """A signal handler waits, while the thread that it runs in sleeps at the helm."""
+        self._inside += 1
         try:
             return self._drive(done, until, deferred)
         finally:
+            self._inside -= 1
             self._asleep = True  # as the sleeper had it
-            self._wake()  # it may have to sleep for another time now
+            self._wake()  # it may have to sleep for another time now, or have what it waits for
 
     def _park(
         self, ticket: _Ticket, done: Callable[[], bool], until: float | None, subscribe: Subscribe, deferred: Deferred
@@ -220,6 +261,8 @@ class Pump:
         with self._mutex:
             if self._helm.holder is ticket:
                 self._driving = None
+                if self._ended.is_set():
+                    self._close_up()
             following = self._helm.leave(ticket, now)
             ring = following is None and not self._ended.is_set() and self._helm.should_wake(self._busy(), now)
         if isinstance(following, _Ticket):
@@ -231,14 +274,16 @@ class Pump:
         """Sleep for at most `limit` seconds if nothing is posted, take note of what happened, and carry it out."""
         events: Any = None
         self._asleep = True
-        if self._inbox:  # posted before the flag was up: nobody has rung
-            self._asleep = False
+        if self._inbox or self._nudged:  # before the flag was up: nobody has rung
+            self._asleep = self._nudged = False
         else:
             try:
                 timeout = self._sleeping_time(limit)
                 events = deferred.sleep(self._sleep, timeout) if timeout != 0 else self._sleep(0)
             finally:
                 self._asleep = False
+            if self._ended.is_set():  # a signal handler waited for that, inside the sleep
+                return
         self._stepping = threading.get_ident()
         try:
             if events:
@@ -247,8 +292,10 @@ class Pump:
             if self._over():
                 self._end()
         except BaseException as error:  # noqa: BLE001 - a bug of ours; signals' exceptions come only while it sleeps
-            self._crash(error)
-            self._end()
+            try:
+                self._crash(error)
+            finally:
+                self._end()
         finally:
             self._stepped_at = time.monotonic()
             self._stepping = None
@@ -263,13 +310,19 @@ class Pump:
     def _end(self) -> None:
         """It is over: from now on nobody drives."""
         if not self._ended.is_set():
-            with contextlib.suppress(Exception):
-                self._give_back()
+            self._close_up()
             self._ended.set()
             self._turn_away()
             self._alarm.wake()
             for wake in self._at_end:
                 wake()
+
+    def _close_up(self) -> None:
+        """Give back what was held, once, and not while an outer sleep still uses it."""
+        if not self._inside and not self._given_back:
+            self._given_back = True
+            with contextlib.suppress(Exception):
+                self._give_back()
 
     def _go_on(self) -> None:
         """A thread has added calls and goes on without waiting: the first are sent at once, a burst now and then."""

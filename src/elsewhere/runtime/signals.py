@@ -7,18 +7,23 @@ Python calls a handler between any two instructions of the main thread, and what
 timeout of the user's) appears there: halfway through a decision, or with a lock just taken. Blocking signals does not
 help, because another thread may receive them, and the handler runs in the main thread all the same. So the handlers
 that are there when a wait begins are wrapped until it ends, and those that are called at a bad moment are put off.
+
+The code here runs while some handlers are wrapped and some are not. It relies on Python calling handlers only after
+calls, at backward jumps and at the start of functions, and so never between two plain assignments.
 """
 
 from __future__ import annotations
 
 import _signal as raw  # type: ignore[import-not-found]  # signal without its enums, which cost more than all the rest
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
+from operator import attrgetter
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-__all__ = ["Deferred", "harmless"]
+__all__ = ["Condition", "Deferred", "harmless", "is_from_handler"]
 
 Handler = Callable[[int, FrameType | None], Any]
 
@@ -33,6 +38,17 @@ def harmless(handler: Handler) -> Handler:
     return handler
 
 
+class Condition(threading.Condition):
+    """The standard library's, whose ``with`` is entered and left in one go.
+
+    There a handler can be called, and raise, after the lock was taken and before ``with`` knows it: the lock then stays
+    taken for ever. Here ``with`` gets the lock's own methods, which are written in C.
+    """
+
+    __enter__ = property(attrgetter("_lock.__enter__"))  # found by `with`, as a method is
+    __exit__ = property(attrgetter("_lock.__exit__"))
+
+
 class _Wrapped:
     """A user's handler, called at once or put off."""
 
@@ -41,14 +57,19 @@ class _Wrapped:
     def __init__(self, handler: Handler) -> None:
         self.handler = handler
 
-    def __call__(self, signum: int, frame: FrameType | None) -> Any:
-        state = _state
-        if state.depth and not state.open:
-            state.pending.append((self.handler, signum, frame))
-            return
-        state.open = False  # if it raises, nothing else is to come in between until the wait is over
-        self.handler(signum, frame)
-        state.open = True
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
+        if _state.depth and not _state.open:
+            _state.pending.append((self, signum, frame))
+        else:
+            self.run(signum, frame)
+
+    def run(self, signum: int, frame: FrameType | None) -> None:
+        """Call it."""
+        try:
+            self.handler(signum, frame)
+        finally:
+            if _state.depth:
+                _state.wrap_new()
 
 
 class _State:
@@ -57,7 +78,7 @@ class _State:
     def __init__(self) -> None:
         self.depth = 0
         self.open = False
-        self.pending: deque[tuple[Handler, int, FrameType | None]] = deque()
+        self.pending: deque[tuple[_Wrapped, int, FrameType | None]] = deque()
         self.seen: list[Any] = []  # the handlers as they were found last time
         self.wrapped: list[tuple[int, _Wrapped]] = []  # what becomes of them
 
@@ -68,15 +89,20 @@ class _State:
             self.wrapped = [
                 (signum, _Wrapped(handler.handler if type(handler) is _Wrapped else handler))
                 for signum, handler in zip(_SIGNALS, found, strict=True)
-                if callable(handler) and not any(handler is one for one in _harmless)
+                if _may_raise(handler)
             ]
             self.seen = found
-        try:
-            for signum, wrapped in self.wrapped:
-                raw.signal(signum, wrapped)
-        except BaseException:  # from one that is not wrapped yet; wrappers that stay behind call what they wrap
-            self.unwrap()
-            raise
+        for signum, wrapped in self.wrapped:
+            raw.signal(signum, wrapped)
+
+    def wrap_new(self) -> None:
+        """A handler ran, and may have set handlers, itself again for example."""
+        for signum in _SIGNALS:
+            handler = raw.getsignal(signum)
+            if type(handler) is not _Wrapped and _may_raise(handler):
+                self.seen = []
+                self.wrapped.append((signum, _Wrapped(handler)))
+                raw.signal(signum, self.wrapped[-1][1])
 
     def unwrap(self) -> None:
         """Put the handlers back, but for those that the user's own code has set meanwhile."""
@@ -84,23 +110,53 @@ class _State:
             if raw.getsignal(signum) is wrapped:
                 raw.signal(signum, wrapped.handler)
 
+    def end(self) -> None:
+        """The outermost wait is over: put the handlers back, then call those that were put off."""
+        try:
+            self.unwrap()
+        except BaseException:  # from a handler that is back in its place: the others follow
+            self.unwrap()
+            raise
+        finally:
+            self.depth = 0
+            if self.pending:
+                self.run_pending()
+
+    def run_pending(self) -> None:
+        """Call all. If several raise, the last exception has the one before as its context, as always in Python."""
+        while self.pending:
+            wrapped, signum, frame = self.pending.popleft()
+            try:
+                wrapped.run(signum, frame)
+            except BaseException:
+                self.run_pending()
+                raise
+
+
+def _may_raise(handler: Any) -> bool:
+    return callable(handler) and not any(handler is one for one in _harmless)
+
 
 _state = _State()
 
 
 class Deferred:
-    """A context in which the main thread's handlers are put off but for the inside of `safe`. Elsewhere it is empty."""
+    """A context in which the main thread's handlers are put off but for inside `sleep`. Elsewhere it is empty."""
 
     __slots__ = ("_active", "_was_open")
 
     def __enter__(self) -> Self:
         self._active = threading.get_ident() == _main
         if self._active:
-            if not _state.depth:
-                _state.wrap()
             self._was_open = _state.open  # of an outer wait, whose handler is what waits here
             _state.open = False
             _state.depth += 1
+            if _state.depth == 1:
+                try:
+                    _state.wrap()
+                except BaseException:  # from a handler that was not wrapped yet
+                    _state.end()
+                    raise
         return self
 
     def __exit__(
@@ -108,13 +164,13 @@ class Deferred:
     ) -> None:
         if not self._active:
             return
-        _state.depth -= 1
-        if _state.depth:
-            _state.open = self._was_open
+        if _state.depth == 1:
+            _state.end()
             return
-        _state.unwrap()
-        if _state.pending:
-            _run_pending()
+        _state.depth -= 1
+        _state.open = self._was_open
+        if self._was_open and _state.pending:
+            _state.run_pending()
 
     def sleep(self, wait: Callable[[Any], Any], argument: Any) -> Any:
         """``wait(argument)``, with handlers called as they come; first those that were put off."""
@@ -123,20 +179,38 @@ class Deferred:
         _state.open = True
         try:
             if _state.pending:
-                _run_pending()
+                _state.run_pending()
             return wait(argument)
         finally:
             _state.open = False
 
 
-def _run_pending() -> None:
-    """Call all; the first exception is raised after that."""
-    first: BaseException | None = None
-    while _state.pending:
-        handler, signum, frame = _state.pending.popleft()
+def is_from_handler(error: BaseException, again: Callable[[], object]) -> bool:
+    """Did a signal handler raise this, and not the work that it interrupted? The work is done again to know.
+
+    For code that takes every exception of the user's code as an answer, outside of a wait.
+    """
+    trace = error.__traceback__
+    if (
+        trace is None or trace.tb_next is None or threading.get_ident() != _main
+    ):  # without a frame below: not Python code
+        return False
+    with Deferred():
         try:
-            handler(signum, frame)
-        except BaseException as error:  # noqa: BLE001 - raised below
-            first = first or error
-    if first is not None:
-        raise first
+            again()
+        except Exception:  # noqa: BLE001 - whatever it is, it is the work's own
+            return False
+    return True
+
+
+def _forked() -> None:
+    """In a forked child whose main thread is another: the wait that was going on is the parent's."""
+    global _main, _state
+    if threading.get_ident() != _main:
+        _main = threading.get_ident()
+        _state.unwrap()
+        _state = _State()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

@@ -83,7 +83,7 @@ class ImapIterator(Iterator[T], AsyncIterator[T], Generic[T]):
     def close(self) -> None:
         """Drop what is left."""
         job = self._job
-        if not (job.exhausted and job.done == job.fed):
+        if not (job.driver.inherited() or (job.exhausted and job.done == job.fed)):
             job.drop()
 
     def __del__(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextvars import Context
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.call import Options
@@ -38,7 +39,7 @@ class Raised:
 class SubmitJob(CallJob):
     """All the calls submitted with one function and one set of options: each has a future."""
 
-    __slots__ = ("driver", "futures", "next_index", "options")
+    __slots__ = ("driver", "futures", "indices", "options")
 
     def __init__(self, fn: Callable[..., Any], options: Options, shape: Shape, driver: Driver) -> None:
         super().__init__(fn, options, shape)
@@ -46,7 +47,7 @@ class SubmitJob(CallJob):
         self.driver = driver
         self.futures: dict[int, Future[Any]] = {}
         self.items: dict[int, Any] = {}
-        self.next_index = 0
+        self.indices = count()  # next() cannot be interrupted: a signal handler may submit to the same job
 
     def deliver(self, lo: int, hi: int, values: Sequence[Any]) -> None:
         """Each value to its future."""

@@ -26,6 +26,7 @@ from elsewhere.errors import PoolClosed
 from elsewhere.pool.outcomes.results import Raised
 from elsewhere.runtime.driver import Driver
 from elsewhere.runtime.jobs import CallJob
+from elsewhere.runtime.signals import Condition, Deferred
 from elsewhere.sansio.credits import ahead
 from elsewhere.sansio.frames import Shape
 
@@ -112,7 +113,7 @@ class StreamJob(CallJob):
         self.iterator: Iterator[Any] = iter(source)
         self.quick = type(source) in QUICK
         self.items: dict[int, Any] = {}
-        self.changed = threading.Condition()
+        self.changed = Condition()
         self.wakers: list[Callable[[], None]] = []
         self.exhausted = self.eager = self.dropped = False
         self.on_exhausted: Callable[[], None] | None = None
@@ -144,16 +145,17 @@ class StreamJob(CallJob):
 
     def feed(self) -> None:
         """Read as much as the window allows, in the consumer's thread."""
-        if not self._reading.acquire(blocking=False):
-            return  # another consumer is at it
-        try:
-            if not self.fed:  # a few, to see how large they are
-                self._read(max(self.size, self.chunk or 1))
-            room = self.window() - (self.fed - self._consumed)
-            if room > 0 and not self.exhausted:
-                self._read(max(room, self.chunk or 1))
-        finally:
-            self._reading.release()
+        with Deferred():  # inputs that were read and not handed over would be missing for ever
+            if not self._reading.acquire(blocking=False):
+                return  # another consumer is at it
+            try:
+                if not self.fed:  # a few, to see how large they are
+                    self._read(max(self.size, self.chunk or 1))
+                room = self.window() - (self.fed - self._consumed)
+                if room > 0 and not self.exhausted:
+                    self._read(max(room, self.chunk or 1))
+            finally:
+                self._reading.release()
 
     def _read(self, count: int) -> None:
         try:
@@ -190,8 +192,9 @@ class StreamJob(CallJob):
     def feed_in_background(self) -> None:
         """Read in a thread of its own."""
         if self._feeder is None and not self.exhausted:
-            self._feeder = threading.Thread(target=self._feed, name=f"elsewhere-inputs-{self.name}", daemon=True)
-            self._feeder.start()
+            with Deferred():
+                self._feeder = threading.Thread(target=self._feed, name=f"elsewhere-inputs-{self.name}", daemon=True)
+                self._feeder.start()
 
     def _feed(self) -> None:
         step = self.chunk or 1
@@ -217,24 +220,27 @@ class StreamJob(CallJob):
 
     def run_to_the_end(self) -> None:
         """The pool waits for everything: read on without a consumer."""
-        with self.changed:
-            self.eager = True
-            self.changed.notify_all()
-        self.feed_in_background()
+        with Deferred():
+            with self.changed:
+                self.eager = True
+                self.changed.notify_all()
+            self.feed_in_background()
 
     def stop_reading(self) -> None:
         """Read no more inputs; what was read goes on."""
-        self._exhaust(None)
+        with Deferred():
+            self._exhaust(None)
 
     def drop(self) -> None:
         """Nobody wants the rest."""
-        with self.changed:
-            self.dropped = True
-        self._exhaust(None)
-        self.driver.drop(self)
-        if self.bar is not None:
-            self.bar.close()
-        self._notify()
+        with Deferred():
+            with self.changed:
+                self.dropped = True
+            self._exhaust(None)
+            self.driver.drop(self)
+            if self.bar is not None:
+                self.bar.close()
+            self._notify()
 
     # ---- outcomes, on the driver's thread ------------------------------------------------------------------------
 
@@ -299,7 +305,12 @@ class StreamJob(CallJob):
             return self._nothing()
         self._consumed += 1
         if self._consumed >= self._refill_at:
-            self._refill()
+            try:
+                self._refill()
+            except BaseException:  # from a signal handler
+                self._consumed -= 1
+                self._ready.appendleft(value)
+                raise
         return value
 
     def _refill(self) -> None:

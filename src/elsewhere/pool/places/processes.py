@@ -229,7 +229,6 @@ class Processes(Driver):
             call()
 
     def _wake(self) -> None:
-        self._asleep = False
         with contextlib.suppress(OSError):  # full: it will wake; closed: it has ended
             self._waker.send(b"\0")
 

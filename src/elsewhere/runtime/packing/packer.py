@@ -68,7 +68,9 @@ def by_reference(fn: Callable[..., Any]) -> Packed | None:
     """The function as a name that every worker can import; None if it must travel in another way."""
     try:
         body = dumps(fn, 5)
-    except Exception:  # noqa: BLE001 - pickling runs the user's code, which may raise anything
+    except Exception as error:
+        if _is_from_handler(error, fn):
+            raise
         return None
     if MAIN in body or CONNECTION in body or _registered_by_value() or reloads.need_of(fn) is not None:
         return None
@@ -104,7 +106,9 @@ class Packer:
 
         try:
             body = dumps(fn, 5)
-        except Exception:  # noqa: BLE001 - pickling runs the user's code, which may raise anything
+        except Exception as error:
+            if _is_from_handler(error, fn):
+                raise
             body = MAIN
         if MAIN in body or CONNECTION in body or _registered_by_value():
             body, needs = self._by_value(fn, lambda: explain.function_called(fn), "value", share=True)
@@ -129,8 +133,10 @@ class Packer:
         """
         try:
             body = dumps(value, 5, buffer_callback=self._take)
-        except Exception:  # noqa: BLE001 - pickling runs the user's code, which may raise anything
-            pass
+        except Exception as error:
+            if _is_from_handler(error, value):
+                self._buffers.clear()
+                raise
         else:
             if body.find(MAIN) < 0 and body.find(CONNECTION) < 0:  # half the time of `in`
                 if self._buffers or handles or len(body) >= LARGE:
@@ -171,6 +177,13 @@ class Packer:
             return ()
         self.definitions[found[0]] = Definition(*found)
         return (found[0],)
+
+
+def _is_from_handler(error: BaseException, value: Any) -> bool:
+    """Did a signal handler raise it? Pickling itself runs the user's code, which may raise anything."""
+    from elsewhere.runtime import signals
+
+    return signals.is_from_handler(error, lambda: dumps(value, 5))
 
 
 def _registered_by_value() -> bool:

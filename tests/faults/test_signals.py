@@ -178,7 +178,7 @@ for future in futures: future.result()
         names = {"wait_for_ever", "endless_c", "ignore_interrupt"}
         until(lambda: all(f" in {name}\n" in program.errors() for name in names))
         caller, *stacks = program.errors().split("\nWorker ")
-        assert "elsewhere/runtime/driver.py" in caller  # with all its threads
+        assert "elsewhere/runtime/driving/pump.py" in caller  # with all its threads
         assert {int(stack.partition(":")[0]) for stack in stacks} == set(pids)
         for stack in stacks:  # each by itself
             assert sum(f" in {name}\n" in stack for name in names) == 1

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from elsewhere import Pool, PoolClosed
-from elsewhere.runtime import signals
+from elsewhere.runtime.driving import signals
 from tests.contract.work import square
 
 PATIENCE = 20.0  # seconds: what has not come by then never will
@@ -139,6 +139,8 @@ def test_an_alarm_that_raises_at_random_instants_leaves_every_later_call_right(p
                 while len(raised) == at:
                     number += 1
                     call(pool, number)
+                    if number % 1000 == 0:  # a short timer is dropped now and then
+                        signal.setitimer(signal.ITIMER_REAL, draw.uniform(50e-6, 2000e-6))
                 if ignored.count(Alarm) == swallowed:
                     pytest.fail(f"swallowed at\n{raised[-1]}")
                 swallowed += 1

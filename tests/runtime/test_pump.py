@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from elsewhere.errors import PoolClosed
-from elsewhere.runtime.pump import Pump
+from elsewhere.runtime.driving.pump import Pump
 
 PATIENCE = 20.0  # seconds: what has not come by then never will
 SOON = 5.0  # seconds for what takes microseconds, on a machine with much other work

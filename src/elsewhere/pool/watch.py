@@ -16,7 +16,7 @@ import warnings
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from elsewhere.runtime.signals import harmless
+from elsewhere.runtime.driving.signals import harmless
 
 if TYPE_CHECKING:
     from elsewhere.pool.pool import Pool

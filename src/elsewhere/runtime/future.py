@@ -17,7 +17,7 @@ from concurrent.futures import CancelledError
 from concurrent.futures import Future as _Future
 from typing import Any, Generic, Protocol, TypeVar
 
-from elsewhere.runtime.signals import Condition, Deferred
+from elsewhere.runtime.driving.signals import Condition, Deferred
 
 __all__ = ["Future", "Owner", "run_callbacks"]
 

@@ -13,7 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.call import Options
-from elsewhere.runtime.driver import Driver
+from elsewhere.runtime.driving.driver import Driver
 from elsewhere.runtime.future import FINISHED, Future
 from elsewhere.runtime.jobs import CallJob
 from elsewhere.sansio.frames import Shape

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from elsewhere.call import Options
 from elsewhere.errors import PoolClosed
 from elsewhere.pool.outcomes.results import Raised
-from elsewhere.runtime.driver import Driver
+from elsewhere.runtime.driving.driver import Driver
+from elsewhere.runtime.driving.signals import Condition, Deferred
 from elsewhere.runtime.jobs import CallJob
-from elsewhere.runtime.signals import Condition, Deferred
 from elsewhere.sansio.credits import ahead
 from elsewhere.sansio.frames import Shape
 

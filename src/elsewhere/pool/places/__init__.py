@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from elsewhere.runtime.driver import Driver
+from elsewhere.runtime.driving.driver import Driver
 from elsewhere.sansio.credits import BUDGET
 from elsewhere.sansio.scheduler import Scheduler
 

@@ -24,7 +24,7 @@ from elsewhere.pool.places.freight import Freight
 from elsewhere.pool.places.watcher import Watcher
 from elsewhere.runtime.channel import Answer, Channel
 from elsewhere.runtime.cpus import available
-from elsewhere.runtime.driver import Driver
+from elsewhere.runtime.driving.driver import Driver
 from elsewhere.runtime.envelope import open_envelope, words
 from elsewhere.runtime.jobs import CallJob, ours
 from elsewhere.runtime.launch import Exited, Launcher, ServerLost, Started

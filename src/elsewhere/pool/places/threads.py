@@ -15,7 +15,7 @@ from typing import Any
 
 from elsewhere.call import describe_call
 from elsewhere.errors import ElsewhereError, WorkerLost, WorkerStartError
-from elsewhere.runtime.driver import Driver
+from elsewhere.runtime.driving.driver import Driver
 from elsewhere.runtime.jobs import CallJob, ours
 from elsewhere.sansio.frames import Shape
 from elsewhere.sansio.jobs import Interrupt, Kill, Observe, Order, Retire, Send, Start, Stop

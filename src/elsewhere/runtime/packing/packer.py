@@ -181,7 +181,7 @@ class Packer:
 
 def _is_from_handler(error: BaseException, value: Any) -> bool:
     """Did a signal handler raise it? Pickling itself runs the user's code, which may raise anything."""
-    from elsewhere.runtime import signals
+    from elsewhere.runtime.driving import signals
 
     return signals.is_from_handler(error, lambda: dumps(value, 5))
 

@@ -21,9 +21,9 @@ from collections.abc import Callable
 from typing import Any
 
 from elsewhere.errors import InternalError, PoolClosed
+from elsewhere.runtime.driving.pump import Pump
+from elsewhere.runtime.driving.signals import Deferred
 from elsewhere.runtime.jobs import CallJob, ours
-from elsewhere.runtime.pump import Pump
-from elsewhere.runtime.signals import Deferred
 from elsewhere.sansio.jobs import Failed, Job, Order
 from elsewhere.sansio.scheduler import Scheduler, Span
 

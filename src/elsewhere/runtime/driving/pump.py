@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 from elsewhere.errors import PoolClosed
-from elsewhere.runtime.signals import Deferred
+from elsewhere.runtime.driving.signals import Deferred
 from elsewhere.sansio.helm import Helm
 
 __all__ = ["Pump"]

@@ -290,6 +290,18 @@ def test_a_few_runs_are_shared_out_too():
     assert sends == [Send(1, long, 0, 2), Send(2, long, 2, 5), Send(3, short, 0, 1)]
 
 
+def test_a_share_is_one_of_all_that_waits_and_not_of_the_first_run():
+    scheduler, short, long = Scheduler(3, budget=1.0), known(), known()
+    scheduler.open()
+    scheduler.add(short, 0, 2, 0.0)
+    scheduler.add(long, 0, 9, 0.0)
+    take(scheduler)
+    for key in (1, 2, 3):
+        scheduler.peers[key].state = State.READY
+    scheduler.tick(0.0)
+    assert take(scheduler) == [Send(1, short, 0, 2), Send(2, long, 0, 5), Send(3, long, 5, 9)]
+
+
 def test_each_idle_worker_gets_a_chunk_before_one_gets_two():
     scheduler, job = ready(2, budget=1.0), Job(chunk=3)
     job.seconds = 2.0**-12

@@ -12,6 +12,7 @@ import pytest
 from elsewhere.call import Retry
 from elsewhere.errors import CallTimeout, PoolClosed, WorkerLost, WorkerStartError
 from elsewhere.sansio.jobs import Failed, Job, Kill, Retire, Run, Send, Start, Stop
+from elsewhere.sansio.peer import Recalling
 from elsewhere.sansio.scheduler import Scheduler
 from tests.sansio.stories import GRACE, failures, ready, take
 
@@ -52,6 +53,22 @@ def test_what_a_lost_worker_had_not_begun_goes_to_the_front():
     scheduler.worker_ready(2, 0.0)
     assert take(scheduler) == [Send(2, job, 1, 3)]
     assert scheduler.lost_workers == 1
+
+
+def test_a_cancelled_call_of_a_lost_worker_does_not_go_back_and_is_forgotten():
+    scheduler, job = ready(), Job(chunk=5)
+    scheduler.add(job, 0, 5, 0.0)
+    for index in (1, 4):
+        scheduler.cancel(job, index, 0.0)
+    take(scheduler)
+    scheduler.lost(1, 0, WorkerLost(), 0.0)
+    assert not job.settled
+    scheduler.worker_ready(2, 0.0)
+    assert take(scheduler) == [Start(2), Send(2, job, 0, 1)]
+    scheduler.finished(2, 1, 1.0, 0.0)
+    assert take(scheduler) == [Send(2, job, 2, 4)]
+    assert scheduler.finished(2, 2, 2.0, 0.0) == [(job, 2, 4)]
+    assert scheduler.unfinished == 0
 
 
 def test_several_runs_of_a_lost_worker_go_back_in_their_order():
@@ -152,6 +169,33 @@ def test_what_was_struck_and_fails_by_itself_counts():
     assert str(scheduler.broken) == "3 workers in a row failed to start: alike"
 
 
+def test_a_worker_that_fails_by_itself_excuses_no_kill():
+    scheduler = Scheduler(3)
+    scheduler.open()
+    scheduler.lost(1, 0, WorkerLost("alike"), 0.0)
+    scheduler.lost(2, 0, WorkerLost("alike"), 0.0, killed=True)
+    assert scheduler.broken is None
+    scheduler.lost(4, 0, WorkerLost("alike"), 0.0)
+    assert str(scheduler.broken) == "3 workers in a row failed to start: alike"
+
+
+@pytest.mark.parametrize("answer", ["value", "failure", "released"])
+def test_a_worker_that_answers_forgives_those_that_did_not_start(answer: str):
+    scheduler, job = ready(2), Job()
+    scheduler.add(job, 0, 2, 0.0)
+    for key in (2, 3):
+        scheduler.lost(key, 0, WorkerLost("alike"), 0.0)
+    if answer == "value":
+        scheduler.finished(1, 1, 1.0, 0.0)
+    elif answer == "failure":
+        scheduler.failed(1, OSError(), 1.0, 0.0)
+    else:
+        scheduler.peers[1].recalling = Recalling.WITHDRAWN
+        scheduler.released(1, 0.0)
+    scheduler.lost(4, 0, WorkerLost("alike"), 0.0)
+    assert scheduler.broken is None
+
+
 def test_strokes_of_several_kinds_break_the_pool_at_ten():
     scheduler = Scheduler(1)
     scheduler.open()
@@ -208,6 +252,7 @@ def test_a_worn_worker_finishes_what_it_holds_and_is_replaced():
     scheduler.finished(1, 1, 1e-9, 0.0)
     assert take(scheduler) == [Retire(1), Start(2)]
     scheduler.worn(1)  # it may say so again, or too late
+    assert take(scheduler) == []
     scheduler.lost(1, 4, WorkerLost(), 0.0)
     assert scheduler.lost_workers == 0
     scheduler.worker_ready(2, 0.0)

@@ -21,6 +21,7 @@ from tests.sansio.worker import UNSEEN, Call, Worker
 __all__ = ["GRACE", "Model"]
 
 GRACE = 0.25
+SAME_START_FAILURES, SAME_STROKES, START_FAILURES = 3, 5, 10  # in a row, after which a pool is broken
 ROUNDING = 1e-9  # seconds; PATIENCE and FENCE are no sums of powers of 2
 
 
@@ -122,6 +123,20 @@ class Model:
             worker.interrupted = 0
         return call
 
+    def start_failed(self, worker: Worker, reason: str, killed: bool) -> None:
+        """It ended before it was ready. One stroke kills all that are starting, however late that is told of each."""
+        if self.broken is not None or (killed and worker.struck):
+            return
+        if killed:
+            for other in self.workers.values():
+                other.struck = True
+        self.start_failures.append(reason)
+        alike = self.start_failures[-(SAME_STROKES if killed else SAME_START_FAILURES) :]
+        full = len(alike) == (SAME_STROKES if killed else SAME_START_FAILURES)
+        if len(self.start_failures) >= START_FAILURES or (full and len(set(alike)) == 1):
+            self.broken = WorkerStartError(reason)
+            self.give_up_waiting(WorkerStartError)
+
     # ---- decisions -----------------------------------------------------------------------------------------------
 
     def note(self) -> None:
@@ -179,6 +194,7 @@ class Model:
         assert worker.ready
         assert not worker.retired
         assert not worker.killed
+        assert not worker.worn, "worn, and handed more"
         assert not worker.recalled, "it has not said that it has dropped what was withdrawn"
         assert not self.terminated
         calls = [self.queue.popleft() for _ in range(count)]
@@ -284,10 +300,14 @@ class Model:
         assert [(c.job, c.index) for c in worker.held] == [(r.job, i) for r in peer.held for i in range(r.lo, r.hi)]
         assert peer.outstanding == len(worker.held)
         assert peer.done == worker.told
-        assert peer.left is None or peer.left == (self.scheduler.lifetime or 0) - worker.used
+        if worker.worn:
+            assert peer.left == 0, "worn, and may be handed more"
+        else:
+            assert peer.left == (None if self.scheduler.lifetime is None else self.scheduler.lifetime - worker.used)
         assert (peer.state is State.LEAVING) == (worker.retired and not worker.killed)
         assert not (worker.idle and self.queue), "a worker is idle although calls wait"
-        assert not (worker.idle and self.scheduler.lifetime == worker.used), "worn out and not replaced"
+        worn_out = worker.worn or self.scheduler.lifetime == worker.used
+        assert not (worker.idle and worn_out), "worn out and not replaced"
         if worker.idle and self.scheduler.closing and not self.terminated:
             assert self.scheduler.unfinished, "not told to leave"
         if worker.killed:

@@ -131,7 +131,13 @@ class Simulation(Model):
             self.scheduler.released(worker.key, self.now)
             self.drain()
 
-    def die(self, worker: Worker, reason: str = "died") -> None:
+    def wear(self, worker: Worker) -> None:
+        """It takes more memory than it may, and says so: between two calls, or in one of several threads."""
+        worker.worn = True
+        self.scheduler.worn(worker.key)
+        self.drain()
+
+    def die(self, worker: Worker, reason: str = "died", *, killed: bool = False) -> None:
         """It ends, in order or not; what it answered is told first."""
         self.tell(worker)
         pending = [
@@ -149,13 +155,9 @@ class Simulation(Model):
         error: ElsewhereError = WorkerLost(reason)
         if not worker.ready and not expected:
             error = WorkerStartError(reason)
-            self.start_failures.append(reason)
-            alike = self.start_failures[-3:]
-            if self.broken is None and (len(self.start_failures) >= 10 or (len(alike) == 3 and len(set(alike)) == 1)):
-                self.broken = WorkerStartError(reason)
-                self.give_up_waiting(WorkerStartError)
+            self.start_failed(worker, reason, killed)
         before = self.scheduler.broken
-        self.scheduler.lost(worker.key, worker.started, error, self.now)
+        self.scheduler.lost(worker.key, worker.started, error, self.now, killed=killed)
         assert before is None or self.scheduler.broken is before
         assert list(self.scheduler.actions)[: len(pending)] == pending, "what was decided before is carried out first"
         self.noted = len(pending)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from elsewhere.sansio.credits import measure
 from elsewhere.sansio.jobs import Action, Failed, Job, Start
 from elsewhere.sansio.scheduler import Scheduler
 
@@ -29,7 +30,7 @@ def ready(size: int = 1, **options: float | None) -> Scheduler:
 def known(timeout: float | None = None) -> Job:
     """A job whose calls have taken 2**-12 seconds so far."""
     job = Job(timeout)
-    job.seconds, job.answered = 2.0**-12, 100
+    measure(job, 100, 2.0**-12)
     return job
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from elsewhere.call import Retry
 from elsewhere.errors import WorkerLost
-from elsewhere.sansio.credits import BUDGET, MOST, ahead, measure, room
+from elsewhere.sansio.credits import AHEAD, BUDGET, MOST, PAST, ahead, measure, room
 from elsewhere.sansio.jobs import Job, Retire, Send, Start
 from elsewhere.sansio.peer import Peer, State
 from elsewhere.sansio.scheduler import Scheduler
@@ -95,14 +95,24 @@ def test_behind_a_call_of_unknown_length_nothing_waits():
     assert take(scheduler) == [Send(1, unknown, 0, 1)]
 
 
-def test_the_mean_follows_what_calls_take_now():
-    scheduler, job = ready(), Job()
+def test_a_bell_tells_what_each_of_its_calls_took_and_a_failure_counts_as_a_call():
+    scheduler, job = ready(), Job(chunk=2)
     scheduler.add(job, 0, 4, 0.0)
-    scheduler.finished(1, 1, 1.0, 0.0)
-    scheduler.finished(1, 1, 3.0, 0.0)
+    scheduler.finished(1, 2, 2.0, 0.0)
+    assert job.seconds == 1.0
+    scheduler.finished(1, 1, 3.0, 0.0)  # by then the first two stand for one
     assert job.seconds == 2.0
     scheduler.failed(1, OSError(), 4.0, 0.0)
-    assert job.seconds == 3.0
+    assert (job.seconds, job.answered) == (3.0, 4)
+
+
+def test_a_bell_for_calls_of_two_jobs_tells_the_same_of_both():
+    scheduler, jobs = ready(), [Job(), Job()]
+    for job in jobs:
+        job.seconds, job.answered = 2.0**-12, 100  # a mean of no sample: what is measured next replaces it
+        scheduler.add(job, 0, 2, 0.0)
+    scheduler.finished(1, 3, 1.5, 0.0)
+    assert [(job.seconds, job.answered) for job in jobs] == [(0.5, 102), (0.5, 101)]
 
 
 def test_a_budget_of_nothing_hands_calls_over_one_by_one():
@@ -143,7 +153,10 @@ def test_a_chunk_counts_as_one_call_of_a_lifetime_and_others_are_cut_to_it():
     assert take(scheduler) == [Send(2, plain, 1, 3)]
 
 
-@pytest.mark.parametrize(("seconds", "calls"), [(None, 2), (1.0, 2), (BUDGET / 8, 10), (0.0, MOST)])
+@pytest.mark.parametrize(
+    ("seconds", "calls"),
+    [(None, 2), (1.0, 2), (BUDGET / 8, 10), (BUDGET / 500, 502), (BUDGET / 511, AHEAD), (0.0, AHEAD)],
+)
 def test_who_reads_inputs_ahead_reads_what_a_worker_may_hold(seconds: float | None, calls: int):
     job = Job()
     job.seconds = seconds
@@ -164,8 +177,82 @@ def test_measuring_counts_answers_though_nobody_knows_how_long_they_took():
     measure(job, 3, 0.0)
     assert (job.seconds, job.answered) == (None, 3)
     measure(job, 2, 1.0)
+    measure(job, 3, 0.0)
     measure(job, 1, 2.0)
-    assert (job.seconds, job.answered) == (1.5, 6)
+    assert (job.seconds, job.answered) == (1.5, 9)
+
+
+# ---- the mean --------------------------------------------------------------------------------------------------------
+
+SECONDS = st.floats(1e-9, 1e3)
+
+
+def measured(*bells: tuple[int, float]) -> Job:
+    job = Job()
+    for count, seconds in bells:
+        measure(job, count, seconds)
+    return job
+
+
+@given(SECONDS, st.integers(1, MOST))
+def test_the_first_bell_is_believed(seconds: float, count: int):
+    assert measured((count, seconds)).seconds == pytest.approx(seconds)
+
+
+@given(st.lists(st.tuples(st.integers(1, MOST), SECONDS), min_size=1, max_size=30))
+def test_a_mean_lies_between_what_was_measured(bells: list[tuple[int, float]]):
+    mean = measured(*bells).seconds
+    assert mean is not None
+    least, most = min(each for _, each in bells), max(each for _, each in bells)
+    assert least * 0.999 <= mean <= most * 1.001
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 17, MOST])
+def test_a_bell_weighs_as_many_calls_as_it_tells_of_and_the_past_as_sixteen(count: int):
+    job = measured((1000, 1.0), (count, 2.0))
+    assert job.seconds == pytest.approx((PAST * 1.0 + count * 2.0) / (PAST + count))
+
+
+def test_a_short_past_weighs_less_at_each_bell():
+    assert measured((8, 1.0), (4, 3.0)).seconds == 2.0
+    assert measured((8, 1.0), (4, 1.0), (4, 3.0)).seconds == 2.0
+    assert measured((8, 1.0), (4, 1.0), (4, 1.0), (8, 3.0)).seconds == pytest.approx((4 * 1.0 + 8 * 3.0) / 12)
+
+
+def test_the_call_a_worker_wakes_up_for_does_not_distort_the_mean():
+    """It costs ten times as much as each of the many behind it, and comes alone, once for every bell of theirs."""
+    job = Job()
+    for _ in range(20):
+        measure(job, 1, 1e-4)
+        after_one = job.seconds
+        measure(job, 100, 1e-5)
+        assert job.seconds is not None
+        assert job.seconds < 1.2e-5
+    assert after_one is not None
+    assert after_one < 2e-5
+
+
+@pytest.mark.parametrize(("old", "new"), [(1e-5, 1.0), (1.0, 1e-5)])
+def test_a_change_is_not_taken_from_one_call_and_is_from_five(old: float, new: float):
+    job = measured(*[(500, old)] * 20)
+    seen = []
+    for _ in range(12):
+        measure(job, 1, new)
+        assert job.seconds is not None
+        seen.append((job.seconds - old) / (new - old))
+    assert seen == sorted(seen)
+    assert seen[0] < 0.1
+    assert seen[4] > 0.5
+    assert seen[11] > 0.99
+
+
+def test_a_change_that_many_calls_show_is_seen_at_once():
+    job = measured(*[(500, 1e-5)] * 20, (100, 1.0))
+    assert job.seconds is not None
+    assert job.seconds > 0.8
+
+
+# ---- how many --------------------------------------------------------------------------------------------------------
 
 
 def test_a_budget_is_what_was_known_when_calls_were_handed_over():
@@ -201,6 +288,18 @@ def test_a_few_runs_are_shared_out_too():
     scheduler.tick(0.0)
     sends = take(scheduler)
     assert sends == [Send(1, long, 0, 2), Send(2, long, 2, 5), Send(3, short, 0, 1)]
+
+
+def test_a_share_is_one_of_all_that_waits_and_not_of_the_first_run():
+    scheduler, short, long = Scheduler(3, budget=1.0), known(), known()
+    scheduler.open()
+    scheduler.add(short, 0, 2, 0.0)
+    scheduler.add(long, 0, 9, 0.0)
+    take(scheduler)
+    for key in (1, 2, 3):
+        scheduler.peers[key].state = State.READY
+    scheduler.tick(0.0)
+    assert take(scheduler) == [Send(1, short, 0, 2), Send(2, long, 0, 5), Send(3, long, 5, 9)]
 
 
 def test_each_idle_worker_gets_a_chunk_before_one_gets_two():

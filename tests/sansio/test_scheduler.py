@@ -12,6 +12,7 @@ import pytest
 from elsewhere.call import Retry
 from elsewhere.errors import CallTimeout, PoolClosed, WorkerLost, WorkerStartError
 from elsewhere.sansio.jobs import Failed, Job, Kill, Retire, Run, Send, Start, Stop
+from elsewhere.sansio.peer import Recalling
 from elsewhere.sansio.scheduler import Scheduler
 from tests.sansio.stories import GRACE, failures, ready, take
 
@@ -52,6 +53,22 @@ def test_what_a_lost_worker_had_not_begun_goes_to_the_front():
     scheduler.worker_ready(2, 0.0)
     assert take(scheduler) == [Send(2, job, 1, 3)]
     assert scheduler.lost_workers == 1
+
+
+def test_a_cancelled_call_of_a_lost_worker_does_not_go_back_and_is_forgotten():
+    scheduler, job = ready(), Job(chunk=5)
+    scheduler.add(job, 0, 5, 0.0)
+    for index in (1, 4):
+        scheduler.cancel(job, index, 0.0)
+    take(scheduler)
+    scheduler.lost(1, 0, WorkerLost(), 0.0)
+    assert not job.settled
+    scheduler.worker_ready(2, 0.0)
+    assert take(scheduler) == [Start(2), Send(2, job, 0, 1)]
+    scheduler.finished(2, 1, 1.0, 0.0)
+    assert take(scheduler) == [Send(2, job, 2, 4)]
+    assert scheduler.finished(2, 2, 2.0, 0.0) == [(job, 2, 4)]
+    assert scheduler.unfinished == 0
 
 
 def test_several_runs_of_a_lost_worker_go_back_in_their_order():
@@ -127,6 +144,81 @@ def test_ten_of_any_kind_break_it_and_one_that_starts_forgives_all():
     assert scheduler.broken.__cause__ is error
 
 
+def test_one_stroke_that_kills_all_that_were_starting_is_one_failure():
+    scheduler = Scheduler(20)
+    scheduler.open()
+    key = 0
+    for _ in range(4):
+        for _ in range(20):
+            key += 1
+            scheduler.lost(key, 0, WorkerLost("killed"), 0.0, killed=True)
+        assert scheduler.broken is None
+    scheduler.lost(key + 1, 0, WorkerLost("killed"), 0.0, killed=True)
+    assert str(scheduler.broken) == "5 workers in a row failed to start: killed"
+
+
+def test_what_was_struck_and_fails_by_itself_counts():
+    """Only kills are thought to come from one stroke; the others of a fork server that ended may have their own end."""
+    scheduler = Scheduler(4)
+    scheduler.open()
+    scheduler.lost(1, 0, WorkerLost("alike"), 0.0, killed=True)
+    scheduler.lost(2, 0, WorkerLost("alike"), 0.0)
+    scheduler.lost(3, 0, WorkerLost("alike"), 0.0, killed=True)
+    assert scheduler.broken is None
+    scheduler.lost(4, 0, WorkerLost("alike"), 0.0)
+    assert str(scheduler.broken) == "3 workers in a row failed to start: alike"
+
+
+def test_a_worker_that_fails_by_itself_excuses_no_kill():
+    scheduler = Scheduler(3)
+    scheduler.open()
+    scheduler.lost(1, 0, WorkerLost("alike"), 0.0)
+    scheduler.lost(2, 0, WorkerLost("alike"), 0.0, killed=True)
+    assert scheduler.broken is None
+    scheduler.lost(4, 0, WorkerLost("alike"), 0.0)
+    assert str(scheduler.broken) == "3 workers in a row failed to start: alike"
+
+
+@pytest.mark.parametrize("answer", ["value", "failure", "released"])
+def test_a_worker_that_answers_forgives_those_that_did_not_start(answer: str):
+    scheduler, job = ready(2), Job()
+    scheduler.add(job, 0, 2, 0.0)
+    for key in (2, 3):
+        scheduler.lost(key, 0, WorkerLost("alike"), 0.0)
+    if answer == "value":
+        scheduler.finished(1, 1, 1.0, 0.0)
+    elif answer == "failure":
+        scheduler.failed(1, OSError(), 1.0, 0.0)
+    else:
+        scheduler.peers[1].recalling = Recalling.WITHDRAWN
+        scheduler.released(1, 0.0)
+    scheduler.lost(4, 0, WorkerLost("alike"), 0.0)
+    assert scheduler.broken is None
+
+
+def test_strokes_of_several_kinds_break_the_pool_at_ten():
+    scheduler = Scheduler(1)
+    scheduler.open()
+    for key in range(1, 11):
+        assert scheduler.broken is None
+        scheduler.lost(key, 0, WorkerLost(f"signal {key}"), 0.0, killed=True)
+    assert str(scheduler.broken) == "10 workers in a row failed to start: signal 10"
+
+
+def test_a_stroke_after_a_worker_has_started_is_the_first():
+    scheduler = Scheduler(1)
+    scheduler.open()
+    for key in range(1, 5):
+        scheduler.lost(key, 0, WorkerLost("killed"), 0.0, killed=True)
+    scheduler.worker_ready(5, 0.0)
+    scheduler.lost(5, 0, WorkerLost("killed"), 0.0, killed=True)
+    for key in range(6, 10):
+        scheduler.lost(key, 0, WorkerLost("killed"), 0.0, killed=True)
+        assert scheduler.broken is None
+    scheduler.lost(10, 0, WorkerLost("killed"), 0.0, killed=True)
+    assert scheduler.broken is not None
+
+
 def test_a_failure_after_the_pool_broke_is_not_repeated():
     scheduler, job = ready(2), Job(retry=Retry(5))
     scheduler.add(job, 0, 2, 0.0)
@@ -144,6 +236,47 @@ def test_what_a_lost_worker_held_goes_to_an_idle_one_at_once():
     take(scheduler)
     scheduler.lost(1, 0, WorkerLost(), 0.0)
     assert take(scheduler) == [Start(3), Send(2, job, 0, 3)]
+
+
+# ---- workers that are worn -------------------------------------------------------------------------------------------
+
+
+def test_a_worn_worker_finishes_what_it_holds_and_is_replaced():
+    scheduler, job = ready(), Job()
+    job.seconds, job.answered = 1e-9, 4
+    scheduler.add(job, 0, 10, 0.0)
+    assert take(scheduler) == [Send(1, job, 0, 4)]
+    scheduler.worn(1)
+    scheduler.finished(1, 3, 3e-9, 0.0)
+    assert take(scheduler) == []
+    scheduler.finished(1, 1, 1e-9, 0.0)
+    assert take(scheduler) == [Retire(1), Start(2)]
+    scheduler.worn(1)  # it may say so again, or too late
+    assert take(scheduler) == []
+    scheduler.lost(1, 4, WorkerLost(), 0.0)
+    assert scheduler.lost_workers == 0
+    scheduler.worker_ready(2, 0.0)
+    assert take(scheduler) == [Send(2, job, 4, 10)]
+
+
+def test_a_worn_worker_that_is_idle_leaves_at_once():
+    scheduler, job = ready(), Job(chunk=5)
+    scheduler.worn(1)
+    assert take(scheduler) == [Retire(1), Start(2)]
+    scheduler.worker_ready(2, 0.0)
+    scheduler.worn(2)
+    scheduler.add(job, 0, 5, 0.0)
+    assert take(scheduler) == [Retire(2), Start(3)]
+
+
+def test_a_worker_may_be_worn_and_be_the_last_of_a_pool_that_closes():
+    scheduler, job = ready(), Job()
+    scheduler.add(job, 0, 1, 0.0)
+    take(scheduler)
+    scheduler.worn(1)
+    scheduler.close()
+    scheduler.finished(1, 1, 1.0, 0.0)
+    assert take(scheduler) == [Retire(1)]
 
 
 # ---- the end ---------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from elsewhere.call import Retry
 from elsewhere.errors import CallTimeout, WorkerLost
+from elsewhere.sansio.credits import measure
 from elsewhere.sansio.scheduler import FENCE, PATIENCE
 from tests.sansio.simulation import Boom, Call, Odd, Simulation, Worker
 from tests.sansio.worker import UNSEEN
@@ -57,7 +58,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     def new_job(self, timeout: float | None, retry: Retry | None, chunk: int | None, count: int) -> None:
         job = self.sim.job(timeout, retry, chunk)
         if self.fast:  # as if many had been answered already: workers hold several at once
-            job.answered, job.seconds = 20, 2.0**-12
+            measure(job, 20, 2.0**-12)
         self.sim.add(job, count)
 
     @precondition(lambda self: self.sim.jobs and (not self.sim.scheduler.closing or self.sim.terminated))
@@ -96,6 +97,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     def those(self, which: str) -> list[Worker]:
         fits: Callable[[Worker], object] = {
             "starting": lambda w: not w.ready,
+            "ready": lambda w: w.ready,
             "waiting": lambda w: w.ready and w.current is None and w.claimed is None and (w.queue or w.inbox),
             "claimed": lambda w: w.claimed is not None and not w.parked,
             "mail": lambda w: w.ready and w.inbox,
@@ -124,10 +126,19 @@ class SchedulerMachine(RuleBasedStateMachine):
                 self.sim.get_ready(worker)
 
     @precondition(lambda self: self.those("starting"))
-    @rule(pick=PICK, reason=st.sampled_from(["one", "one", "two"]))
-    def fail_to_start(self, pick: int, reason: str) -> None:
+    @rule(pick=PICK, reason=st.sampled_from(["one", "one", "two"]), killed=st.booleans())
+    def fail_to_start(self, pick: int, reason: str, killed: bool) -> None:
         if (worker := self.some(pick, "starting")) is not None:
-            self.sim.die(worker, reason)
+            self.sim.die(worker, reason, killed=killed)
+
+    @precondition(lambda self: self.those("starting"))
+    @rule(strokes=st.integers(1, 6))
+    def kill_all_that_start(self, strokes: int) -> None:
+        """As the fork server's end does."""
+        for _ in range(strokes):
+            for worker in self.those("starting"):
+                if worker.key in self.sim.workers:
+                    self.sim.die(worker, "killed", killed=True)
 
     @precondition(lambda self: self.those("mail"))
     @rule(pick=PICK, count=st.integers(1, 3))
@@ -216,11 +227,17 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.sim.advance(PATIENCE)
         self.sim.slip, self.sim.pause = 0, 0.0
 
-    @precondition(lambda self: self.those("any"))
+    @precondition(lambda self: self.those("ready"))
     @rule(pick=PICK)
-    def die(self, pick: int) -> None:
+    def wear(self, pick: int) -> None:
+        if (worker := self.some(pick, "ready")) is not None:
+            self.sim.wear(worker)
+
+    @precondition(lambda self: self.those("any"))
+    @rule(pick=PICK, killed=st.booleans())
+    def die(self, pick: int, killed: bool) -> None:
         if (worker := self.some(pick, "any")) is not None:
-            self.sim.die(worker)
+            self.sim.die(worker, killed=killed)
 
     @precondition(lambda self: self.those("busy") or self.those("claimed"))
     @rule(pick=PICK)

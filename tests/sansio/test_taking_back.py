@@ -7,7 +7,7 @@ import pytest
 from elsewhere.call import Retry
 from elsewhere.errors import CallCancelled, CallTimeout, PoolClosed, WorkerLost, WorkerStartError
 from elsewhere.sansio.jobs import Interrupt, Job, Kill, Observe, Recall, Retire, Run, Send, Skip, Start, Stop, Withdraw
-from elsewhere.sansio.peer import Peer, Recalling
+from elsewhere.sansio.peer import Recalling
 from elsewhere.sansio.scheduler import FENCE, PATIENCE, Scheduler
 from tests.sansio.stories import GRACE, failures, known, ready, take
 
@@ -346,6 +346,21 @@ def test_a_chunk_stays_counted_and_its_worker_leaves_when_it_is_released():
     assert take(scheduler) == [Retire(1), Start(3)]
 
 
+def test_a_worn_worker_from_which_all_is_taken_back_is_handed_nothing_and_leaves():
+    scheduler, job = ready(2, budget=BUDGET), known()
+    scheduler.add(job, 0, 8, 0.0)
+    scheduler.finished(2, 4, 2.0**-10, 0.0)
+    take(scheduler)
+    scheduler.worn(1)
+    scheduler.observed(1, 0, 0.0, PATIENCE)
+    scheduler.observed(1, 0, 0.0, PATIENCE + FENCE)
+    assert take(scheduler) == [Recall(1), Withdraw(1, 1), Send(2, job, 0, 4)]
+    scheduler.add(job, 8, 100, 0.01)
+    assert {send.worker for send in take(scheduler) if isinstance(send, Send)} <= {2}
+    scheduler.released(1, 0.01)
+    assert take(scheduler) == [Retire(1), Start(3)]
+
+
 def test_closing_lets_a_worker_leave_though_it_has_not_answered_a_withdrawal():
     scheduler, _ = straggling()
     scheduler.close()
@@ -366,30 +381,6 @@ def test_errors_of_calls_behind_are_theirs():
     assert failures(take(scheduler)) == [(0, CallCancelled, 1)]
     scheduler.observed(1, 1, 0.0, PATIENCE + FENCE)
     assert take(scheduler)[0] == Withdraw(1, 2)
-
-
-# ---- the worker's record ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("first", "back"),
-    [
-        (9, []),
-        (8, [(1, 4, 5)]),
-        (5, [(1, 1, 5)]),
-        (4, [(1, 0, 5)]),
-        (3, [(0, 2, 3), (1, 0, 5)]),
-        (1, [(0, 0, 3), (1, 0, 5)]),
-    ],
-)
-def test_a_record_gives_up_the_end_of_what_it_holds(first: int, back: list[tuple[int, int, int]]):
-    peer, jobs = Peer(1, 8), [Job(), Job()]
-    peer.hold(jobs[0], 0, 3, 0.0)
-    peer.hold(jobs[1], 0, 5, 0.0)
-    assert peer.left == 0
-    assert [(jobs.index(run.job), run.lo, run.hi) for run in peer.withdraw(first)] == back
-    assert peer.outstanding == sum(run.hi - run.lo for run in peer.held) == first - 1
-    assert peer.left == 9 - first
 
 
 def test_a_call_that_ran_out_of_time_while_recalled_is_told():

@@ -77,6 +77,8 @@ class Worker:
     held: deque[Call] = field(default_factory=deque)  # handed over, neither told to be answered nor withdrawn
     told: int = 0
     used: int = 0  # of its lifetime
+    worn: bool = False  # has said that it wants to be replaced
+    struck: bool = False  # was there when one that was starting was killed
     fed: float = 0.0
     seen: tuple[int, float] = (0, 0.0)  # ordinal and start as of the last look
     asked: int = 0  # Recalls decided

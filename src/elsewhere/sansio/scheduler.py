@@ -26,39 +26,22 @@ is withdrawn. It cannot begin one in between:
 from __future__ import annotations
 
 import heapq
-import itertools
 from math import inf
 
-from elsewhere.errors import CallTimeout, ElsewhereError, PoolClosed, WorkerStartError
+from elsewhere.errors import CallTimeout, ElsewhereError, PoolClosed
 from elsewhere.sansio.credits import BUDGET, measure, room
-from elsewhere.sansio.jobs import (
-    Failed,
-    Interrupt,
-    Job,
-    Kill,
-    Observe,
-    Recall,
-    Retire,
-    Run,
-    Send,
-    Skip,
-    Start,
-    Stop,
-    Withdraw,
-)
-from elsewhere.sansio.ledger import Ledger, Span
+from elsewhere.sansio.jobs import Failed, Interrupt, Job, Kill, Observe, Recall, Run, Send, Skip, Stop, Withdraw
+from elsewhere.sansio.ledger import Span
 from elsewhere.sansio.peer import Peer, Recalling, State
+from elsewhere.sansio.staff import Staff
 
 __all__ = ["Scheduler", "Span"]
 
 PATIENCE = 0.002  # seconds a call may run, while workers are idle, before those behind it are taken back
 FENCE = 0.0005  # seconds from a recall to the look that decides: far longer than a store can wait to be seen
-SAME_START_FAILURES = 3  # in a row, alike: the next would fail as well
-SAME_STROKES = 5  # in a row, of kills alike: they may have come from outside, which is no reason to give up so soon
-START_FAILURES = 10  # in a row, of any kind
 
 
-class Scheduler(Ledger):
+class Scheduler(Staff):
     """The state machine of one pool.
 
     Args:
@@ -74,18 +57,8 @@ class Scheduler(Ledger):
     """
 
     def __init__(self, size: int, *, lifetime: int | None = None, grace: float = 0.2, budget: float = BUDGET) -> None:
-        super().__init__()
-        self.size = size
-        self.lifetime = lifetime
-        self.grace = grace
+        super().__init__(size, lifetime=lifetime, grace=grace)
         self.budget = budget
-        self.lost_workers = 0
-        self.peers: dict[int, Peer] = {}
-        self.closing = False
-        self._timed: dict[Peer, None] = {}  # a set in a fixed order: the same events give the same actions
-        self._keys = itertools.count(1)
-        self._start_failures: list[str] = []
-        self._last_stroke = 0  # the newest worker there was when one was last killed before it was ready
         self._end_at = inf  # when workers that are still there are killed: `grace` after `terminate`
 
     # ---- what users want -----------------------------------------------------------------------------------------
@@ -296,13 +269,6 @@ class Scheduler(Ledger):
 
     # ---- time ----------------------------------------------------------------------------------------------------
 
-    def next_timer(self) -> float | None:
-        """When `tick` wants to be called, or None."""
-        times = [at for peer in self._timed for at in (peer.check_at, peer.kill_at) if at is not None]
-        if self._delayed:
-            times.append(self._delayed[0][0])
-        return min(times, default=None)
-
     def tick(self, now: float) -> None:
         """Time has passed."""
         for peer in list(self._timed):
@@ -321,17 +287,6 @@ class Scheduler(Ledger):
         self._deal(now)
 
     # ---- dealing -------------------------------------------------------------------------------------------------
-
-    def _staff(self) -> None:
-        """Start workers until there are as many as the work justifies."""
-        if self.terminated or self.broken is not None:
-            return
-        wanted = min(self.size, self.unfinished) if self.closing else self.size
-        here = sum(peer.state is not State.LEAVING for peer in self.peers.values())
-        for _ in range(here, wanted):
-            key = next(self._keys)
-            self.peers[key] = Peer(key, self.lifetime)
-            self.actions.append(Start(key))
 
     def _deal(self, now: float) -> None:
         """Hand over what is ready: idle workers first, so that nothing queues behind a call while one is free."""
@@ -383,21 +338,6 @@ class Scheduler(Ledger):
         self._fill(peer, now)
         self._watch_others(peer, now)
         self._leave_if_done()
-
-    def _replace_if_worn(self, peer: Peer) -> None:
-        if peer.left == 0 and not peer.held and peer.state is State.READY:
-            self._retire(peer)
-            self._staff()
-
-    def _retire(self, peer: Peer) -> None:
-        peer.state = State.LEAVING
-        self.actions.append(Retire(peer.key))
-
-    def _leave_if_done(self) -> None:
-        if self.closing and not self.unfinished and not self.terminated:
-            for peer in self.peers.values():
-                if peer.state is State.READY and not peer.held:
-                    self._retire(peer)
 
     # ---- calls that are told before their worker is free of them ---------------------------------------------------
 
@@ -455,20 +395,6 @@ class Scheduler(Ledger):
 
     # ---- starting, deadlines ---------------------------------------------------------------------------------------
 
-    def _start_failed(self, key: int, reason: str, error: ElsewhereError, killed: bool) -> None:
-        if self.broken is not None or (killed and key <= self._last_stroke):
-            return  # the fork server's end kills all that were starting: one stroke, however many it hit
-        if killed:
-            self._last_stroke = max([key, *self.peers])
-        self._start_failures.append(reason)
-        most = SAME_STROKES if killed else SAME_START_FAILURES
-        alike = self._start_failures[-most:]
-        if len(self._start_failures) >= START_FAILURES or (len(alike) == most and len(set(alike)) == 1):
-            times = len(self._start_failures)
-            self.broken = WorkerStartError(f"{times} workers in a row failed to start: {reason}")
-            self.broken.__cause__ = error.__cause__ or error
-            self._abandon(self.broken)
-
     @staticmethod
     def _too_late(job: Job) -> CallTimeout:
         return CallTimeout(f"the call ran longer than its timeout of {job.timeout:g} s")
@@ -483,15 +409,3 @@ class Scheduler(Ledger):
         if peer.holds_settled():
             timeouts.append(self.grace)
         return now + min(timeouts, default=inf)
-
-    def _check_at(self, peer: Peer, at: float) -> None:
-        """Look at a worker at this time, or earlier if that is planned already."""
-        if at < inf and peer.state is not State.KILLED and (peer.check_at is None or at < peer.check_at):
-            peer.check_at = at
-            self._timed[peer] = None
-
-    def _kill_at(self, peer: Peer, at: float) -> None:
-        """Kill a worker at this time, or earlier if that is planned already."""
-        if peer.state is not State.KILLED and (peer.kill_at is None or at < peer.kill_at):
-            peer.kill_at = at
-            self._timed[peer] = None

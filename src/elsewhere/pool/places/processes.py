@@ -7,9 +7,7 @@ reads or writes them.
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import os
-import pickle
 import signal
 import socket
 import sys
@@ -17,19 +15,19 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from elsewhere.errors import CallCancelled, ElsewhereError, RemoteError, WorkerLost, WorkerStartError, describe_exit
+from elsewhere.errors import ElsewhereError, WorkerLost, WorkerStartError, describe_exit
 from elsewhere.pool.contexts import Method
 from elsewhere.pool.places import relay
+from elsewhere.pool.places.arrivals import Arrivals
 from elsewhere.pool.places.freight import Freight
 from elsewhere.pool.places.watcher import Watcher
 from elsewhere.runtime.channel import Answer, Channel
 from elsewhere.runtime.cpus import available
-from elsewhere.runtime.driving.driver import Driver
-from elsewhere.runtime.envelope import open_envelope, words
+from elsewhere.runtime.envelope import open_envelope
 from elsewhere.runtime.jobs import CallJob, ours
 from elsewhere.runtime.launch import Exited, Launcher, ServerLost, Started
 from elsewhere.runtime.packing import Packed, Packer, by_reference
-from elsewhere.runtime.page import CLOSE, ERROR, PREFIX, SEGMENT, SKIPPED, STARTED, Record
+from elsewhere.runtime.page import STARTED
 from elsewhere.runtime.worker.handles import sending
 from elsewhere.runtime.worker.surroundings import take_surroundings
 from elsewhere.sansio.frames import Reply, ToWorker, command
@@ -43,7 +41,7 @@ LONGEST_LOOK = 0.05  # seconds
 DUMP = 0.05  # seconds for a worker to write its stacks, which are written in pieces that would mix with another's
 
 
-class Processes(Driver):
+class Processes(Arrivals):
     """One pool's worker processes.
 
     Args:
@@ -303,61 +301,6 @@ class Processes(Driver):
         channel.patience = LOOK
         channel.look_at = time.monotonic() + LOOK if peer is not None and peer.held else None
 
-    def _handle_records(self, channel: Channel, records: list[Record], busy: float) -> None:
-        calls = sum(record.calls for record in records)
-        each = busy / calls if calls else 0.0
-        values: list[Any] = []
-        for kind, _, data in records:
-            if type(data) is list:
-                values = values + data if values else data
-                continue
-            assert type(data) is bytes
-            if kind == SEGMENT:
-                values += pickle.loads(PREFIX + data + CLOSE)
-                continue
-            error: BaseException | None = None
-            seconds = each
-            if kind == SKIPPED:
-                error, seconds = RemoteError("skipped as asked"), 0.0
-            elif kind == ERROR:
-                name, index, wanted = self._call_behind(channel, len(values))
-                if wanted:
-                    error, seconds = open_envelope(data, name, index, channel.pid)
-                else:  # unopened: that may import modules, and the interpreter may be ending (it is, after Ctrl-C)
-                    error = CallCancelled("nobody waits for this call")
-            else:
-                try:
-                    values.append(channel.loads(data))
-                except BaseException as failure:  # noqa: BLE001 - whatever unpickling raises is the call's failure
-                    name, index, _ = self._call_behind(channel, len(values))
-                    error = _unloadable(failure, name, index, channel.pid)
-            if error is not None:
-                self._finish(channel, values, each)
-                values = []
-                self.scheduler.failed(channel.key, error, seconds, time.monotonic())
-        self._finish(channel, values, each)
-
-    def _finish(self, channel: Channel, values: list[Any], each: float) -> None:
-        if values:
-            spans = self.scheduler.finished(channel.key, len(values), each * len(values), time.monotonic())
-            self._deliver(spans, values)
-
-    def _call_behind(self, channel: Channel, ahead: int) -> tuple[str, int, bool]:
-        """Name and index of the call that is answered after `ahead` others, and whether anybody waits for it."""
-        for run in self.scheduler.peers[channel.key].held:
-            if ahead < run.hi - run.lo:
-                return ours(run.job).name, run.lo + ahead, run.lo + ahead not in run.job.settled
-            ahead -= run.hi - run.lo
-        return "a call", 0, True
-
-    def _context(self, channel: Channel) -> contextvars.Context | None:
-        """Of whoever submitted the call that the worker is in."""
-        peer = self.scheduler.peers.get(channel.key)
-        if peer is None or not peer.held:
-            return None
-        job, index = peer.first
-        return ours(job).context_of(index)
-
     # ---- life and death ------------------------------------------------------------------------------------------
 
     def _reports(self) -> None:
@@ -423,15 +366,3 @@ class Processes(Driver):
         self._wakee.close()
         for fd in self._extra_fds:
             os.close(fd)
-
-
-def _unloadable(failure: BaseException, name: str, index: int, pid: int | None) -> RemoteError:
-    text = words(failure)
-    error = RemoteError(
-        f"the result came back but could not be unpickled here: {type(failure).__name__}: {text}",
-        type_name=f"{type(failure).__module__}.{type(failure).__qualname__}",
-        text=text,
-    )
-    error.__cause__ = failure
-    error.add_note(f"returned by {name}, input {index}, in worker {pid}")
-    return error

@@ -183,7 +183,7 @@ def test_a_worker_that_fails_by_itself_excuses_no_kill():
 def test_a_worker_that_answers_forgives_those_that_did_not_start(answer: str):
     scheduler, job = ready(2), Job()
     scheduler.add(job, 0, 2, 0.0)
-    for key in (2, 3):
+    for key in (2, 3, 4):  # the first of them had started
         scheduler.lost(key, 0, WorkerLost("alike"), 0.0)
     if answer == "value":
         scheduler.finished(1, 1, 1.0, 0.0)
@@ -192,7 +192,7 @@ def test_a_worker_that_answers_forgives_those_that_did_not_start(answer: str):
     else:
         scheduler.peers[1].recalling = Recalling.WITHDRAWN
         scheduler.released(1, 0.0)
-    scheduler.lost(4, 0, WorkerLost("alike"), 0.0)
+    scheduler.lost(5, 0, WorkerLost("alike"), 0.0)
     assert scheduler.broken is None
 
 

@@ -210,8 +210,8 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.work(worker, count, took)
 
     @precondition(lambda self: len(self.sim.workers) > 1 and self.those("behind"))
-    @rule(pick=PICK, slip=STEPS, pause=PAUSES, begin=st.booleans())
-    def leave_one_behind(self, pick: int, slip: int, pause: float, begin: bool) -> None:
+    @rule(pick=PICK, slip=STEPS, pause=PAUSES, begin=st.booleans(), worn=st.sampled_from([False, False, True]))
+    def leave_one_behind(self, pick: int, slip: int, pause: float, begin: bool, worn: bool) -> None:
         """All others work off what there is, until somebody looks at the one that does not."""
         slow = self.some(pick, "behind")
         assert slow is not None
@@ -223,6 +223,8 @@ class SchedulerMachine(RuleBasedStateMachine):
             for worker in list(self.sim.workers.values()):
                 if worker is not slow and worker.ready and worker.current is None:
                     self.work(worker, 40, 0.0)
+        if worn and slow.key in self.sim.workers:
+            self.sim.wear(slow)
         self.sim.slip, self.sim.pause = slip, pause
         self.sim.advance(PATIENCE)
         self.sim.slip, self.sim.pause = 0, 0.0

@@ -192,17 +192,6 @@ def test_the_helpers_of_multiprocessing_live_on(before):
     assert left_behind(before, 5) == []
 
 
-def test_a_look_costs_little():
-    best = min(_seconds_of_a_check() for _ in range(20))
-    assert best < 0.002
-
-
-def _seconds_of_a_check() -> float:
-    start = time.perf_counter()
-    assert left_behind(Snapshot.take(), 0) == []
-    return time.perf_counter() - start
-
-
 def run_pytest(folder: Path, source: str) -> subprocess.CompletedProcess[str]:
     """Run pytest on one file under our conftest, in a process of its own."""
     (folder / "conftest.py").write_text("from tests.conftest import *\n")

@@ -71,8 +71,8 @@ class Gate:
 
 def hold(gate: Gate, name: object = "call") -> object:
     """Wait at the gate."""
-    gate.note("came", name)
     try:
+        gate.note("came", name)  # inside: who waits for this note may interrupt before it is through
         end = time.monotonic() + PATIENCE
         while not gate.is_open() and time.monotonic() < end:
             time.sleep(0.002)
@@ -86,8 +86,8 @@ def hold(gate: Gate, name: object = "call") -> object:
 
 async def hold_async(gate: Gate, name: object = "call") -> object:
     """The same for a loop."""
-    gate.note("came", name)
     try:
+        gate.note("came", name)
         end = time.monotonic() + PATIENCE
         while not gate.is_open() and time.monotonic() < end:  # noqa: ASYNC110 - others open it from other processes
             await asyncio.sleep(0.002)

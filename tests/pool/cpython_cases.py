@@ -94,6 +94,9 @@ def main(flavour: str, output: str) -> None:
         suite.run(outcomes)
     finally:
         importable.tearDownModule()
+    for thread in threading.enumerate():  # one that was left to itself in a sleep of the tests ends with it
+        if thread is not threading.main_thread():
+            thread.join(10)
     with open(output, "w") as file:
         json.dump({"outcomes": outcomes.found, "threads": [thread.name for thread in threading.enumerate()]}, file)
 

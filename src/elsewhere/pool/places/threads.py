@@ -23,6 +23,8 @@ from elsewhere.sansio.scheduler import Scheduler
 
 __all__ = ["LocalDriver", "Threads", "add_note", "call_item"]
 
+LAST_MOMENT = 1.0  # seconds for a thread to end after it has said so
+
 
 def call_item(fn: Callable[..., Any], item: Any, shape: int) -> Any:
     """Call `fn` the way a worker process does."""
@@ -163,6 +165,8 @@ class Threads(LocalDriver):
         super().__init__(scheduler, name, **kwargs)
         self._threads: dict[int, _Thread] = {}
         self.abandoned = 0
+        self._left_alone: set[int] = set()  # keys of those
+        self._leaving: list[threading.Thread] = []
 
     def running(self) -> list[tuple[CallJob, int, int, float]]:
         """Job, index, thread's number and start of each call being executed."""
@@ -212,8 +216,18 @@ class Threads(LocalDriver):
         thread.leave = True
         thread.hand(None)
         self.abandoned += 1
+        self._left_alone.add(thread.key)
         self._gone(thread.key, thread.started, WorkerLost("the thread was left to itself"))
 
     def _gone(self, key: int, started: int, error: ElsewhereError) -> None:
         super()._gone(key, started, error)
-        self._threads.pop(key, None)
+        thread = self._threads.pop(key, None)
+        if thread is not None and key not in self._left_alone:
+            self._leaving = [each for each in self._leaving if each.is_alive()]
+            self._leaving.append(thread.thread)
+
+    def _give_back(self) -> None:
+        """Those that said that they end do so within moments: who waited for the pool finds none of them."""
+        for thread in self._leaving:
+            if thread is not threading.current_thread():
+                thread.join(LAST_MOMENT)

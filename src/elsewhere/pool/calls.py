@@ -236,7 +236,11 @@ class Calls:
         pool = self._pool
         pool._check_open()
         _check_callable(fn)
-        values = list(zip(iterable, *more, strict=False)) if more else list(iterable)
+        values: list[Any] | range
+        if more:
+            values = list(zip(iterable, *more, strict=False))
+        else:
+            values = iterable if type(iterable) is range else list(iterable)  # a range travels as one
         shape = Shape.STAR if more or star else Shape.ONE
         bar = _bar(progress, len(values), options, fn)
         job = MapJob(fn, options, shape, _chunk(chunksize), pool._driver, return_exceptions=return_exceptions, bar=bar)

@@ -358,13 +358,13 @@ class Pool(Calls):
         known.mixed = known.mixed or job.mixed
         return known
 
-    def _run_map(self, job: MapJob, values: list[Any], *, waits: bool) -> None:
+    def _run_map(self, job: MapJob, values: list[Any] | range, *, waits: bool) -> None:
         driver = self._driver
         driver.prepare(job)
         job.left = len(values)
         job.values = [None] * len(values)
         items = driver.pack(job, values, 0, "input")
-        job.items = list(items) if items is values else items
+        job.items = list(items) if items is values and type(items) is list else items
         with self._lock:
             if self._closed:
                 self._check_open()

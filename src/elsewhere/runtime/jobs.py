@@ -44,17 +44,17 @@ class CallJob(Job):
         self.shape = shape
         self.packed: Packed | None = None
         self.packer: Packer | None = None
-        self.items: dict[int, Any] | list[Any] = {}
+        self.items: dict[int, Any] | list[Any] | range = {}
         self.mixed = False
         self.weight = 0
         self.context = contextvars.copy_context()
 
-    def take(self, lo: int, hi: int) -> list[Any]:
+    def take(self, lo: int, hi: int) -> list[Any] | range:
         """The items of a range."""
         items = self.items
-        if isinstance(items, list):
-            return items[lo:hi]
-        return [items[index] for index in range(lo, hi)]
+        if isinstance(items, dict):
+            return [items[index] for index in range(lo, hi)]
+        return items[lo:hi]
 
     def context_of(self, index: int) -> contextvars.Context:
         """In which what a call prints is written out."""

@@ -152,7 +152,7 @@ class MapJob(CallJob):
     ) -> None:
         super().__init__(fn, options, shape, chunk)
         self.driver = driver
-        self.items: list[Any] = []
+        self.items: list[Any] | range = []
         self.values: list[Any] = []
         self.errors: dict[int, BaseException] = {}
         self.left = 0
@@ -165,7 +165,8 @@ class MapJob(CallJob):
     def deliver(self, lo: int, hi: int, values: Sequence[Any]) -> None:
         """Into their slots."""
         self.values[lo:hi] = values
-        self.items[lo:hi] = [None] * (hi - lo)
+        if type(self.items) is list:
+            self.items[lo:hi] = [None] * (hi - lo)
         if self.bar is not None:
             self.bar.advance(hi - lo)
         self._count(hi - lo)
@@ -173,7 +174,8 @@ class MapJob(CallJob):
     def fail(self, index: int, error: BaseException, attempts: int) -> None:
         """Into its slot."""
         self.values[index] = self.errors[index] = error
-        self.items[index] = None
+        if type(self.items) is list:
+            self.items[index] = None
         if self.bar is not None:
             self.bar.advance(1, 1)
         self._count(1)

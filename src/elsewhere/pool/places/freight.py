@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from elsewhere.runtime.channel import Channel
@@ -82,7 +82,7 @@ class Freight:
         """Does it travel as it is?"""
         return _plain_one(item)
 
-    def pack(self, job: CallJob, values: list[Any], first: int, input_name: str) -> list[Any]:
+    def pack(self, job: CallJob, values: list[Any] | range, first: int, input_name: str) -> list[Any] | range:
         """Plain items stay as they are; others are pickled now.
 
         Raises:
@@ -146,7 +146,7 @@ class Freight:
         header = command(ToWorker.RUN, len(body), shape=job.shape | flags, function=number, calls=hi - lo)
         return [*pieces, header, body]
 
-    def _each_alone(self, channel: Channel, job: CallJob, number: int, items: list[Any]) -> list[bytes]:
+    def _each_alone(self, channel: Channel, job: CallJob, number: int, items: Iterable[Any]) -> list[bytes]:
         """Runs whose calls are pickled one by one; several if they are large."""
         assert job.packer is not None
         pieces: list[bytes] = []
@@ -191,8 +191,10 @@ class Freight:
         return number
 
 
-def _plain(values: list[Any]) -> bool:
+def _plain(values: list[Any] | range) -> bool:
     """Are all of these plain?"""
+    if type(values) is range:
+        return True
     kinds = set(map(type, values))
     if kinds <= ATOMS:
         return True

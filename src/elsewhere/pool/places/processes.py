@@ -117,7 +117,7 @@ class Processes(Arrivals):
         """Does it travel as it is?"""
         return self._freight.is_plain(item)
 
-    def pack(self, job: CallJob, values: list[Any], first: int, input_name: str) -> list[Any]:
+    def pack(self, job: CallJob, values: list[Any] | range, first: int, input_name: str) -> list[Any] | range:
         """Pickle what is not plain."""
         return self._freight.pack(job, values, first, input_name)
 

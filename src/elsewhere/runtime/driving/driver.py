@@ -72,7 +72,7 @@ class Driver(Pump):
         """Does it travel as it is, without `pack`?"""
         return False
 
-    def pack(self, job: CallJob, values: list[Any], first: int, input_name: str) -> list[Any]:
+    def pack(self, job: CallJob, values: list[Any] | range, first: int, input_name: str) -> list[Any] | range:
         """Make items ready to travel, in the caller's thread; raises what pickling one raises."""
         return values
 

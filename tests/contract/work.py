@@ -56,7 +56,8 @@ class Gate:
             file.write(f"{os.getpid()}\n")
 
     def has(self, word: str, name: object) -> bool:
-        return (self.folder / f"{word}-{name}").exists()
+        path = self.folder / f"{word}-{name}"
+        return path.exists() and path.stat().st_size > 0  # written, not only made: its writer may be interrupted
 
     def times(self, word: str, name: object) -> int:
         path = self.folder / f"{word}-{name}"

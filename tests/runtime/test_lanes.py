@@ -305,17 +305,19 @@ def test_an_interrupt_at_any_line_fails_the_call_that_is_begun_and_no_other(call
 def test_lanes_of_short_calls_grow_and_those_of_long_calls_are_one_call():
     pace = Pace()
     for _ in range(20):
-        pace.learn(pace.calls, 1000)
+        pace.learn(pace.calls, 1000, 200_000)
     assert pace.calls == LANE_CALLS
-    pace.learn(pace.calls, LANE_CALLS * 1_000_000)
+    pace.learn(pace.calls, LANE_CALLS * 1_000_000, 200_000)
     assert pace.calls == 1
-    pace.learn(1, lanes.LONG + 1)
+    pace.learn(1, 80_001, 200_000)
     assert pace.calls == 1
-    pace.learn(1, lanes.SHORT - 1)
+    pace.learn(1, 39_999, 200_000)
     assert pace.calls == 2
+    pace.learn(2, 80_001, 1_000_000)  # bells are further apart: a lane may take longer
+    assert pace.calls == 4
 
 
 def test_a_lane_that_was_cut_short_says_nothing():
     pace = Pace()
-    pace.learn(1, 1000)
+    pace.learn(1, 1000, 200_000)
     assert pace.calls == 8

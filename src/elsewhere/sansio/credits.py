@@ -17,15 +17,18 @@ from elsewhere.sansio.peer import Peer
 __all__ = ["BUDGET", "MOST", "ahead", "measure", "room"]
 
 BUDGET = 0.002  # seconds of work a worker may hold: hides a round trip of some 0.1 ms, strands little
-MOST = 8192  # calls a worker may hold: more than the 0.2 ms between its doorbells can use up
+MOST = 8192  # calls a worker may hold: more than the time between its doorbells can use up
 AHEAD = 512  # inputs read ahead for a worker: an imap's consumer takes them one by one, and is never faster than this
 PAST = 16.0  # calls
+BULK = 4  # times the budget, where a worker rings less often
 SHORTEST = 1e-9  # seconds; a mean of 0 would make a share endless
 
 
 def room(peer: Peer, job: Job, budget: float) -> int:
     """How many more calls of this job the worker may hold."""
     most = MOST if peer.left is None else peer.left
+    if job.bulk:
+        budget *= BULK
     if job.chunk is not None:
         small = job.seconds is not None and job.seconds * job.chunk < budget
         return job.chunk if most and peer.outstanding <= (job.chunk if small else 0) else 0

@@ -20,9 +20,12 @@ class Job:
         timeout: seconds one of its calls may run; None for no limit.
         retry: when a failed call of it is repeated; None for never.
         chunk: calls to hand over together, whatever they cost; None to let the scheduler measure.
+
+    Attributes:
+        bulk: nobody takes its results one by one, so that they may come in larger heaps.
     """
 
-    __slots__ = ("answered", "chunk", "failures", "retry", "sample", "seconds", "settled", "timeout")
+    __slots__ = ("answered", "bulk", "chunk", "failures", "retry", "sample", "seconds", "settled", "timeout")
 
     def __init__(self, timeout: float | None = None, retry: Retry | None = None, chunk: int | None = None) -> None:
         self.timeout = timeout
@@ -31,6 +34,7 @@ class Job:
         self.seconds: float | None = None  # what one call takes, a running mean; None before the first answer
         self.sample = 0.0  # calls that mean stands for
         self.answered = 0
+        self.bulk = False
         self.failures: dict[int, int] = {}  # index -> failed runs so far, for calls that are not over
         self.settled: set[int] = set()  # indexes whose outcome is told although a worker still holds them
 

@@ -312,6 +312,8 @@ class Scheduler(Staff):
             count = min(room(peer, run.job, self.budget), run.hi - run.lo)
             if count <= 0:
                 return
+            if run.job.bulk and run.job.chunk is None:  # towards the end, less and less: all are to end together
+                count = min(count, -(-(run.hi - run.lo) // self.size))
             if sharers > len(ready) and run.job.chunk is None:
                 count = min(count, -(-sum(run.hi - run.lo for run in ready) // sharers))
             lo = run.lo

@@ -152,6 +152,7 @@ class MapJob(CallJob):
     ) -> None:
         super().__init__(fn, options, shape, chunk)
         self.driver = driver
+        self.bulk = True
         self.items: list[Any] | range = []
         self.values: list[Any] = []
         self.errors: dict[int, BaseException] = {}

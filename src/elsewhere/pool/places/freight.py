@@ -21,7 +21,7 @@ from elsewhere.runtime.memory.parcel import READONLY, SHARED, Parcel, pack
 from elsewhere.runtime.memory.sharing import Constant, Shared, constants_in
 from elsewhere.runtime.memory.store import Store
 from elsewhere.runtime.packing import Packed, Packer
-from elsewhere.sansio.frames import BATCHED, LARGEST, TIMED, Shape, ToWorker, command, join_run
+from elsewhere.sansio.frames import BATCHED, BULK, LARGEST, TIMED, Shape, ToWorker, command, join_run
 
 __all__ = ["Freight"]
 
@@ -139,7 +139,7 @@ class Freight:
         pieces += channel.learn(needs, job.packer.definitions)
         pieces += channel.teach(number, body, needs)
         items = job.take(lo, hi)
-        flags = BATCHED if job.timeout is None else BATCHED | TIMED
+        flags = BATCHED | (0 if job.timeout is None else TIMED) | (BULK if job.bulk else 0)
         if job.mixed:
             return pieces + self._each_alone(channel, job, number, items)
         body = pickle.dumps(items, 5)

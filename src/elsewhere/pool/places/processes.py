@@ -36,7 +36,8 @@ from elsewhere.sansio.scheduler import Scheduler
 
 __all__ = ["Processes"]
 
-LOOK = 0.001  # seconds after a bell until answers that no bell will ring for are on the page: see `_look_later`
+LOOK = 0.002  # seconds after a bell until answers that no bell will ring for are on the page: see `_look_later`
+BULK_LOOK = 0.009  # the same where bells are further apart
 LONGEST_LOOK = 0.05  # seconds
 DUMP = 0.05  # seconds for a worker to write its stacks, which are written in pieces that would mix with another's
 
@@ -292,14 +293,15 @@ class Processes(Arrivals):
             self._look_later(channel)
 
     def _look_later(self, channel: Channel) -> None:
-        """The hole in the bells: an answer less than 0.2 ms after a bell, then a long call, would wait for its end.
+        """The hole in the bells: an answer just after a bell, then a long call, would wait for its end.
 
         A look later than that after the last bell finds it. While there are calls behind the one the worker is in,
         looks go on, each after twice the time: short calls do not look at the clock each.
         """
         peer = self.scheduler.peers.get(channel.key)
-        channel.patience = LOOK
-        channel.look_at = time.monotonic() + LOOK if peer is not None and peer.held else None
+        bulk = peer is not None and peer.held and peer.held[0].job.bulk
+        channel.patience = BULK_LOOK if bulk else LOOK
+        channel.look_at = time.monotonic() + channel.patience if peer is not None and peer.held else None
 
     # ---- life and death ------------------------------------------------------------------------------------------
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["ATOMS", "Channel"]
 
 ATOMS = frozenset({int, float, bool, type(None), str, bytes})  # immutable, and pickled without a memo that matters
-BELL_NS = 200_000  # the oldest answer waits no longer for its bell
+BELL_NS = 500_000  # the oldest answer waits no longer for its bell
+BULK_BELL_NS = 3_000_000  # where nobody takes results one by one: each bell costs the caller some 0.05 ms
 LARGEST_ATOM = 4096  # bytes; larger ones are records of their own
 RECEIVE = 1 << 15  # bytes at once; a larger buffer is mapped and unmapped by malloc each time
 RECEIVE_MORE = 1 << 20  # when that was not enough
@@ -49,6 +50,7 @@ class Channel:
         self.writer = Writer(page)
         self.words = page.words
         self.mark = time.monotonic_ns()  # since when the worker has been busy
+        self.interval = BELL_NS
         self.due = 0  # when the next bell is to be rung, if there is an answer to ring for
         self.weigh: Callable[[int], bool] | None = None  # asked before a bell whether the worker is to be replaced
         self.rung = 0  # calls whose answers have been rung for
@@ -133,12 +135,12 @@ class Channel:
             self.send(Reply.WORN)
         self.send(Reply.BELL, 0, b"" if self._memory is None else self._memory.news(), now - self.mark)
         self.mark = now
-        self.due = now + BELL_NS
+        self.due = now + self.interval
         self.rung = self.words[STARTED]
 
     def awake(self, now: int) -> None:
         """The worker has waited, and has calls now."""
-        self.mark, self.due = now, now + BELL_NS
+        self.mark, self.due = now, now + self.interval
 
     def send(self, kind: int, record: int = 0, data: bytes = b"", busy: int = 0) -> None:
         """Send a frame, whole and in order, from any thread; a pool that is gone is noticed by the next receive."""

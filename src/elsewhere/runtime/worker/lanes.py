@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["LANES", "Ended", "Pace", "call_each"]
 
 LANES: dict[type, int] = {int: INTS, float: FLOATS, type(None): NONES}
-SHORT, LONG = 40_000, 80_000  # ns a lane should take: less than between two bells, more than opening it costs
+SHORT, LONG = 5, 2.5  # parts of the time between two bells that a lane should take: more than opening it costs
 _NOTHING: Any = object()
 
 
@@ -45,11 +45,11 @@ class Pace:
         self.kind: type = int
         self.calls = 8
 
-    def learn(self, answered: int, took: int) -> None:
-        """A lane of `answered` calls took so many nanoseconds."""
-        if took > LONG:
-            self.calls = max(1, answered * SHORT // took)
-        elif took < SHORT and answered >= self.calls:
+    def learn(self, answered: int, took: int, interval: int) -> None:
+        """A lane of `answered` calls took so many nanoseconds, and bells are `interval` nanoseconds apart."""
+        if took > interval / LONG:
+            self.calls = max(1, answered * interval // SHORT // took)
+        elif took < interval / SHORT and answered >= self.calls:
             self.calls = min(2 * self.calls, LANE_CALLS)
 
 

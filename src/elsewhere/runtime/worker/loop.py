@@ -16,10 +16,11 @@ from elsewhere.runtime.memory.buffers import MARKER
 from elsewhere.runtime.packing import Namespace
 from elsewhere.runtime.page import INTERRUPT, MAIL, SINCE, STARTED
 from elsewhere.runtime.worker.answers import Answers, Unloadable
-from elsewhere.runtime.worker.channel import ATOMS, LARGEST_ATOM, Channel
+from elsewhere.runtime.worker.channel import ATOMS, BELL_NS, BULK_BELL_NS, LARGEST_ATOM, Channel
 from elsewhere.runtime.worker.lanes import LANES, Ended, Pace, call_each
 from elsewhere.sansio.frames import (
     BATCHED,
+    BULK,
     ORDINAL,
     SKIP_RANGE,
     TIMED,
@@ -186,7 +187,8 @@ class Loop(Answers):
     def _run(self, run: _Run) -> None:
         """The calls of one run. Whatever fails before a call begins fails in the call, where its future sees it."""
         command = run.command
-        shape = Shape(command.shape & ~(BATCHED | TIMED))
+        shape = Shape(command.shape & ~(BATCHED | TIMED | BULK))
+        self.channel.interval = BULK_BELL_NS if command.shape & BULK else BELL_NS
         items: Any
         if command.shape & BATCHED:
             items, load = pickle.loads(command.payload), None
@@ -237,7 +239,7 @@ class Loop(Answers):
             answered, ended, outcome = call_each(self, function, some, run.first + at, pace.kind, star)
             at += answered
             if ended is Ended.ALL:
-                pace.learn(answered, clock() - begin)
+                pace.learn(answered, clock() - begin, channel.interval)
             elif ended is Ended.MAIL:
                 self._read_mail()
                 if channel.words[INTERRUPT] >> 1 == run.first + at:  # meant for the call that has not begun yet

@@ -102,14 +102,19 @@ async def hold_async(gate: Gate, name: object = "call") -> object:
 
 def hold_stubbornly(gate: Gate, name: object = "call") -> object:
     """Wait at the gate, and let nobody interrupt it."""
-    gate.note("came", name)
     end = time.monotonic() + PATIENCE
-    while not gate.is_open() and time.monotonic() < end:
-        try:
+    came = False
+    while True:
+        try:  # all of it: the interrupt may come at any instruction after the note
+            if not came:
+                gate.note("came", name)
+                came = True
+            if gate.is_open() or time.monotonic() >= end:
+                return name
             time.sleep(0.002)
         except Exception as error:
+            came = True
             gate.note(type(error).__name__, name)
-    return name
 
 
 def square(x: int) -> int:

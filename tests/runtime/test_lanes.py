@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import pickle
 import sys
 from collections.abc import Callable, Iterator
@@ -28,28 +26,16 @@ from elsewhere.runtime.page import (
     Page,
     Record,
     Writer,
-    make_memory,
 )
 from elsewhere.runtime.worker import lanes
 from elsewhere.runtime.worker.lanes import Ended, Pace, call_each
+from tests.runtime.test_page import both_ends
 
 KINDS: dict[int, st.SearchStrategy[Any]] = {
     INTS: st.integers(-(2**63), 2**63 - 1),
     FLOATS: st.floats(allow_nan=False),
     NONES: st.none(),
 }
-
-
-@contextlib.contextmanager
-def both_ends() -> Iterator[tuple[Page, Page]]:
-    fd = make_memory(Page.SIZE)
-    pool, worker = Page(fd), Page(fd)
-    os.close(fd)
-    try:
-        yield pool, worker
-    finally:
-        pool.close()
-        worker.close()
 
 
 def values(records: list[Record]) -> list[Any]:

@@ -163,6 +163,7 @@ if __name__ == "__main__":
         for _ in range(3):
             lost = [error for error in pool.map(KillAt(5), range(10), return_exceptions=True) if error != 5][5]
             assert isinstance(lost, elsewhere.WorkerLost), lost
+        until(lambda: len(pool._driver.workers()) == 2)  # who is killed before it said its pid, nobody can reap
         os.kill(pool._driver._launcher._server.pid, signal.SIGKILL)
         assert pool.options(retry=3).map(same, range(10)) == list(range(10))
         until(lambda: len(family(1)) == 3)

@@ -12,10 +12,10 @@ from math import inf
 
 from elsewhere.call import Retry
 from elsewhere.errors import CallTimeout, ElsewhereError, PoolClosed, WorkerStartError
-from elsewhere.sansio.credits import MOST
+from elsewhere.sansio.credits import GROWTH, MOST
 from elsewhere.sansio.jobs import Failed, Interrupt, Job, Kill, Recall, Retire, Send, Skip, Start, Stop, Withdraw
 from elsewhere.sansio.peer import State
-from elsewhere.sansio.scheduler import FENCE, PATIENCE, Scheduler
+from elsewhere.sansio.scheduler import FENCE, PATIENCE, STRANDED, Scheduler
 from tests.sansio.worker import UNSEEN, Call, Worker
 
 __all__ = ["GRACE", "Model"]
@@ -216,8 +216,9 @@ class Model:
                 assert count == 1
                 assert before == 0, "dealt before it was measured"
             elif before or count > 1:
-                assert before + count <= min(MOST, job.answered), "credit"
-                assert load + (count - 1) * job.seconds < self.scheduler.budget + ROUNDING, "more than the budget"
+                assert before + count <= min(MOST, GROWTH * job.answered), "credit"
+                budget = self.scheduler.budget * job.heap
+                assert load + (count - 1) * job.seconds < budget + ROUNDING, "more than the budget"
         assert self.scheduler.lifetime is None or worker.used <= self.scheduler.lifetime
         worker.fed = self.now
         for call in calls:
@@ -242,9 +243,11 @@ class Model:
         assert not self.queue
         assert any(other.free for other in self.workers.values() if other is not worker), "for nobody"
         started, since = worker.seen
-        assert len(worker.held) > max(0, started - worker.told), "nothing to take back"
+        waiting = len(worker.held) - max(0, started - worker.told)
+        assert waiting > 0, "nothing to take back"
         busy_since = since if started > worker.told else max(since, worker.fed)
-        assert self.now >= busy_since + PATIENCE - ROUNDING, "recalled too early"
+        stranded = waiting * (worker.held[-1].job.seconds or 0.0) > STRANDED
+        assert stranded or self.now >= busy_since + PATIENCE - ROUNDING, "recalled too early"
         worker.asked += 1
 
     def note_withdraw(self, worker: Worker, first: int) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from elsewhere.call import Retry
 from elsewhere.errors import WorkerLost
-from elsewhere.sansio.credits import AHEAD, BUDGET, MOST, PAST, ahead, measure, room
+from elsewhere.sansio.credits import AHEAD, BUDGET, GROWTH, MOST, PAST, ahead, measure, room
 from elsewhere.sansio.jobs import Job, Retire, Send, Start
 from elsewhere.sansio.peer import Peer, State
 from elsewhere.sansio.scheduler import Scheduler
@@ -30,7 +30,7 @@ def test_credit_grows_with_what_was_answered_up_to_the_budget():
         [send] = take(scheduler)
         sent.append(send.hi - send.lo)
         scheduler.finished(1, sent[-1], sent[-1] * 2.0**-13, 0.0)  # 16 of them are the budget
-    assert sent == [1, 1, 2, 4, 8, 16]
+    assert sent == [1, 4, 16, 16, 16, 16]
 
 
 def test_a_worker_is_topped_up_when_half_of_its_budget_is_used():
@@ -52,7 +52,7 @@ def test_a_worker_never_holds_more_than_most(seconds, rounds):
         run = peer.held[0]
         count = max(1, (run.hi - run.lo) // 3)
         scheduler.finished(1, count, count * seconds, 0.0)
-        assert 1 <= peer.outstanding <= min(MOST, max(1, job.answered))
+        assert 1 <= peer.outstanding <= min(MOST, max(1, GROWTH * job.answered))
     sends = [action for action in take(scheduler) if isinstance(action, Send)]
     assert len(sends) <= rounds + 1, "one deal after each answer"
 
@@ -337,3 +337,26 @@ def test_adds_with_a_gap_between_them_are_two_runs():
     assert take(scheduler) == [Send(1, job, 0, 2)]
     scheduler.finished(1, 2, 1.0, 0.0)
     assert take(scheduler) == [Send(1, job, 5, 6)]
+
+
+def test_answers_that_come_in_heaps_let_a_worker_hold_more():
+    scheduler, job = ready(budget=2.0**-9), Job()
+    job.seconds, job.answered, job.heap = 2.0**-13, 1000, 4
+    scheduler.add(job, 0, 1000, 0.0)
+    assert take(scheduler) == [Send(1, job, 0, 64)]  # 16 of them are the budget
+    assert ahead(job) >= 4 * (ahead(Job()) - 1)
+
+
+def test_the_last_of_a_whole_job_are_dealt_in_ever_smaller_parts():
+    scheduler, job = ready(2, budget=2.0**-9), Job()
+    job.seconds, job.answered, job.heap, job.whole = 2.0**-13, 1000, 8, True
+    scheduler.add(job, 0, 60, 0.0)
+    assert take(scheduler) == [Send(1, job, 0, 30), Send(2, job, 30, 45)]
+    scheduler.finished(1, 30, 30 * job.seconds, 0.0)
+    assert take(scheduler) == [Send(1, job, 45, 53)]
+    scheduler.finished(2, 6, 6 * job.seconds, 0.0)
+    assert take(scheduler) == []  # it has more than half of the budget that calls have which come alone
+    scheduler.finished(2, 9, 9 * job.seconds, 0.0)
+    assert take(scheduler) == [Send(2, job, 53, 57)]  # a quarter of that budget at least
+    scheduler.finished(2, 4, 4 * job.seconds, 0.0)
+    assert take(scheduler) == [Send(2, job, 57, 60)]

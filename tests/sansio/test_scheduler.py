@@ -243,7 +243,7 @@ def test_what_a_lost_worker_held_goes_to_an_idle_one_at_once():
 
 def test_a_worn_worker_finishes_what_it_holds_and_is_replaced():
     scheduler, job = ready(), Job()
-    job.seconds, job.answered = 1e-9, 4
+    job.seconds, job.answered = 1e-9, 1
     scheduler.add(job, 0, 10, 0.0)
     assert take(scheduler) == [Send(1, job, 0, 4)]
     scheduler.worn(1)

@@ -54,9 +54,19 @@ class SchedulerMachine(RuleBasedStateMachine):
     # ---- users ---------------------------------------------------------------------------------------------------
 
     @precondition(lambda self: len(self.sim.jobs) < 5 and (not self.sim.scheduler.closing or self.sim.terminated))
-    @rule(timeout=TIMEOUTS, retry=RETRIES, chunk=CHUNKS, count=st.sampled_from([1, 2, 3, 5, 8, 30]))
-    def new_job(self, timeout: float | None, retry: Retry | None, chunk: int | None, count: int) -> None:
+    @rule(
+        timeout=TIMEOUTS,
+        retry=RETRIES,
+        chunk=CHUNKS,
+        count=st.sampled_from([1, 2, 3, 5, 8, 30]),
+        heap=st.sampled_from([1, 1, 8]),
+        whole=st.booleans(),
+    )
+    def new_job(
+        self, timeout: float | None, retry: Retry | None, chunk: int | None, count: int, heap: int, whole: bool
+    ) -> None:
         job = self.sim.job(timeout, retry, chunk)
+        job.heap, job.whole = heap, whole
         if self.fast:  # as if many had been answered already: workers hold several at once
             measure(job, 20, 2.0**-12)
         self.sim.add(job, count)

@@ -7,8 +7,8 @@ import pytest
 from elsewhere.call import Retry
 from elsewhere.errors import CallCancelled, CallTimeout, PoolClosed, WorkerLost, WorkerStartError
 from elsewhere.sansio.jobs import Interrupt, Job, Kill, Observe, Recall, Retire, Run, Send, Skip, Start, Stop, Withdraw
-from elsewhere.sansio.peer import Recalling
-from elsewhere.sansio.scheduler import FENCE, PATIENCE, Scheduler
+from elsewhere.sansio.peer import Recalling, State
+from elsewhere.sansio.scheduler import FENCE, PATIENCE, STRANDED, Scheduler
 from tests.sansio.stories import GRACE, failures, known, ready, take
 
 BUDGET = 2.0**-6  # seconds; the calls of `known` jobs take 2**-12
@@ -60,6 +60,19 @@ def test_a_call_that_is_not_long_yet_is_looked_at_again_when_it_would_be():
     scheduler.tick(0.001 + PATIENCE)
     scheduler.observed(1, 1, 0.001, 0.001 + PATIENCE)
     assert take(scheduler) == [Observe(1), Recall(1)]
+
+
+@pytest.mark.parametrize("waiting", [16, 17])
+def test_many_short_calls_are_taken_back_though_none_of_them_is_long(waiting: int):
+    scheduler, job = ready(2, budget=BUDGET), known()
+    scheduler.peers[2].state = State.STARTING
+    scheduler.add(job, 0, waiting + 1, 0.0)
+    take(scheduler)
+    scheduler.worker_ready(2, 0.0)
+    scheduler.tick(PATIENCE)
+    assert take(scheduler) == [Observe(1)]
+    scheduler.observed(1, 1, PATIENCE, PATIENCE)  # it has just begun the first
+    assert take(scheduler) == ([Recall(1)] if waiting * 2.0**-12 > STRANDED else [])
 
 
 def test_a_worker_that_has_not_begun_is_given_patience_from_when_it_was_fed():

@@ -363,8 +363,7 @@ class Pool(Calls):
         driver.prepare(job)
         job.left = len(values)
         job.values = [None] * len(values)
-        items = driver.pack(job, values, 0, "input")
-        job.items = list(items) if items is values and type(items) is list else items
+        job.items = driver.pack(job, values, 0, "input")
         with self._lock:
             if self._closed:
                 self._check_open()

@@ -49,7 +49,9 @@ FROM_WORKER = struct.Struct("=BBxxIQQQ")
 SKIP_RANGE = struct.Struct("=QQ")
 BATCHED = 0x80  # on a run's shape: its calls are one pickled list
 TIMED = 0x40  # on a run's shape: its calls have a timeout, so that each one's beginning must be known
-BULK = 0x20  # on a run's shape: its results may be rung for less often
+HEAP = 0x04  # times the binary logarithm of `Job.heap`, on a run's shape
+HEAPS = 0x3C  # the bits of that
+SHAPE = 0x03  # what is left of it without all these
 ORDINAL = struct.Struct("=Q")
 DIGEST = 16  # bytes of a definition's name
 LARGEST = 0xFFFF_FFFF  # bytes of a payload

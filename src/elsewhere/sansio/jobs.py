@@ -22,10 +22,12 @@ class Job:
         chunk: calls to hand over together, whatever they cost; None to let the scheduler measure.
 
     Attributes:
-        bulk: nobody takes its results one by one, so that they may come in larger heaps.
+        heap: how many times rarer than for a call somebody waits for its answers may be rung for, and how much more of
+            its work a worker may hold therefore; a power of two.
+        whole: all its calls are added at once, so that what is ready of it tells how near its end is.
     """
 
-    __slots__ = ("answered", "bulk", "chunk", "failures", "retry", "sample", "seconds", "settled", "timeout")
+    __slots__ = ("answered", "chunk", "failures", "heap", "retry", "sample", "seconds", "settled", "timeout", "whole")
 
     def __init__(self, timeout: float | None = None, retry: Retry | None = None, chunk: int | None = None) -> None:
         self.timeout = timeout
@@ -34,7 +36,8 @@ class Job:
         self.seconds: float | None = None  # what one call takes, a running mean; None before the first answer
         self.sample = 0.0  # calls that mean stands for
         self.answered = 0
-        self.bulk = False
+        self.heap = 1
+        self.whole = False
         self.failures: dict[int, int] = {}  # index -> failed runs so far, for calls that are not over
         self.settled: set[int] = set()  # indexes whose outcome is told although a worker still holds them
 

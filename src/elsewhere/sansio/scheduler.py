@@ -29,7 +29,7 @@ import heapq
 from math import inf
 
 from elsewhere.errors import CallTimeout, ElsewhereError, PoolClosed
-from elsewhere.sansio.credits import BUDGET, measure, room
+from elsewhere.sansio.credits import BUDGET, closing, measure, room
 from elsewhere.sansio.jobs import Failed, Interrupt, Job, Kill, Observe, Recall, Run, Send, Skip, Stop, Withdraw
 from elsewhere.sansio.ledger import Span
 from elsewhere.sansio.peer import Peer, Recalling, State
@@ -38,6 +38,7 @@ from elsewhere.sansio.staff import Staff
 __all__ = ["Scheduler", "Span"]
 
 PATIENCE = 0.002  # seconds a call may run, while workers are idle, before those behind it are taken back
+STRANDED = 0.004  # seconds of work behind it, by what has been measured: they are too many, however short it is
 FENCE = 0.0005  # seconds from a recall to the look that decides: far longer than a store can wait to be seen
 
 
@@ -312,8 +313,11 @@ class Scheduler(Staff):
             count = min(room(peer, run.job, self.budget), run.hi - run.lo)
             if count <= 0:
                 return
-            if run.job.bulk and run.job.chunk is None:  # towards the end, less and less: all are to end together
-                count = min(count, -(-(run.hi - run.lo) // self.size))
+            last = run.job.whole and run.job.chunk is None and count > (most := closing(run, self.size, self.budget))
+            if last:
+                if peer.held and peer.load() > self.budget / 2:
+                    return
+                count = most
             if sharers > len(ready) and run.job.chunk is None:
                 count = min(count, -(-sum(run.hi - run.lo for run in ready) // sharers))
             lo = run.lo
@@ -324,7 +328,7 @@ class Scheduler(Staff):
             self.actions.append(Send(peer.key, run.job, lo, run.lo))
             if run.job.timeout is not None:
                 self._check_at(peer, now + run.job.timeout)
-            if sharers > 1:
+            if sharers > 1 or last:
                 return
 
     def _relieve(self, peer: Peer, now: float) -> None:
@@ -378,7 +382,7 @@ class Scheduler(Staff):
         if not any(other.state is State.READY and not other.held for other in self.peers.values()):
             return
         long_since = max(since, peer.fed) if started <= peer.done else since
-        due = long_since + PATIENCE
+        due = long_since + PATIENCE if waiting * (peer.held[-1].job.seconds or 0.0) <= STRANDED else now
         if now >= due:
             peer.recalling, peer.fence = Recalling.ASKED, now + FENCE
             self.actions.append(Recall(peer.key))

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CallbackJob", "MapJob", "Raised", "SubmitJob"]
 
+HEAP = 32  # nobody takes a map's results one by one, and each bell costs the caller some 0.05 ms
+
 _log = logging.getLogger("elsewhere")
 
 
@@ -152,7 +154,8 @@ class MapJob(CallJob):
     ) -> None:
         super().__init__(fn, options, shape, chunk)
         self.driver = driver
-        self.bulk = True
+        self.heap = HEAP
+        self.whole = True
         self.items: list[Any] | range = []
         self.values: list[Any] = []
         self.errors: dict[int, BaseException] = {}

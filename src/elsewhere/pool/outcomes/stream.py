@@ -37,6 +37,7 @@ __all__ = ["CallResult", "StreamJob"]
 
 QUICK = (list, tuple, range)  # sources that cannot block
 NOTHING = object()
+HEAP = 8  # the consumer of many results notices 4 ms less than what each bell costs
 AHEAD_BYTES = 1 << 28  # of large inputs that are read and not consumed, beyond what keeps the workers busy
 
 
@@ -105,6 +106,7 @@ class StreamJob(CallJob):
     ) -> None:
         super().__init__(fn, options, shape, chunk)
         self.driver = driver
+        self.heap = HEAP
         self.size = size
         self.ordered = ordered
         self.return_exceptions = return_exceptions

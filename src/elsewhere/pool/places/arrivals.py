@@ -14,7 +14,8 @@ from elsewhere.errors import CallCancelled, RemoteError
 from elsewhere.runtime.channel import Channel
 from elsewhere.runtime.driving.driver import Driver
 from elsewhere.runtime.envelope import open_envelope, words
-from elsewhere.runtime.jobs import ours
+from elsewhere.runtime.jobs import CallJob, ours
+from elsewhere.runtime.memory.buffers import MARKER
 from elsewhere.runtime.page import CLOSE, ERROR, PREFIX, SEGMENT, SKIPPED, Record
 
 __all__ = ["Arrivals"]
@@ -47,6 +48,9 @@ class Arrivals(Driver):
                     error = CallCancelled("nobody waits for this call")
             else:
                 try:
+                    if data[0] == MARKER:  # see `Freight.pack`
+                        job, _ = self._behind(channel, len(values))
+                        job.heap = 1
                     values.append(channel.loads(data))
                 except BaseException as failure:  # noqa: BLE001 - whatever unpickling raises is the call's failure
                     name, index, _ = self._call_behind(channel, len(values))
@@ -64,11 +68,15 @@ class Arrivals(Driver):
 
     def _call_behind(self, channel: Channel, ahead: int) -> tuple[str, int, bool]:
         """Name and index of the call that is answered after `ahead` others, and whether anybody waits for it."""
-        for run in self.scheduler.peers[channel.key].held:
-            if ahead < run.hi - run.lo:
-                return ours(run.job).name, run.lo + ahead, run.lo + ahead not in run.job.settled
-            ahead -= run.hi - run.lo
-        return "a call", 0, True
+        job, index = self._behind(channel, ahead)
+        return job.name, index, index not in job.settled
+
+    def _behind(self, channel: Channel, ahead: int) -> tuple[CallJob, int]:
+        """Job and index of the call that is answered after `ahead` others."""
+        peer = self.scheduler.peers[channel.key]
+        found = peer.call_at(peer.done + 1 + ahead)
+        assert found is not None, "an answer to no call"
+        return ours(found[0]), found[1]
 
     def _context(self, channel: Channel) -> contextvars.Context | None:
         """Of whoever submitted the call that the worker is in."""

@@ -21,13 +21,14 @@ from elsewhere.runtime.memory.parcel import READONLY, SHARED, Parcel, pack
 from elsewhere.runtime.memory.sharing import Constant, Shared, constants_in
 from elsewhere.runtime.memory.store import Store
 from elsewhere.runtime.packing import Packed, Packer
-from elsewhere.sansio.frames import BATCHED, BULK, LARGEST, TIMED, Shape, ToWorker, command, join_run
+from elsewhere.sansio.frames import BATCHED, HEAP, LARGEST, TIMED, Shape, ToWorker, command, join_run
 
 __all__ = ["Freight"]
 
 ATOMS = frozenset({int, float, bool, type(None)})
 TEXTS = frozenset({str, bytes})
 KINDS: dict[int, Literal["value", "args", "call"]] = {Shape.ONE: "value", Shape.STAR: "args", Shape.BOTH: "call"}
+SOME = 4096  # items looked at together: few enough for a cache
 LARGEST_PLAIN = 4096  # characters or bytes of an item that is pickled together with others
 LARGEST_FRAME = 1 << 26  # bytes of calls in one frame; a larger call has one of its own
 KNOWN = 256  # functions and definitions a worker keeps before it is told to forget them all
@@ -106,6 +107,8 @@ class Freight:
                     raise ValueError(f"{size}; a call's arguments may take {LARGEST:,} at most: pass a file's path")
             packed.append(value)
         job.mixed = True
+        if job.weight:
+            job.heap = 1  # the less is under way, the warmer is its memory
         return packed
 
     def share(self, obj: Any) -> Shared:
@@ -139,14 +142,17 @@ class Freight:
         pieces += channel.learn(needs, job.packer.definitions)
         pieces += channel.teach(number, body, needs)
         items = job.take(lo, hi)
-        flags = BATCHED | (0 if job.timeout is None else TIMED) | (BULK if job.bulk else 0)
+        shape = job.shape | (job.heap.bit_length() - 1) * HEAP
         if job.mixed:
-            return pieces + self._each_alone(channel, job, number, items)
+            return pieces + self._each_alone(channel, job, shape, number, items)
+        shape |= BATCHED if job.timeout is None else BATCHED | TIMED
         body = pickle.dumps(items, 5)
-        header = command(ToWorker.RUN, len(body), shape=job.shape | flags, function=number, calls=hi - lo)
+        header = command(ToWorker.RUN, len(body), shape=shape, function=number, calls=hi - lo)
         return [*pieces, header, body]
 
-    def _each_alone(self, channel: Channel, job: CallJob, number: int, items: Iterable[Any]) -> list[bytes]:
+    def _each_alone(
+        self, channel: Channel, job: CallJob, shape: int, number: int, items: Iterable[Any]
+    ) -> list[bytes]:
         """Runs whose calls are pickled one by one; several if they are large."""
         assert job.packer is not None
         pieces: list[bytes] = []
@@ -159,7 +165,7 @@ class Freight:
             pieces.extend(channel.learn(needs, job.packer.definitions))
             parts = join_run(bodies, list(needs))
             size = sum(map(len, parts))
-            pieces.append(command(ToWorker.RUN, size, shape=job.shape, function=number, calls=len(bodies)))
+            pieces.append(command(ToWorker.RUN, size, shape=shape, function=number, calls=len(bodies)))
             pieces.extend(parts)
 
         for item in items:
@@ -194,6 +200,12 @@ class Freight:
 def _plain(values: list[Any] | range) -> bool:
     """Are all of these plain?"""
     if type(values) is range:
+        return True
+    kind = type(values[0]) if values else int
+    if kind in ATOMS and all(  # what most are, in half the time that a set of their types takes
+        list(map(type, some)).count(kind) == len(some)
+        for some in (values[at : at + SOME] for at in range(0, len(values), SOME))
+    ):
         return True
     kinds = set(map(type, values))
     if kinds <= ATOMS:

@@ -37,7 +37,7 @@ from elsewhere.sansio.scheduler import Scheduler
 __all__ = ["Processes"]
 
 LOOK = 0.002  # seconds after a bell until answers that no bell will ring for are on the page: see `_look_later`
-BULK_LOOK = 0.009  # the same where bells are further apart
+HEAP_LOOK = 0.001  # the same, times the heap, where bells are further apart
 LONGEST_LOOK = 0.05  # seconds
 DUMP = 0.05  # seconds for a worker to write its stacks, which are written in pieces that would mix with another's
 
@@ -109,6 +109,8 @@ class Processes(Arrivals):
     def prepare(self, job: CallJob) -> None:
         """Pickle the job's function."""
         self._freight.prepare(job)
+        if self._surroundings["max_memory"] is not None:
+            job.heap = 1  # a worker is weighed between calls when it rings, and finishes what it holds
 
     def by_reference(self, fn: Callable[..., Any]) -> Packed | None:
         """The function as a name that a worker can import."""
@@ -299,9 +301,11 @@ class Processes(Arrivals):
         looks go on, each after twice the time: short calls do not look at the clock each.
         """
         peer = self.scheduler.peers.get(channel.key)
-        bulk = peer is not None and peer.held and peer.held[0].job.bulk
-        channel.patience = BULK_LOOK if bulk else LOOK
-        channel.look_at = time.monotonic() + channel.patience if peer is not None and peer.held else None
+        if peer is None or not peer.held:
+            channel.look_at = None
+        else:
+            channel.patience = max(LOOK, HEAP_LOOK * peer.held[0].job.heap)
+            channel.look_at = time.monotonic() + channel.patience
 
     # ---- life and death ------------------------------------------------------------------------------------------
 

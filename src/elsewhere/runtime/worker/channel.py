@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["ATOMS", "Channel"]
 
 ATOMS = frozenset({int, float, bool, type(None), str, bytes})  # immutable, and pickled without a memo that matters
-BELL_NS = 500_000  # the oldest answer waits no longer for its bell
-BULK_BELL_NS = 3_000_000  # where nobody takes results one by one: each bell costs the caller some 0.05 ms
+BELL_NS = 500_000  # the oldest answer waits no longer for its bell, times the job's heap
+NEVER = 1 << 63  # more calls than there will be
+FEW = 256  # calls that are used up before a bell could bring more: the one for an empty queue is enough
 LARGEST_ATOM = 4096  # bytes; larger ones are records of their own
 RECEIVE = 1 << 15  # bytes at once; a larger buffer is mapped and unmapped by malloc each time
 RECEIVE_MORE = 1 << 20  # when that was not enough
@@ -52,6 +53,7 @@ class Channel:
         self.mark = time.monotonic_ns()  # since when the worker has been busy
         self.interval = BELL_NS
         self.due = 0  # when the next bell is to be rung, if there is an answer to ring for
+        self.low = NEVER  # the call before which it is rung in any case: half of what the worker held is used up
         self.weigh: Callable[[int], bool] | None = None  # asked before a bell whether the worker is to be replaced
         self.rung = 0  # calls whose answers have been rung for
         self._parser = Parser(TO_WORKER)
@@ -96,6 +98,12 @@ class Channel:
         self.mail = self.words[MAIL]
         return self.mail >> 32
 
+    def fed(self, last: int) -> None:
+        """The worker holds calls up to this ordinal now."""
+        held = last - self.words[STARTED]
+        if held > FEW:
+            self.low = last - held // 2
+
     # ---- out -----------------------------------------------------------------------------------------------------
 
     def value(self, value: Any, body: bytes | None) -> None:
@@ -136,6 +144,7 @@ class Channel:
         self.send(Reply.BELL, 0, b"" if self._memory is None else self._memory.news(), now - self.mark)
         self.mark = now
         self.due = now + self.interval
+        self.low = NEVER
         self.rung = self.words[STARTED]
 
     def awake(self, now: int) -> None:

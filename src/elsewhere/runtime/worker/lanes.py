@@ -71,10 +71,9 @@ def call_each(
         try:
             loop.inside = True
             for at, item in enumerate(items):
-                value = _NOTHING
                 words[STARTED] = first + at
                 if words[MAIL] != mail:
-                    ended = Ended.MAIL
+                    value, ended = _NOTHING, Ended.MAIL
                     break
                 value = function(*item) if star else function(item)
                 if type(value) is not kind or unfinished:

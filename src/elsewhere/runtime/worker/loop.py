@@ -16,12 +16,14 @@ from elsewhere.runtime.memory.buffers import MARKER
 from elsewhere.runtime.packing import Namespace
 from elsewhere.runtime.page import INTERRUPT, MAIL, SINCE, STARTED
 from elsewhere.runtime.worker.answers import Answers, Unloadable
-from elsewhere.runtime.worker.channel import ATOMS, BELL_NS, BULK_BELL_NS, LARGEST_ATOM, Channel
+from elsewhere.runtime.worker.channel import ATOMS, BELL_NS, LARGEST_ATOM, Channel
 from elsewhere.runtime.worker.lanes import LANES, Ended, Pace, call_each
 from elsewhere.sansio.frames import (
     BATCHED,
-    BULK,
+    HEAP,
+    HEAPS,
     ORDINAL,
+    SHAPE,
     SKIP_RANGE,
     TIMED,
     Command,
@@ -134,6 +136,7 @@ class Loop(Answers):
             elif command.kind == ToWorker.RUN:
                 self._commands.append(_Run(command, self._received + 1))
                 self._received += command.calls
+                self.channel.fed(self._received)
             elif command.kind == ToWorker.WITHDRAW:
                 self._withdraw(*ORDINAL.unpack(command.payload))
             elif command.kind == ToWorker.BLOCKS:
@@ -187,8 +190,8 @@ class Loop(Answers):
     def _run(self, run: _Run) -> None:
         """The calls of one run. Whatever fails before a call begins fails in the call, where its future sees it."""
         command = run.command
-        shape = Shape(command.shape & ~(BATCHED | TIMED | BULK))
-        self.channel.interval = BULK_BELL_NS if command.shape & BULK else BELL_NS
+        shape = Shape(command.shape & SHAPE)
+        self.channel.interval = BELL_NS << (command.shape & HEAPS) // HEAP
         items: Any
         if command.shape & BATCHED:
             items, load = pickle.loads(command.payload), None
@@ -233,7 +236,7 @@ class Loop(Answers):
         at = 0
         while at < run.left() and pace.kind in LANES and not self._skips:
             channel.words[SINCE] = begin = clock()
-            if begin > channel.due and channel.words[STARTED] != channel.rung:
+            if (begin > channel.due or run.first + at >= channel.low) and channel.words[STARTED] != channel.rung:
                 channel.bell(begin)
             some = items[at : min(at + pace.calls, run.left())]
             answered, ended, outcome = call_each(self, function, some, run.first + at, pace.kind, star)
@@ -260,13 +263,13 @@ class Loop(Answers):
         """Calls that answer with texts or bytes, or that are timed; like `_run_lanes`, but pickled one by one."""
         channel, words, clock = self.channel, self.channel.words, time.monotonic_ns
         append, dumps, unfinished = channel.writer.append, pickle.dumps, self.unfinished
-        due, value, first = channel.due, None, at
+        due, low, value, first = channel.due, channel.low, None, at
         while at < run.left() and not self._skips:
             item = items[at]
             words[SINCE] = now = clock()
-            if now > due and words[STARTED] != channel.rung:
+            if (now > due or run.first + at >= low) and words[STARTED] != channel.rung:
                 channel.bell(now)
-                due = channel.due
+                due, low = channel.due, channel.low
             words[STARTED] = run.first + at
             if words[MAIL] != channel.mail:
                 self._read_mail()

@@ -2,8 +2,8 @@
 
 Every call keeps a core busy for its time by the clock, so the ideal is exact; what the parent takes of the two cores
 shows in the makespan only as far as it delays calls. The long call comes so early that the ideal can be reached without
-knowing of it; in the middle, nobody who deals in order could be better than 1.2. Seeds are fixed: all peers get the same
-calls in the same order.
+knowing of it; in the middle, nobody who deals in order could be better than 1.2. Seeds are fixed: all peers get the
+same calls in the same order.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from elsewhere.call import Options, function_name
 from elsewhere.sansio.frames import Shape
@@ -33,9 +33,14 @@ class CallJob(Job):
         mixed: whether any item is pickled on its own; otherwise runs of them are pickled as one list.
         weight: bytes of the largest item's large buffers so far.
         context: the submitter's context variables, in which what calls print is written out.
+        number: what workers know the function by, once it was sent.
+        known: has the driver heard of it?
     """
 
-    __slots__ = ("__weakref__", "context", "fn", "items", "mixed", "name", "packed", "packer", "shape", "weight")
+    __slots__ = (
+        "__weakref__", "context", "fn", "items", "known", "mixed", "name", "number", "packed", "packer", "shape",
+        "weight",
+    )  # fmt: skip
 
     def __init__(self, fn: Callable[..., Any], options: Options, shape: Shape, chunk: int | None = None) -> None:
         super().__init__(options.timeout, options.retry, chunk)
@@ -47,13 +52,15 @@ class CallJob(Job):
         self.items: dict[int, Any] | list[Any] | range = {}
         self.mixed = False
         self.weight = 0
+        self.number = 0
+        self.known = False
         self.context = contextvars.copy_context()
 
     def take(self, lo: int, hi: int) -> list[Any] | range:
         """The items of a range."""
         items = self.items
         if isinstance(items, dict):
-            return [items[index] for index in range(lo, hi)]
+            return [items[lo]] if hi - lo == 1 else [items[index] for index in range(lo, hi)]
         return items[lo:hi]
 
     def context_of(self, index: int) -> contextvars.Context:
@@ -84,4 +91,4 @@ class CallJob(Job):
 
 def ours(job: Job) -> CallJob:
     """A job that came back from the scheduler: it holds no others than a driver gave it."""
-    return cast(CallJob, job)
+    return job  # type: ignore[return-value]  # typing.cast is a call, too

@@ -4,7 +4,8 @@ Rule: arithmetic on what has been measured; nothing here changes anything but a 
 
 A worker holds as many calls as make `BUDGET` seconds of work by the job's running mean, at least one, at most `MOST`,
 and at most `GROWTH` times as many as the job has already seen answered (so that one quick first call does not strand a
-hundred slow ones behind it). What it holds beyond the call it is in can be taken back, so a budget strands nothing for long.
+hundred slow ones behind it). What it holds beyond the call it is in can be taken back, so a budget strands nothing for
+long.
 """
 
 from __future__ import annotations

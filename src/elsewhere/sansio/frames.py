@@ -169,7 +169,15 @@ class Parser:
             if not self._whole():
                 return iter(())
             data, self._buffer = bytes(self._buffer), bytearray()
-        return self._split(memoryview(data))
+        view, size = memoryview(data), self._header.size
+        if len(view) >= size and (fields := self._header.unpack_from(view))[2] == len(view) - size:
+            return iter(((fields, view[size:]),))  # most: one frame, whole
+        return self._split(view)
+
+    @property
+    def empty(self) -> bool:
+        """Is nothing there of a frame whose rest has not come?"""
+        return not self._buffer
 
     def _whole(self) -> bool:
         if len(self._buffer) < self._header.size:

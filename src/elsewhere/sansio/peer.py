@@ -78,8 +78,7 @@ class Peer:
     def hold(self, job: Job, lo: int, hi: int, now: float) -> None:
         """A run is handed over."""
         self.fed = now
-        last = self.held[-1] if self.held else None
-        if last is not None and last.job is job and last.hi == lo:
+        if self.held and (last := self.held[-1]).job is job and last.hi == lo:
             last.hi = hi
         else:
             self.held.append(Run(job, lo, hi))

@@ -77,6 +77,8 @@ class Scheduler(Staff):
             error = self.broken or PoolClosed("the pool was terminated before this call started")
             self._give_up(job, range(lo, hi), error)
             return
+        if hi - lo == 1 and not self._ready and self._hand_one(job, lo, now):
+            return
         last = self._ready[-1] if self._ready else None
         if last is not None and last.job is job and last.hi == lo:
             last.hi = hi
@@ -305,6 +307,20 @@ class Scheduler(Staff):
                 self._watch_others(peer, now)
                 return
 
+    def _hand_one(self, job: Job, index: int, now: float) -> bool:
+        """A lone call, and nothing waits: `_deal` would give it to the first idle worker. False if there is none."""
+        for peer in self.peers.values():
+            if not peer.held and peer.state is State.READY and peer.recalling is Recalling.NO and peer.left != 0:
+                self._hand(peer, job, index, index + 1, now)
+                return True
+        return False
+
+    def _hand(self, peer: Peer, job: Job, lo: int, hi: int, now: float) -> None:
+        peer.hold(job, lo, hi, now)
+        self.actions.append(Send(peer.key, job, lo, hi))
+        if job.timeout is not None:
+            self._check_at(peer, now + job.timeout)
+
     def _fill(self, peer: Peer, now: float, sharers: int = 1) -> None:
         """Hand over calls from the front of the queue until the worker holds its share."""
         ready = self._ready
@@ -324,26 +340,28 @@ class Scheduler(Staff):
             run.lo += count
             if run.lo == run.hi:
                 ready.popleft()
-            peer.hold(run.job, lo, run.lo, now)
-            self.actions.append(Send(peer.key, run.job, lo, run.lo))
-            if run.job.timeout is not None:
-                self._check_at(peer, now + run.job.timeout)
+            self._hand(peer, run.job, lo, run.lo, now)
             if sharers > 1 or last:
                 return
 
     def _relieve(self, peer: Peer, now: float) -> None:
         """The worker has answered something: it may have room now, and what it was interrupted in may be over."""
-        self._start_failures.clear()  # workers do start, whatever is killing some of them
+        if self._start_failures:
+            self._start_failures.clear()  # workers do start, whatever is killing some of them
         if peer.interrupted and peer.done >= peer.interrupted:
             peer.interrupted, peer.cancelled = 0, False
             peer.kill_at = None
             if self.terminated:
                 self._kill_at(peer, self._end_at)
             self._check_at(peer, self._next_check(peer, now))
-        self._replace_if_worn(peer)
-        self._fill(peer, now)
-        self._watch_others(peer, now)
-        self._leave_if_done()
+        if peer.left == 0:
+            self._replace_if_worn(peer)
+        if self._ready:
+            self._fill(peer, now)
+        if not peer.held:
+            self._watch_others(peer, now)
+        if self.closing:
+            self._leave_if_done()
 
     # ---- calls that are told before their worker is free of them ---------------------------------------------------
 

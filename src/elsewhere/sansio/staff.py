@@ -52,7 +52,9 @@ class Staff(Ledger):
         if self.terminated or self.broken is not None:
             return
         wanted = min(self.size, self.unfinished) if self.closing else self.size
-        here = sum(peer.state is not State.LEAVING for peer in self.peers.values())
+        here = 0
+        for peer in self.peers.values():
+            here += peer.state is not State.LEAVING
         for _ in range(here, wanted):
             key = next(self._keys)
             self.peers[key] = Peer(key, self.lifetime)
@@ -89,6 +91,8 @@ class Staff(Ledger):
 
     def next_timer(self) -> float | None:
         """When `tick` wants to be called, or None."""
+        if not self._timed and not self._delayed:
+            return None
         times = [at for peer in self._timed for at in (peer.check_at, peer.kill_at) if at is not None]
         if self._delayed:
             times.append(self._delayed[0][0])

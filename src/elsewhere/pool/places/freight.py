@@ -134,13 +134,15 @@ class Freight:
             channel.functions.clear()
             channel.definitions.clear()
             pieces.append(command(ToWorker.FORGET))
-        number = self._number(job.packed)
         body, needs = job.packed
+        number = job.number = job.number or self._number(job.packed)
         if type(body) is Parcel:  # it refers to shared objects
             before, body = channel.carry(body)
             pieces += before
-        pieces += channel.learn(needs, job.packer.definitions)
-        pieces += channel.teach(number, body, needs)
+        if needs:
+            pieces += channel.learn(needs, job.packer.definitions)
+        if number not in channel.functions:
+            pieces += channel.teach(number, body, needs)
         items = job.take(lo, hi)
         shape = job.shape | (job.heap.bit_length() - 1) * HEAP
         if job.mixed:
@@ -150,9 +152,7 @@ class Freight:
         header = command(ToWorker.RUN, len(body), shape=shape, function=number, calls=hi - lo)
         return [*pieces, header, body]
 
-    def _each_alone(
-        self, channel: Channel, job: CallJob, shape: int, number: int, items: Iterable[Any]
-    ) -> list[bytes]:
+    def _each_alone(self, channel: Channel, job: CallJob, shape: int, number: int, items: Iterable[Any]) -> list[bytes]:
         """Runs whose calls are pickled one by one; several if they are large."""
         assert job.packer is not None
         pieces: list[bytes] = []
@@ -202,9 +202,12 @@ def _plain(values: list[Any] | range) -> bool:
     if type(values) is range:
         return True
     kind = type(values[0]) if values else int
-    if kind in ATOMS and all(  # what most are, in half the time that a set of their types takes
-        list(map(type, some)).count(kind) == len(some)
-        for some in (values[at : at + SOME] for at in range(0, len(values), SOME))
+    if (
+        kind in ATOMS
+        and all(  # what most are, in half the time that a set of their types takes
+            list(map(type, some)).count(kind) == len(some)
+            for some in (values[at : at + SOME] for at in range(0, len(values), SOME))
+        )
     ):
         return True
     kinds = set(map(type, values))

@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from elsewhere.errors import ElsewhereError, WorkerLost, WorkerStartError, describe_exit
@@ -28,14 +29,17 @@ from elsewhere.runtime.jobs import CallJob, ours
 from elsewhere.runtime.launch import Exited, Launcher, ServerLost, Started
 from elsewhere.runtime.packing import Packed, Packer, by_reference
 from elsewhere.runtime.page import STARTED
+from elsewhere.runtime.spin import wait_soon
 from elsewhere.runtime.worker.handles import sending
 from elsewhere.runtime.worker.surroundings import take_surroundings
 from elsewhere.sansio.frames import Reply, ToWorker, command
 from elsewhere.sansio.jobs import Interrupt, Kill, Observe, Order, Recall, Retire, Send, Skip, Start, Stop, Withdraw
 from elsewhere.sansio.scheduler import Scheduler
+from elsewhere.sansio.spinning import Spinning
 
 __all__ = ["Processes"]
 
+ANSWERED = frozenset(map(int, (Reply.BELL, Reply.BIG)))  # kinds of frames
 LOOK = 0.002  # seconds after a bell until answers that no bell will ring for are on the page: see `_look_later`
 HEAP_LOOK = 0.001  # the same, times the heap, where bells are further apart
 LONGEST_LOOK = 0.05  # seconds
@@ -80,6 +84,7 @@ class Processes(Arrivals):
         self._dumps: list[int] = []  # workers that are to write their stacks
         self._dump_at: float | None = None
         self._watcher = Watcher()
+        self._spinning = Spinning()
         self._waker, self._wakee = socket.socketpair()
         for sock in (self._waker, self._wakee):
             sock.setblocking(False)
@@ -211,7 +216,7 @@ class Processes(Arrivals):
             return
         self._launcher.start(key, [*channel.child_fds, *self._extra_fds])
         channel.launched()
-        self._watcher.register(channel.sock.fileno(), lambda: self._receive(channel))
+        self._watcher.register(channel.sock.fileno(), partial(self._receive, channel))
         self._watch(channel, channel.setup(self._surroundings))
 
     def _watch(self, channel: Channel, waits: bool) -> None:
@@ -223,7 +228,10 @@ class Processes(Arrivals):
     # ---- waiting -------------------------------------------------------------------------------------------------
 
     def _sleep(self, timeout: float | None) -> Any:
-        return self._watcher.wait(timeout)
+        wait = self._watcher.wait
+        if self.scheduler.unfinished != 1 or timeout == 0 or self._driving == self._thread.ident:
+            return wait(timeout)
+        return wait_soon(self._spinning, partial(wait, 0), partial(wait, timeout))  # somebody waits for a lone call
 
     def _happened(self, events: Any) -> None:
         for call in events:
@@ -238,9 +246,14 @@ class Processes(Arrivals):
             self._wakee.recv(4096)
 
     def _next_timer(self) -> float | None:
-        times = [c.look_at for c in self._channels.values() if c.look_at is not None]
-        times += [at for at in (self.scheduler.next_timer(), self._dump_at) if at is not None]
-        return min(times, default=None)
+        soonest = self.scheduler.next_timer()
+        for channel in self._channels.values():
+            at = channel.look_at
+            if at is not None and (soonest is None or at < soonest):
+                soonest = at
+        if self._dump_at is not None and (soonest is None or self._dump_at < soonest):
+            soonest = self._dump_at
+        return soonest
 
     def _tick(self, now: float) -> None:
         for channel in list(self._channels.values()):
@@ -260,7 +273,7 @@ class Processes(Arrivals):
     def _receive(self, channel: Channel) -> None:
         if self._channels.get(channel.key) is not channel:
             return  # buried a moment ago, by a report that came in the same look
-        if channel.pending:
+        if channel.waits:
             self._watch(channel, channel.flush())
         for answer in channel.receive():
             self._handle(channel, answer)
@@ -277,7 +290,10 @@ class Processes(Arrivals):
         self._handle_records(channel, channel.page.read(*state), 0.0)
 
     def _handle(self, channel: Channel, answer: Answer) -> None:
-        if answer.kind == Reply.OUTPUT:
+        if answer.kind in ANSWERED:
+            self._handle_records(channel, answer.records, answer.busy)
+            self._look_later(channel)
+        elif answer.kind == Reply.OUTPUT:
             relay.show(answer.stream, answer.payload, self._context(channel))
         elif answer.kind == Reply.LOG:
             relay.handle(answer.stream, answer.payload, self._context(channel))
@@ -290,9 +306,6 @@ class Processes(Arrivals):
             self.scheduler.released(channel.key, time.monotonic())
         elif answer.kind == Reply.FAILED:
             channel.start_error = answer.payload
-        else:
-            self._handle_records(channel, answer.records, answer.busy)
-            self._look_later(channel)
 
     def _look_later(self, channel: Channel) -> None:
         """The hole in the bells: an answer just after a bell, then a long call, would wait for its end.

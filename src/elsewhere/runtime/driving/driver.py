@@ -89,7 +89,7 @@ class Driver(Pump):
         self._inbox.append((self._add, (job, lo, hi)))
         if self._asleep:
             self._ring()
-        if self._ended.is_set():
+        if self._ended:
             self._turn_away()
         elif not waits:
             self._go_on()
@@ -153,10 +153,10 @@ class Driver(Pump):
         actions = self.scheduler.actions
         while actions:
             action = actions.popleft()
-            if isinstance(action, Failed):
+            if type(action) is Failed:
                 self._tell_failed(action)
             else:
-                self._perform(action)
+                self._perform(action)  # type: ignore[arg-type]  # an Order: a Failed is nothing else
 
     def _perform(self, action: Order) -> None:
         raise NotImplementedError
@@ -179,7 +179,9 @@ class Driver(Pump):
                 break
             self._inbox.popleft()
             hi = args[2]
-        self._jobs.add(job)
+        if not job.known:
+            job.known = True
+            self._jobs.add(job)
         self.scheduler.add(job, lo, hi, time.monotonic())
 
     def _forget(self, job: CallJob, index: int) -> None:

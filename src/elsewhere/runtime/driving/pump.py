@@ -66,12 +66,13 @@ class Pump:
         self._asleep = False  # is whoever drives to be woken when something is posted?
         self._nudged = False  # may what the driver waits for be there, although no step brought it?
         self._bell = _Ticket()
-        self._ended = threading.Event()
+        self._ended = False
         self._given_back = False
         self._stepping: int | None = None  # the thread that is inside a step
         self._driving: int | None = None  # the thread that holds the helm
         self._inside = 0  # signal handlers that wait inside of a sleep
         self._waiting: dict[int, _Ticket] = {}  # by thread
+        self._spare: list[_Ticket] = []  # of threads that drove and were never parked
         self._stepped_at = 0.0
         self._due: float | None = None  # when there is something to do without anybody saying so (`time.monotonic`)
         self._added = False  # did a thread add calls that may soon wait for them?
@@ -126,7 +127,7 @@ class Pump:
             self._ring()
         elif self._helm.holder is None:
             self.attend()
-        if self._ended.is_set():
+        if self._ended:
             self._turn_away()
 
     def attend(self) -> None:
@@ -165,7 +166,8 @@ class Pump:
         """
         if done():
             return True
-        self._check_process()
+        if os.getpid() != self._pid:
+            self._check_process()
         until = None if timeout is None else time.monotonic() + timeout
         me = threading.get_ident()
         if self._stepping == me:
@@ -177,7 +179,8 @@ class Pump:
             if self._driving == me:
                 return self._drive_inside(done, until, deferred)
             outer = self._waiting.get(me)  # of a parked wait, inside of which a signal handler waits
-            ticket = self._waiting[me] = outer or _Ticket()
+            ticket = self._waiting[me] = outer or self._ticket()
+            drives = False
             try:
                 if outer is None:
                     with self._mutex:
@@ -192,8 +195,16 @@ class Pump:
                 if outer is None:
                     del self._waiting[me]
                     self._leave(ticket)
+                    if drives:
+                        self._spare.append(ticket)
                 else:
                     ticket.wake()  # it may have what it waits for, or the helm
+
+    def _ticket(self) -> _Ticket:
+        try:
+            return self._spare.pop()
+        except IndexError:
+            return _Ticket()
 
     def inherited(self) -> bool:
         """Is this a forked child, and the pool its parent's?"""
@@ -208,8 +219,8 @@ class Pump:
         if self._stepping == threading.get_ident():
             return False
         if timeout != 0:
-            self.wait(self._ended.is_set, timeout, self._at_end.append)
-        if not self._ended.is_set():
+            self.wait(lambda: self._ended, timeout, self._at_end.append)
+        if not self._ended:
             return False
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(LAST_LOOK)
@@ -222,7 +233,7 @@ class Pump:
             self._nudged = False
             if done():
                 return True
-            if self._ended.is_set():
+            if self._ended:
                 return done()
             left = None if until is None else until - time.monotonic()
             if left is not None and left <= 0:
@@ -250,7 +261,7 @@ class Pump:
             if self._helm.holder is ticket:
                 return True
             left = LONGEST_WAIT if until is None else until - time.monotonic()
-            if left <= 0 or self._ended.is_set():
+            if left <= 0 or self._ended:
                 return False
             deferred.sleep(ticket.sleep, min(left, LONGEST_WAIT))
         return False
@@ -261,10 +272,10 @@ class Pump:
         with self._mutex:
             if self._helm.holder is ticket:
                 self._driving = None
-                if self._ended.is_set():
+                if self._ended:
                     self._close_up()
             following = self._helm.leave(ticket, now)
-            ring = following is None and not self._ended.is_set() and self._helm.should_wake(self._busy(), now)
+            ring = following is None and not self._ended and self._helm.should_wake(self._busy(), now)
         if isinstance(following, _Ticket):
             following.wake()
         elif ring:
@@ -278,11 +289,11 @@ class Pump:
             self._asleep = self._nudged = False
         else:
             try:
-                timeout = self._sleeping_time(limit)
+                timeout = None if limit is None and self._due is None else self._sleeping_time(limit)
                 events = deferred.sleep(self._sleep, timeout) if timeout != 0 else self._sleep(0)
             finally:
                 self._asleep = False
-            if self._ended.is_set():  # a signal handler waited for that, inside the sleep
+            if self._ended:  # a signal handler waited for that, inside the sleep
                 return
         self._stepping = threading.get_ident()
         try:
@@ -309,9 +320,9 @@ class Pump:
 
     def _end(self) -> None:
         """It is over: from now on nobody drives."""
-        if not self._ended.is_set():
+        if not self._ended:
             self._close_up()
-            self._ended.set()
+            self._ended = True
             self._turn_away()
             self._alarm.wake()
             for wake in self._at_end:
@@ -354,7 +365,7 @@ class Pump:
         alarm = self._alarm
         deferred = Deferred()
         with deferred:
-            while not self._ended.is_set():
+            while not self._ended:
                 now = time.monotonic()
                 with self._mutex:
                     drives = self._helm.look(self._busy(), now)
@@ -365,7 +376,7 @@ class Pump:
                 self._driving = threading.get_ident()
                 self._added = False
                 try:
-                    while not self._ended.is_set() and self._helm.stay(self._added, time.monotonic()):
+                    while not self._ended and self._helm.stay(self._added, time.monotonic()):
                         self._added = False
                         self._step(None, deferred)
                 finally:

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+import select
 import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.runtime.memory.buffers import LARGE, MARKER
 from elsewhere.runtime.page import ERROR, LARGEST_RECORD, MAIL, SEGMENT, SKIPPED, STARTED, VALUE, Page, Writer
+from elsewhere.runtime.spin import wait_soon
 from elsewhere.sansio.frames import ASIDE, FROM_WORKER, TO_WORKER, Command, Parser, Reply
+from elsewhere.sansio.spinning import Spinning
 
 if TYPE_CHECKING:
     from elsewhere.runtime.memory.exchange import Exchange
@@ -25,6 +29,7 @@ __all__ = ["ATOMS", "Channel"]
 
 ATOMS = frozenset({int, float, bool, type(None), str, bytes})  # immutable, and pickled without a memo that matters
 BELL_NS = 500_000  # the oldest answer waits no longer for its bell, times the job's heap
+_command = tuple.__new__  # half the time of Command(...)
 NEVER = 1 << 63  # more calls than there will be
 FEW = 256  # calls that are used up before a bell could bring more: the one for an empty queue is enough
 LARGEST_ATOM = 4096  # bytes; larger ones are records of their own
@@ -62,6 +67,9 @@ class Channel:
         self._sending = threading.RLock()
         self.mail = self.words[MAIL]  # as last noted; when it changes, the socket is read before the next call
         self._side = side
+        self._spinning = Spinning()
+        self._ready = select.poll()
+        self._ready.register(sock, select.POLLIN)
         self._memory: Exchange | None = None
         self.workers = 1
         self.look: Callable[[], object] | None = None
@@ -80,18 +88,23 @@ class Channel:
 
     # ---- in ------------------------------------------------------------------------------------------------------
 
-    def receive(self, *, wait: bool) -> Iterator[Command] | None:
+    def receive_soon(self) -> list[Command] | None:
+        """Like `receive` with `wait`, for what has lately come soon after the last answer."""
+        wait_soon(self._spinning, partial(self._ready.poll, 0), self._ready.poll)
+        return self.receive(wait=True)
+
+    def receive(self, *, wait: bool) -> list[Command] | None:
         """The frames that are here; None at end-of-file. Without `wait`, maybe none."""
         try:
             data = self.sock.recv(self._size, 0 if wait else socket.MSG_DONTWAIT)
         except BlockingIOError:
-            return iter(())
+            return []
         except ConnectionError:
             return None
         if not data:
             return None
         self._size = RECEIVE if len(data) < self._size else RECEIVE_MORE
-        return (Command(f[0], f[1], f[3], f[4], payload) for f, payload in self._parser.feed(data))
+        return [_command(Command, (f[0], f[1], f[3], f[4], payload)) for f, payload in self._parser.feed(data)]
 
     def recalls(self) -> int:
         """Note what the pool has asked for in MAIL; how often it has recalled calls so far."""

@@ -36,6 +36,9 @@ from elsewhere.sansio.frames import (
 __all__ = ["Loop"]
 
 
+SHAPES = tuple(Shape)  # by value
+
+
 class _Run:
     """A run of calls, and which of them are still the worker's."""
 
@@ -114,20 +117,23 @@ class Loop(Answers):
 
     def serve(self) -> None:
         """Carry out commands until the pool says EXIT or hangs up."""
+        commands, channel = self._commands, self.channel
+        alone = False  # was it one call that the worker waited for? Then it is waited for, too, and nothing follows
         while not self._ended:
-            if self._commands:
-                self._obey(self._commands.popleft())
-            elif not self._fetch(wait=False):
+            if commands:
+                self._obey(commands.popleft())
+            elif not alone and not self._fetch(wait=False):
                 return
-            elif not self._commands:
-                self.channel.bell(time.monotonic_ns())
-                if not self._fetch(wait=True):
+            elif not commands:
+                channel.bell(time.monotonic_ns())
+                if not self._fetch(wait=True, soon=alone):
                     return
-                self.channel.awake(time.monotonic_ns())
+                alone = len(commands) == 1 and type(commands[0]) is _Run and commands[0].left() == 1
+                channel.awake(time.monotonic_ns())
 
-    def _fetch(self, *, wait: bool) -> bool:
+    def _fetch(self, *, wait: bool, soon: bool = False) -> bool:
         """Queue the commands that are here; False at end-of-file. Skips and withdrawals are noted at once."""
-        commands = self.channel.receive(wait=wait)
+        commands = self.channel.receive_soon() if soon else self.channel.receive(wait=wait)
         if commands is None:
             return False
         for command in commands:
@@ -190,7 +196,7 @@ class Loop(Answers):
     def _run(self, run: _Run) -> None:
         """The calls of one run. Whatever fails before a call begins fails in the call, where its future sees it."""
         command = run.command
-        shape = Shape(command.shape & SHAPE)
+        shape = SHAPES[command.shape & SHAPE]
         self.channel.interval = BELL_NS << (command.shape & HEAPS) // HEAP
         items: Any
         if command.shape & BATCHED:
@@ -207,7 +213,8 @@ class Loop(Answers):
         if load is None and shape is not Shape.BOTH:
             if not command.shape & TIMED:
                 at = self._run_lanes(function, items, run, shape is Shape.STAR)
-            at = self._run_batch(function, items, run, at, shape is Shape.STAR)
+            if at < run.left():
+                at = self._run_batch(function, items, run, at, shape is Shape.STAR)
         while at < run.left():
             if self._one(function, items[at], shape, load, run.first + at):
                 if load is not None:
@@ -232,7 +239,7 @@ class Loop(Answers):
     def _run_lanes(self, function: Any, items: Sequence[Any], run: _Run, star: bool) -> int:
         """Calls that answer with numbers; returns how many were answered, the rest is for slower ways."""
         channel, clock = self.channel, time.monotonic_ns
-        pace = self._paces.setdefault(run.command.function, Pace())
+        pace = self._paces.get(run.command.function) or self._paces.setdefault(run.command.function, Pace())
         at = 0
         while at < run.left() and pace.kind in LANES and not self._skips:
             channel.words[SINCE] = begin = clock()
@@ -313,7 +320,8 @@ class Loop(Answers):
         self._withdrawals += 1
         self._received = first - 1
         kept = [command for command in self._commands if not (type(command) is _Run and command.cut(first))]
-        self._commands = deque(kept)
+        self._commands.clear()
+        self._commands.extend(kept)
         if self._current is not None:
             self._current.cut(first)
         self._skips = [(low, min(high, first - 1)) for low, high in self._skips if low < first]

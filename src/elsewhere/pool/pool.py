@@ -279,7 +279,8 @@ class Pool(Calls):
             raise PoolClosed(f"this pool belongs to process {self._pid}; this one is a forked copy: make a pool here")
 
     def _check_open(self) -> None:
-        self._check_process()
+        if self._foreign:
+            self._check_process()
         if self._closed:
             raise PoolClosed("Pool not running: it is closed, and takes no more calls")
         broken = self._driver.scheduler.broken

@@ -23,7 +23,7 @@ from elsewhere.runtime.memory.store import Store
 from elsewhere.runtime.packing import Packed, Packer
 from elsewhere.sansio.frames import BATCHED, HEAP, LARGEST, TIMED, Shape, ToWorker, command, join_run
 
-__all__ = ["Freight"]
+__all__ = ["Freight", "is_plain"]
 
 ATOMS = frozenset({int, float, bool, type(None)})
 TEXTS = frozenset({str, bytes})
@@ -79,10 +79,6 @@ class Freight:
         job.packer = Packer(self._inherited, _Sealer(self, READONLY if job.retry is not None else 0))
         job.packed = job.packer.function(job.fn)
 
-    def is_plain(self, item: Any) -> bool:
-        """Does it travel as it is?"""
-        return _plain_one(item)
-
     def pack(self, job: CallJob, values: list[Any] | range, first: int, input_name: str) -> list[Any] | range:
         """Plain items stay as they are; others are pickled now.
 
@@ -96,7 +92,7 @@ class Freight:
         assert job.packer is not None
         item, kind, packed = job.packer.item, KINDS[job.shape], []
         for index, value in enumerate(values, first):
-            if not _plain_one(value):
+            if not is_plain(value):
                 if kind != "value" or type(value) in SINGLE:
                     value = whole_call(value, kind)
                 value = item(value, functools.partial(_named, input_name, index), kind)
@@ -215,10 +211,11 @@ def _plain(values: list[Any] | range) -> bool:
         return True
     if kinds <= ATOMS | TEXTS:
         return all(len(value) <= LARGEST_PLAIN for value in values if type(value) in TEXTS)
-    return kinds == {tuple} and all(map(_plain_one, values))
+    return kinds == {tuple} and all(map(is_plain, values))
 
 
-def _plain_one(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
+    """Does it travel as it is?"""
     kind = type(value)
     if kind in ATOMS:
         return True
@@ -226,7 +223,7 @@ def _plain_one(value: Any) -> bool:
         return len(value) <= LARGEST_PLAIN
     if kind is not tuple or len(value) >= 8:
         return False
-    return ATOMS.issuperset(map(type, value)) or all(type(part) is not tuple and _plain_one(part) for part in value)
+    return ATOMS.issuperset(map(type, value)) or all(type(part) is not tuple and is_plain(part) for part in value)
 
 
 def _named(input_name: str, index: int) -> str:

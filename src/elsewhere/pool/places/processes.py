@@ -20,14 +20,14 @@ from elsewhere.errors import ElsewhereError, WorkerLost, WorkerStartError, descr
 from elsewhere.pool.contexts import Method
 from elsewhere.pool.places import relay
 from elsewhere.pool.places.arrivals import Arrivals
-from elsewhere.pool.places.freight import Freight
+from elsewhere.pool.places.freight import Freight, is_plain
 from elsewhere.pool.places.watcher import Watcher
 from elsewhere.runtime.channel import Answer, Channel
 from elsewhere.runtime.cpus import available
 from elsewhere.runtime.envelope import open_envelope
 from elsewhere.runtime.jobs import CallJob, ours
 from elsewhere.runtime.launch import Exited, Launcher, ServerLost, Started
-from elsewhere.runtime.packing import Packed, Packer, by_reference
+from elsewhere.runtime.packing import Packer, by_reference
 from elsewhere.runtime.page import STARTED
 from elsewhere.runtime.spin import wait_soon
 from elsewhere.runtime.worker.handles import sending
@@ -117,13 +117,8 @@ class Processes(Arrivals):
         if self._surroundings["max_memory"] is not None:
             job.heap = 1  # a worker is weighed between calls when it rings, and finishes what it holds
 
-    def by_reference(self, fn: Callable[..., Any]) -> Packed | None:
-        """The function as a name that a worker can import."""
-        return by_reference(fn)
-
-    def is_plain(self, item: Any) -> bool:
-        """Does it travel as it is?"""
-        return self._freight.is_plain(item)
+    by_reference = staticmethod(by_reference)
+    is_plain = staticmethod(is_plain)
 
     def pack(self, job: CallJob, values: list[Any] | range, first: int, input_name: str) -> list[Any] | range:
         """Pickle what is not plain."""

@@ -64,11 +64,13 @@ class Driver(Pump):
     def prepare(self, job: CallJob) -> None:
         """Make a job's function ready to travel, in the caller's thread; raises what pickling it raises."""
 
-    def by_reference(self, fn: Callable[..., Any]) -> Any:
+    @staticmethod
+    def by_reference(fn: Callable[..., Any]) -> Any:
         """What tells the function apart from others, if it is one that every worker can import; else None."""
         return None
 
-    def is_plain(self, item: Any) -> bool:
+    @staticmethod
+    def is_plain(value: Any) -> bool:
         """Does it travel as it is, without `pack`?"""
         return False
 

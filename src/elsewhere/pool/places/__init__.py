@@ -5,6 +5,7 @@ Rule: a place is picked by name, here and nowhere else.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -46,16 +47,23 @@ def make_driver(
     if not grace >= 0:
         raise ValueError(f"grace is a number of seconds from 0 up, not {grace!r}")
     _check_max_memory(max_memory, where)
+    if where == "processes":
+        from elsewhere.pool.contexts import start_method
+
+        method = start_method(context)
+        if method != "fork" and hasattr(os, "fork"):
+            from elsewhere.runtime.launch import servers
+
+            servers.begin(method, preload)  # it starts while the rest is imported here
     from elsewhere.runtime.cpus import available  # with pathlib, 6 ms that an import of Pool saves
 
     start: Any = {"initializer": initializer, "initargs": initargs}
     if where == "processes":
-        from elsewhere.pool.contexts import start_method
         from elsewhere.pool.places.processes import Processes
 
         size = size or available()
         scheduler = Scheduler(size, lifetime=lifetime, grace=grace, budget=BUDGET)
-        start |= {"method": start_method(context), "preload": preload, "max_memory": max_memory}
+        start |= {"method": method, "preload": preload, "max_memory": max_memory}
         return size, Processes(scheduler, name, **start)
     if where == "threads":
         from elsewhere.pool.places.threads import Threads

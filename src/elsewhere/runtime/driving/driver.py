@@ -65,12 +65,12 @@ class Driver(Pump):
         """Make a job's function ready to travel, in the caller's thread; raises what pickling it raises."""
 
     @staticmethod
-    def by_reference(fn: Callable[..., Any]) -> Any:
+    def by_reference(fn: Callable[..., Any]) -> Any:  # noqa: ARG004 - others need it
         """What tells the function apart from others, if it is one that every worker can import; else None."""
         return None
 
     @staticmethod
-    def is_plain(value: Any) -> bool:
+    def is_plain(value: Any) -> bool:  # noqa: ARG004 - others need it
         """Does it travel as it is, without `pack`?"""
         return False
 

@@ -23,7 +23,7 @@ from elsewhere.errors import WorkerStartError
 from elsewhere.runtime.launch import child, server, wire
 from elsewhere.runtime.launch.wire import Channel
 
-__all__ = ["ServerProcess", "abandoned", "connect", "fork", "gate", "shared", "shutdown_shared"]
+__all__ = ["ServerProcess", "abandoned", "begin", "connect", "fork", "gate", "shared", "shutdown_shared"]
 
 # Never held while waiting for anything. Reentrant: os.fork under it takes it again.
 gate = threading.RLock()
@@ -83,14 +83,8 @@ class ServerProcess:
 
 def connect(method: str, preload: tuple[str, ...]) -> tuple[socket.socket, ServerProcess]:
     """A client's channel to the shared server for these, which is started if there is none or it has died."""
-    key = (method, preload if method == "forkserver" else ())
     with gate:
-        process = _shared.get(key)
-        if process is not None and process.gone():
-            forget(process)
-            process = None
-        if process is None:
-            process = _shared[key] = _start(*key)
+        process = begin(method, preload)
         assert process.master is not None
         near, far = socket.socketpair()
         with far:
@@ -99,6 +93,19 @@ def connect(method: str, preload: tuple[str, ...]) -> tuple[socket.socket, Serve
             near.close()
             raise WorkerStartError(f"the fork server (pid {process.pid}) takes no more clients: is it stopped?")
         return near, process
+
+
+def begin(method: str, preload: tuple[str, ...]) -> ServerProcess:
+    """The shared server for these, started if there is none or it has died. It needs a while: ask early."""
+    key = (method, preload if method == "forkserver" else ())
+    with gate:
+        process = _shared.get(key)
+        if process is not None and process.gone():
+            forget(process)
+            process = None
+        if process is None:
+            process = _shared[key] = _start(*key)
+        return process
 
 
 def forget(process: ServerProcess) -> None:

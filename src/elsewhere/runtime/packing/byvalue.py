@@ -89,6 +89,8 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # Any, as clou
             return self._function(obj)
         if issubclass(kind, type):
             return self._class(obj)
+        if kind is ModuleType and cloudpickle._should_pickle_by_reference(obj):
+            return restore.imported, (obj.__name__,)
         if kind in WITHOUT_NAME:
             return NotImplemented
         return self._instance(obj, kind)
@@ -146,7 +148,9 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # Any, as clou
 
     def _class(self, obj: type) -> Reduced:
         if obj.__module__ in ("builtins", "types"):
-            return cloudpickle._class_reduce(obj)
+            reduced = cloudpickle._class_reduce(obj)
+            made = reduced[0] if type(reduced) is tuple else None
+            return (restore.builtin_type, reduced[1]) if made is cloudpickle._builtin_type else reduced
         if obj.__module__ not in MAIN_NAMES and cloudpickle._should_pickle_by_reference(obj):
             return NotImplemented
         key = self._key(obj)

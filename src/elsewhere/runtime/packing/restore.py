@@ -11,6 +11,7 @@ import functools
 import importlib
 import pickle
 import sys
+import types
 import weakref
 from collections.abc import Callable
 from types import CellType, CodeType, FunctionType
@@ -77,6 +78,17 @@ def namespace_of(module: str) -> dict[str, Any]:
     if module in MAIN_NAMES:
         return sys.modules["__main__"].__dict__
     return importlib.import_module(module).__dict__
+
+
+def imported(module: str) -> Any:
+    """A module, as cloudpickle's own: its name is not enough for `importlib` where a package puts others there."""
+    __import__(module)
+    return sys.modules[module]
+
+
+def builtin_type(name: str) -> Any:
+    """A class of the `types` module, which has another name in its own; cloudpickle's would have to be imported."""
+    return getattr(types, name)
 
 
 def make_cell() -> CellType:

@@ -30,11 +30,11 @@ help:
 demo: $(RUNTIME)
 	$(BIN)/python examples/demo.py
 
-test: $(DEV)
+test: $(DEV) compiled
 	$(BIN)/python -m pytest $(T)
 
 # The part that needs neither tools nor minutes: what CI runs on each further Python.
-test-fast: $(TEST)
+test-fast: $(TEST) compiled
 	$(BIN)/python -m pytest -m "not slow" tests/sansio tests/contract
 
 check: $(DEV)
@@ -47,13 +47,19 @@ format: $(DEV)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(BENCH)
+bench: $(BENCH) compiled
 	$(BIN)/python benchmarks/pools.py $(B)
 
 # Ten to twenty minutes: the tests, then every fault with every peer, which writes docs/faults.md.
-faults: $(DEV) $(BENCH)
+faults: $(DEV) $(BENCH) compiled
 	$(BIN)/python -m pytest tests/faults
 	$(BIN)/python -m benchmarks.faults --write
+
+# As pip does with packages that it installs. Where PYTHONDONTWRITEBYTECODE is set, each of the many processes that tests
+# and benchmarks start would compile all of it again.
+.PHONY: compiled
+compiled: | $(BIN)/python
+	@$(BIN)/python -m compileall -q src
 
 clean:
 	rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

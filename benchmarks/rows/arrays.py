@@ -1,8 +1,9 @@
 """24 arrays of 8 MB: in with a tiny result, there and back, and in with a new one back; GB/s of what crosses.
 
 Rule: each page of each array is read where it arrives, in the worker and in the parent, so that nobody is paid for a
-mapping that was never touched. The inputs exist before the clock starts. Each peer is asked for a list and for results
-as they come, and shown by the better of the two.
+mapping that was never touched. The inputs exist before the clock starts, and are new each time: joblib keeps the files
+that it has written for an array and would pass the names alone. Each peer is asked for a list and for results as they
+come, and shown by the better of the two.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ def seen(row: str, answer: Any) -> float:
     return float(answer if row == "arrays_in" else work.read_pages(answer))
 
 
-def cross(row: str, run: Callable[[], Iterable[Any]], count: int) -> float:
+def cross(row: str, run: Callable[[list[Any]], Iterable[Any]], count: int) -> float:
     """GB/s; inputs and outputs both count."""
+    import numpy as np
+
+    arrays = [np.full(SIZE, number, dtype="float64") for number in range(count)]
     begin = time.perf_counter()
     got = []
-    for answer in run():
+    for answer in run(arrays):
         got.append(seen(row, answer))
         del answer  # a consumer that keeps nothing: blocks go back as they are read
     took = time.perf_counter() - begin
@@ -39,18 +43,15 @@ def cross(row: str, run: Callable[[], Iterable[Any]], count: int) -> float:
 
 
 def measure(kind: type[Peer], ask: Ask) -> Iterator[Figure]:
-    import numpy as np
-
     count = 8 if ask.quick else COUNT
-    arrays = [np.full(SIZE, number, dtype="float64") for number in range(count)]
     tasks = {"arrays_in": work.read_pages, "arrays_back": work.read_and_return, "arrays_new": work.another}
     with kind() as peer:
         for row, task in tasks.items():
-            ordered = {"list": lambda task=task: peer.map(task, arrays)}
+            ordered = {"list": lambda arrays, task=task: peer.map(task, arrays)}
             if hasattr(getattr(peer, "pool", None), "imap"):
-                ordered["imap"] = lambda task=task: peer.pool.imap(task, arrays)
+                ordered["imap"] = lambda arrays, task=task: peer.pool.imap(task, arrays)
             else:
-                ordered["one by one"] = lambda task=task: peer.each(task, arrays)
+                ordered["one by one"] = lambda arrays, task=task: peer.each(task, arrays)
             for way, run in ordered.items():
                 if not ask.quick:
                     cross(row, run, count)  # warm: blocks and buffers are there from then on, for everybody

@@ -33,6 +33,7 @@ from elsewhere.sansio.frames import Shape
 
 __all__ = ["Pool", "View"]
 
+PAUSE = 0.05  # seconds between looks where another thread drives
 PATIENCE = 5.0  # seconds of silent waiting at the end of a with block
 STREAMS = 32  # functions whose submitted calls are remembered to be alike
 DEFINITIONS = 1000  # definitions they may gather before their calls are counted anew
@@ -364,14 +365,46 @@ class Pool(Calls):
         driver.prepare(job)
         job.left = len(values)
         job.values = [None] * len(values)
-        job.items = driver.pack(job, values, 0, "input")
+        if driver.all_plain(values):
+            job.items = values
+            self._add_inputs(job, 0, len(values), waits=waits)
+            if not values:
+                job.finish_if_empty()
+            return
+        try:
+            self._pack_inputs(job, values, waits=waits)
+        except BaseException:
+            driver.drop(job)
+            raise
+
+    def _pack_inputs(self, job: MapJob, values: list[Any] | range, *, waits: bool) -> None:
+        """Pickle the inputs of a map and hand them over: at once, or bit by bit if they are large.
+
+        Then workers are busy meanwhile, and who waits for the map keeps no more of its inputs in shared memory than an
+        imap would.
+        """
+        driver, size, total = self._driver, self._size, len(values)
+        first = driver.pack(job, values[:size], 0, "input")
+        if not job.weight:
+            job.items = [*first, *driver.pack(job, values[size:], size, "input")]
+            self._add_inputs(job, 0, total, waits=waits)
+            return
+        job.items = [*first, *[None] * (total - len(first))]
+        job.whole = False
+        for lo in range(0, total, size):
+            hi = min(lo + size, total)
+            if lo:
+                job.items[lo:hi] = driver.pack(job, values[lo:hi], lo, "input")
+            self._add_inputs(job, lo, hi)
+            while waits and job.heavy_after(hi):
+                driver.wait(lambda hi=hi: not job.heavy_after(hi), PAUSE, lambda _: None)  # type: ignore[misc]  # inferred
+
+    def _add_inputs(self, job: MapJob, lo: int, hi: int, *, waits: bool = False) -> None:
         with self._lock:
             if self._closed:
                 self._check_open()
-            if values:
-                driver.add(job, 0, len(values), waits=waits)
-            else:
-                job.finish_if_empty()
+            if lo < hi:
+                self._driver.add(job, lo, hi, waits=waits)
 
     def _run_stream(self, job: StreamJob) -> None:
         self._driver.prepare(job)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CallbackJob", "MapJob", "Raised", "SubmitJob"]
 
+AHEAD_BYTES = 1 << 28  # of large inputs that are handed over and not done
 HEAP = 32  # nobody takes a map's results one by one, and each bell costs the caller some 0.05 ms
 
 _log = logging.getLogger("elsewhere")
@@ -191,6 +192,10 @@ class MapJob(CallJob):
 
     def release(self, index: int) -> None:
         """The future was cancelled."""
+
+    def heavy_after(self, fed: int) -> bool:
+        """Are more of the inputs handed over, and not done, than should lie in shared memory?"""
+        return (fed - len(self.values) + self.left) * self.weight > AHEAD_BYTES
 
     def finish_if_empty(self) -> None:
         """A map over nothing is done at once."""

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from elsewhere.call import Options
 from elsewhere.errors import PoolClosed
-from elsewhere.pool.outcomes.results import Raised
+from elsewhere.pool.outcomes.results import AHEAD_BYTES, Raised
 from elsewhere.runtime.driving.driver import Driver
 from elsewhere.runtime.driving.signals import Condition, Deferred
 from elsewhere.runtime.jobs import CallJob
@@ -38,7 +38,6 @@ __all__ = ["CallResult", "StreamJob"]
 QUICK = (list, tuple, range)  # sources that cannot block
 NOTHING = object()
 HEAP = 8  # the consumer of many results notices 4 ms less than what each bell costs
-AHEAD_BYTES = 1 << 28  # of large inputs that are read and not consumed, beyond what keeps the workers busy
 
 
 class CallResult(NamedTuple):
@@ -167,8 +166,9 @@ class StreamJob(CallJob):
             return
         if self.exhausted:  # dropped while the source kept us waiting
             return
-        if values:
-            self._push(values)
+        step = self.size if self.weight else max(1, len(values))  # large ones bit by bit: workers begin meanwhile
+        for lo in range(0, len(values), step):
+            self._push(values[lo : lo + step])
         if len(values) < count:
             self._exhaust(None)
 

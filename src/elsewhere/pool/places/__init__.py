@@ -47,10 +47,10 @@ def make_driver(
     if not grace >= 0:
         raise ValueError(f"grace is a number of seconds from 0 up, not {grace!r}")
     _check_max_memory(max_memory, where)
-    if where == "processes":
-        from elsewhere.pool.contexts import start_method
+    from elsewhere.pool.contexts import start_method
 
-        method = start_method(context)
+    method = start_method(context)
+    if where == "processes":
         if method != "fork" and hasattr(os, "fork"):
             from elsewhere.runtime.launch import servers
 

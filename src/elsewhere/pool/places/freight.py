@@ -23,7 +23,7 @@ from elsewhere.runtime.memory.store import Store
 from elsewhere.runtime.packing import Packed, Packer
 from elsewhere.sansio.frames import BATCHED, HEAP, LARGEST, TIMED, Shape, ToWorker, command, join_run
 
-__all__ = ["Freight", "is_plain"]
+__all__ = ["Freight", "all_plain", "is_plain"]
 
 ATOMS = frozenset({int, float, bool, type(None)})
 TEXTS = frozenset({str, bytes})
@@ -87,7 +87,7 @@ class Freight:
             MemoryError: there is not enough shared memory for an item; says the sizes.
             Exception: what pickling an item raised, with a note that names it.
         """
-        if _plain(values):
+        if all_plain(values):
             return values
         assert job.packer is not None
         item, kind, packed = job.packer.item, KINDS[job.shape], []
@@ -193,7 +193,7 @@ class Freight:
         return number
 
 
-def _plain(values: list[Any] | range) -> bool:
+def all_plain(values: list[Any] | range) -> bool:
     """Are all of these plain?"""
     if type(values) is range:
         return True

@@ -20,7 +20,7 @@ from elsewhere.errors import ElsewhereError, WorkerLost, WorkerStartError, descr
 from elsewhere.pool.contexts import Method
 from elsewhere.pool.places import relay
 from elsewhere.pool.places.arrivals import Arrivals
-from elsewhere.pool.places.freight import Freight, is_plain
+from elsewhere.pool.places.freight import Freight, all_plain, is_plain
 from elsewhere.pool.places.watcher import Watcher
 from elsewhere.runtime.channel import Answer, Channel
 from elsewhere.runtime.cpus import available
@@ -119,6 +119,7 @@ class Processes(Arrivals):
 
     by_reference = staticmethod(by_reference)
     is_plain = staticmethod(is_plain)
+    all_plain = staticmethod(all_plain)
 
     def pack(self, job: CallJob, values: list[Any] | range, first: int, input_name: str) -> list[Any] | range:
         """Pickle what is not plain."""

@@ -74,6 +74,11 @@ class Driver(Pump):
         """Does it travel as it is, without `pack`?"""
         return False
 
+    @staticmethod
+    def all_plain(values: list[Any] | range) -> bool:  # noqa: ARG004 - others need it
+        """Do all of these travel as they are?"""
+        return True
+
     def pack(self, job: CallJob, values: list[Any] | range, first: int, input_name: str) -> list[Any] | range:
         """Make items ready to travel, in the caller's thread; raises what pickling one raises."""
         return values

@@ -267,9 +267,19 @@ def _stream(obj: Any) -> Reduced:
     raise TypeError(f"cannot pickle {type(obj).__name__!r} object: an open file")
 
 
+FILENAME = 10  # its place among the arguments of types.CodeType
+
+
+def _code(obj: types.CodeType) -> Reduced:
+    """With its file's name, for tracebacks and warnings, which cloudpickle leaves out since 3.1.3."""
+    maker, args = cloudpickle._code_reduce(obj)
+    return maker, (*args[:FILENAME], "".join(obj.co_filename), *args[FILENAME + 1 :])
+
+
 _DATACLASS_MISSING: Any = dataclasses.MISSING
 _REDUCERS: dict[type, Callable[[Any], Reduced]] = {
     io.TextIOWrapper: _stream,
+    types.CodeType: _code,
     memoryview: reduce_view,
     type(_DATACLASS_MISSING): lambda _: (getattr, (dataclasses, "MISSING")),
     functools.cached_property: lambda obj: (functools.cached_property, (obj.func,), {"attrname": obj.attrname}),

@@ -50,11 +50,10 @@ def make_driver(
     from elsewhere.pool.contexts import start_method
 
     method = start_method(context)
-    if where == "processes":
-        if method != "fork" and hasattr(os, "fork"):
-            from elsewhere.runtime.launch import servers
+    if where == "processes" and method != "fork" and hasattr(os, "fork"):
+        from elsewhere.runtime.launch import servers
 
-            servers.begin(method, preload)  # it starts while the rest is imported here
+        servers.begin(method, preload)  # it starts while the rest is imported here
     from elsewhere.runtime.cpus import available  # with pathlib, 6 ms that an import of Pool saves
 
     start: Any = {"initializer": initializer, "initargs": initargs}

@@ -2,12 +2,12 @@
 
 A container often sees every core of its host and may use two of them; ``os.cpu_count()`` and even the affinity then
 start too many workers. Reading files is here; what they mean is in `quota`, which is given a root and can be tested.
+Paths are strings: pathlib takes 6 ms to import, which a first pool would wait for.
 """
 
 import math
 import os
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
 
 from elsewhere.runtime.launch import share
 
@@ -25,26 +25,27 @@ def available() -> int:
     if asked is not None:
         return asked
     cpus = _affinity()
-    limit = quota(Path("/"))
+    limit = quota("/")
     return cpus if limit is None else max(1, min(cpus, math.ceil(limit)))
 
 
-def quota(root: Path) -> float | None:
+def quota(root: str | os.PathLike[str]) -> float | None:
     """The CPU quota in cores of this process's cgroup, or None: the smallest on the way up to the root, v1 and v2."""
     limits = []
     for folder in folders(root, "cpu"):
-        limit = _v2(_text(folder / "cpu.max"))
+        limit = _v2(_text(f"{folder}/cpu.max"))
         if limit is None:
-            limit = _v1(_text(folder / "cpu.cfs_quota_us"), _text(folder / "cpu.cfs_period_us"))
+            limit = _v1(_text(f"{folder}/cpu.cfs_quota_us"), _text(f"{folder}/cpu.cfs_period_us"))
         if limit is not None:
             limits.append(limit)
     return min(limits, default=None)
 
 
-def folders(root: Path, controller: str) -> list[Path]:
+def folders(root: str | os.PathLike[str], controller: str) -> list[str]:
     """Where limits of this process may be written, as files of its cgroups: v1's `controller`, and v2."""
-    found = _cgroups(_text(root / "proc/self/cgroup"), _text(root / "proc/self/mountinfo"), controller)
-    return [root / path.lstrip("/") for path in found]
+    top = os.fspath(root).rstrip("/")
+    found = _cgroups(_text(f"{top}/proc/self/cgroup"), _text(f"{top}/proc/self/mountinfo"), controller)
+    return [f"{top}/{path.lstrip('/')}" for path in found]
 
 
 def _asked() -> int | None:
@@ -90,11 +91,14 @@ def _mounts(mountinfo: str, controller: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _up(path: str, mount_root: str, mount_point: str) -> Iterator[str]:
-    inside = PurePosixPath(path)
-    inside = inside.relative_to(mount_root) if inside.is_relative_to(mount_root) else PurePosixPath()
-    parts = [part for part in inside.parts if part not in ("/", "..")]
+    parts, above = _parts(path), _parts(mount_root)
+    parts = [part for part in parts[len(above) :] if part != ".."] if parts[: len(above)] == above else []
     for count in range(len(parts), -1, -1):
         yield "/".join([mount_point.rstrip("/"), *parts[:count]])
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in ("", ".")]
 
 
 def _v2(text: str) -> float | None:
@@ -114,8 +118,9 @@ def _ratio(spent: str, period: str) -> float | None:
     return int(spent) / int(period) if int(spent) and int(period) else None
 
 
-def _text(path: Path) -> str:
+def _text(path: str) -> str:
     try:
-        return path.read_text(errors="replace")
+        with open(path, errors="replace") as file:
+            return file.read()
     except OSError:
         return ""

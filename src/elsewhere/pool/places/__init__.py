@@ -54,7 +54,7 @@ def make_driver(
         from elsewhere.runtime.launch import servers
 
         servers.begin(method, preload)  # it starts while the rest is imported here
-    from elsewhere.runtime.cpus import available  # with pathlib, 6 ms that an import of Pool saves
+    from elsewhere.runtime.cpus import available
 
     start: Any = {"initializer": initializer, "initargs": initargs}
     if where == "processes":

@@ -6,7 +6,7 @@ Rule: looked at before memory is taken: afterwards there is nobody to tell, as a
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
+import os
 
 from elsewhere.runtime.cpus import folders
 
@@ -26,28 +26,28 @@ class Headroom:
         root: where /proc and /sys are; another one for tests.
     """
 
-    def __init__(self, root: Path = Path("/")) -> None:
-        self._meminfo = root / "proc/meminfo"
+    def __init__(self, root: str | os.PathLike[str] = "/") -> None:
+        self._meminfo = os.path.join(root, "proc/meminfo")
         self._groups = [
             (folder, *names)
             for folder in folders(root, "memory")
             for names in LIMITS
-            if (folder / names[0]).exists() and (folder / names[1]).exists()
+            if os.path.exists(f"{folder}/{names[0]}") and os.path.exists(f"{folder}/{names[1]}")
         ]
 
     def total(self) -> int | None:
         """Bytes this process may have altogether, None if nothing says so."""
         sizes = [_line(self._meminfo, "MemTotal:", 1024)]
-        sizes += [_number(folder / limit) for folder, limit, _, _ in self._groups]
+        sizes += [_number(f"{folder}/{limit}") for folder, limit, _, _ in self._groups]
         return min((size for size in sizes if size is not None), default=None)
 
     def available(self) -> int | None:
         """Bytes that can be taken now, None if nothing says so."""
         sizes = [_line(self._meminfo, "MemAvailable:", 1024)]
         for folder, limit, usage, stale in self._groups:
-            most, used = _number(folder / limit), _number(folder / usage)
+            most, used = _number(f"{folder}/{limit}"), _number(f"{folder}/{usage}")
             if most is not None and used is not None:
-                sizes.append(max(0, most - used + (_line(folder / "memory.stat", stale, 1) or 0)))
+                sizes.append(max(0, most - used + (_line(f"{folder}/memory.stat", stale, 1) or 0)))
         return min((size for size in sizes if size is not None), default=None)
 
     def require(self, size: int) -> None:
@@ -87,17 +87,17 @@ def total() -> int:
     return _here().total() or 1 << 32
 
 
-def _number(path: Path) -> int | None:
+def _number(path: str) -> int | None:
     """A file's one number; None for ``max``."""
-    with contextlib.suppress(OSError, ValueError):
-        return int(path.read_text())
+    with contextlib.suppress(OSError, ValueError), open(path) as file:
+        return int(file.read())
     return None
 
 
-def _line(path: Path, name: str, unit: int) -> int | None:
+def _line(path: str, name: str, unit: int) -> int | None:
     """The number behind a name in a file of names and numbers."""
-    with contextlib.suppress(OSError, ValueError):
-        for line in path.read_text().splitlines():
+    with contextlib.suppress(OSError, ValueError), open(path) as file:
+        for line in file:
             first, _, rest = line.partition(" ")
             if first == name:
                 return int(rest.split()[0]) * unit

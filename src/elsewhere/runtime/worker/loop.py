@@ -280,6 +280,7 @@ class Loop(Answers):
             words[STARTED] = run.first + at
             if words[MAIL] != channel.mail:
                 self._read_mail()
+                low = channel.low
                 continue
             at += 1
             try:

@@ -211,6 +211,18 @@ def test_an_error_of_the_function_is_its_own(ends):
     assert values(pool.read(*pool.state())) == [1, 2]
 
 
+@pytest.mark.parametrize("before", [-(2**63), 2**63 - 1, 0])
+def test_a_value_error_is_the_calls_own_whatever_the_one_before_it_returned(ends, before):
+    pool, loop = ends
+
+    def call(x: int) -> int:
+        return before if x else int("no number")
+
+    answered, ended, error = call_each(loop, call, [1, 0], 1, int, False)
+    assert (answered, ended, type(error)) == (1, Ended.ERROR, ValueError)
+    assert values(pool.read(*pool.state())) == [before]
+
+
 def test_a_bool_is_not_an_int(ends):
     _, loop = ends
     assert call_each(loop, bool, [1], 1, int, False) == (0, Ended.VALUE, True)

@@ -23,6 +23,7 @@ __all__ = ["LANES", "Ended", "Pace", "call_each"]
 
 LANES: dict[type, int] = {int: INTS, float: FLOATS, type(None): NONES}
 SHORT, LONG = 5, 2.5  # parts of the time between two bells that a lane should take: more than opening it costs
+LARGEST = 1 << 63  # what an int in a lane is smaller than
 _NOTHING: Any = object()
 
 
@@ -93,6 +94,6 @@ def call_each(
     channel.writer.close_lane(LANES[kind], answered)
     if failure is None:
         return answered, ended, value
-    if type(failure) is ValueError and type(value) is int and value.bit_length() > 63:
-        return answered, Ended.VALUE, value  # the store raised, not the function
+    if type(failure) is ValueError and type(value) is int and not -LARGEST <= value < LARGEST:
+        return answered, Ended.VALUE, value  # the store raised, not the function: one before it was stored
     return answered, Ended.ERROR, failure

@@ -19,7 +19,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 import elsewhere.joblib
 from elsewhere import PoolClosed, WorkerLost, WorkerStartError
 from elsewhere.joblib import kept
-from tests.contract.work import hold, until
+from tests.contract.work import PATIENCE, hold, until
 from tests.joblib import work
 from tests.require import require
 
@@ -148,8 +148,8 @@ def test_ctrl_c_ends_the_calls_and_keeps_the_workers(gate):
 
 
 def test_a_timeout_stops_the_call(gate):
-    with pytest.raises(multiprocessing.TimeoutError):
-        Parallel(n_jobs=2, backend="elsewhere", timeout=0.05)(delayed(hold)(gate, x) for x in range(2))
+    with parallel_config("elsewhere", n_jobs=2, grace=PATIENCE), pytest.raises(multiprocessing.TimeoutError):
+        Parallel(timeout=0.05)(delayed(hold)(gate, x) for x in range(2))
     until(lambda: gate.names("left") == gate.names("came"), "the calls to stop")
     assert not gate.is_open()
 
@@ -165,7 +165,8 @@ def test_one_that_gives_up_does_not_disturb_another_on_the_same_workers(gate):
 
 
 def test_an_abandoned_generator_stops_its_calls(gate):
-    one = Parallel(n_jobs=2, backend="elsewhere", return_as="generator")(delayed(hold)(gate, x) for x in range(2))
+    with parallel_config("elsewhere", n_jobs=2, grace=PATIENCE):  # one that is killed leaves no note
+        one = Parallel(return_as="generator")(delayed(hold)(gate, x) for x in range(2))
     gate.wait_for("came", 0)
     with pytest.warns(UserWarning, match="cancelled"):
         del one

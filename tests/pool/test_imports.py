@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import time
 import warnings
 
 import pytest
@@ -72,3 +73,47 @@ def test_a_cancelled_call_never_leaves_a_module_half_imported(method, gated_pack
         before, after = (gate.folder / "came-import").read_text().split()
         assert before != after
         assert int(after) == pid
+
+
+class Imports:
+    """An argument whose arrival imports the gated package."""
+
+    def __reduce__(self) -> object:
+        return importlib.import_module, ("half",)
+
+
+def note_call(gate: Gate, _: object) -> None:
+    gate.note("came", "call")
+
+
+@FRESH
+def test_a_call_that_is_cancelled_while_its_arguments_import_something_ends_after_that(method, gated_package):
+    gate = gated_package
+    with Pool(1, context=method, grace=60) as pool:
+        pid = pool.apply(os.getpid)
+        future = pool.submit(note_call, gate, Imports())
+        gate.wait_for("came", "import")
+        future.cancel()
+        until(lambda: pool._driver.scheduler.peers[1].interrupted, "the interrupt to be sent")
+        gate.open()
+        assert pool.apply(os.getpid) == pid
+        assert not gate.has("came", "call")
+
+
+def import_and_wait(gate: Gate) -> None:
+    importlib.import_module("half")
+    while not gate.has("stop", "call"):
+        time.sleep(0.002)
+
+
+@FRESH
+def test_a_call_that_is_cancelled_while_it_imports_something_ends_after_that(method, gated_package):
+    gate = gated_package
+    with Pool(1, context=method, grace=60) as pool:
+        pid = pool.apply(os.getpid)
+        future = pool.submit(import_and_wait, gate)
+        gate.wait_for("came", "import")
+        future.cancel()
+        until(lambda: pool._driver.scheduler.peers[1].interrupted, "the interrupt to be sent")
+        gate.open()
+        assert pool.apply(os.getpid) == pid

@@ -6,6 +6,7 @@ the pool) raises only then, and at most once for a call.
 
 from __future__ import annotations
 
+import _thread
 import os
 import pickle
 import signal
@@ -28,6 +29,7 @@ from elsewhere.sansio.frames import LARGEST, Reply
 __all__ = ["Answers", "Unloadable"]
 
 MAYBE_ENCODING = "MaybeEncodingError"  # the envelope's type name for a result that nothing can pickle
+AGAIN = 0.01  # seconds between an interrupt that comes during an import and the next
 OURS = __name__.rpartition(".")[0]  # where the worker's own frames are
 
 
@@ -162,6 +164,8 @@ class Answers:
         ordinal = wanted >> 1
         if self.inside and ordinal == self.channel.words[STARTED] and ordinal != self._raised:
             if _importing(frame):
+                # Without `threading`: its locks may be held by the code that is interrupted.
+                _thread.start_new_thread(_signal_again, (os.getpid(),))
                 return
             self._raised = ordinal
             if wanted & 1:
@@ -207,11 +211,18 @@ class Unloadable:
         raise self._error
 
 
+def _signal_again(pid: int) -> None:
+    """The same signal a little later, when the import may be over; until then it comes here again."""
+    time.sleep(AGAIN)
+    if os.getpid() == pid:
+        os.kill(pid, signal.SIGURG)
+
+
 def _importing(frame: FrameType | None) -> bool:
     """Is a module being imported right now, by the call or by what unpickles its arguments?
 
     A package whose import was broken off cannot be imported again in that process: later calls would fail. So it is
-    not interrupted; the call goes on, and the pool kills the worker after its grace.
+    not interrupted before that import is over; where it takes too long, the pool kills the worker after its grace.
     """
     while frame is not None and frame.f_globals.get("__name__") != __name__:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":

@@ -357,6 +357,8 @@ class Loop(Answers):
                     self.on_urgent(signal.SIGURG, None)
                 if load is not None:
                     item = load(item)
+                    if channel.words[INTERRUPT] >> 1 == ordinal:  # it came while modules were imported for them
+                        self.on_urgent(signal.SIGURG, None)
                 args, kwargs = _arguments(item, shape)
                 value = function(*args, **kwargs)
                 self.inside = False

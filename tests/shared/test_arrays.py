@@ -74,6 +74,16 @@ def test_bad_shapes_are_refused():
         shared.zeros((2.5, 1))
 
 
+def test_small_ones_are_counted_together(monkeypatch):
+    asked = []
+    monkeypatch.setattr(block, "_unasked", 0)
+    monkeypatch.setattr(block.headroom, "require", asked.append)
+    kept = [shared.zeros(8192) for _ in range(40)]
+    assert asked == [1 << 20, 1 << 20]
+    kept.append(shared.zeros(1 << 20))
+    assert asked[2:] == [(8 << 16) + (8 << 20)]
+
+
 def test_too_much_is_refused_with_the_sizes():
     with pytest.raises(MemoryError, match=r"block of [\d,]+ bytes of shared memory does not fit: [\d,]+ bytes"):
         shared.zeros(1 << 50, "u1")

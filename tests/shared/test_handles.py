@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pickle
 import random
 import signal
 import socket
@@ -166,6 +167,49 @@ def test_a_handle_of_something_else_is_refused(tmp_path):
     os.close(fifo)
     sock.close()
     other.close()
+
+
+def as_nobody(function):
+    """Run it in a forked copy that has become another user; what it gives comes back as a pickle."""
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.setgid(65534)
+            os.setuid(65534)
+            function(write)
+        except BaseException as error:
+            os.write(write, pickle.dumps(error))
+        finally:
+            os._exit(0)
+    os.close(write)
+    return child, read
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_users_memory_is_refused(tmp_path):
+    path = tmp_path / "handle"
+    with Program("array = shared.zeros(4); store(array, sys.argv[1]); say(); hear()", path) as creator:
+        creator.hear()
+        body = path.read_bytes()
+        child, read = as_nobody(lambda write: pickle.loads(body))
+        error = pickle.loads(os.read(read, 65536))
+        assert type(error) is PermissionError
+        assert "only processes of the same user" in str(error)
+        os.waitpid(child, 0)
+        os.close(read)
+
+    def make_and_wait(write):
+        array = shared.zeros(4)
+        os.write(write, pickle.dumps(array))
+        signal.pause()
+
+    child, read = as_nobody(make_and_wait)  # root may open everything
+    with pytest.raises(ProtocolError, match="belongs to user 65534"):
+        pickle.loads(os.read(read, 65536))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(read)
 
 
 def impostor(token, size=4096, seals=block.SEALS):

@@ -32,6 +32,7 @@ __all__ = ["Block", "attach"]
 NAME = "elsewhere-block-shared-"  # and the token: what /proc shows of it
 TOKEN = re.compile(r"[0-9a-f]{32}")
 SEALS = getattr(fcntl, "F_SEAL_SHRINK", 0) | getattr(fcntl, "F_SEAL_GROW", 0) | getattr(fcntl, "F_SEAL_SEAL", 0)
+ASK = 1 << 20  # bytes of new blocks after which the system is asked how much memory it has
 
 
 class _Lazy(Mapping):
@@ -84,11 +85,7 @@ class Block:
                 errno.ENOSYS, "elsewhere.shared needs Linux's anonymous shared memory (memfd), not found here"
             )
         size = max(1, -(-size // mmap.PAGESIZE)) * mmap.PAGESIZE
-        try:
-            headroom.require(size)
-        except MemoryError:
-            receipts.forget()
-            headroom.require(size)
+        _require(size)
         token = os.urandom(16).hex()
         own = _make(size, NAME + token)
         with _lock:
@@ -113,6 +110,7 @@ class Block:
 
 _known: weakref.WeakValueDictionary[str, Block] = weakref.WeakValueDictionary()  # of this process, by token
 _open_files: weakref.WeakValueDictionary[str, Descriptor] = weakref.WeakValueDictionary()  # also of what is on its way
+_unasked = 0  # bytes of small blocks
 _lock = threading.RLock()
 
 
@@ -139,6 +137,20 @@ def attach(
             raise ProtocolError(f"a handle says that {block.size:,} bytes of shared memory are {size:,}: it was forged")
     receipts.give(pid, Ticket(serial, pipe, pipe_inode))
     return block
+
+
+def _require(size: int) -> None:
+    """Is there so much memory? Small blocks are asked for together, as asking takes longer than making one."""
+    global _unasked
+    wanted = _unasked + size
+    if wanted >= ASK:
+        try:
+            headroom.require(wanted)
+        except MemoryError:
+            receipts.forget()
+            headroom.require(max(size, ASK))
+        wanted = 0
+    _unasked = wanted
 
 
 def _make(size: int, name: str) -> Descriptor:

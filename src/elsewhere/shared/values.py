@@ -106,7 +106,7 @@ def _reduce(value: Any) -> Any:
 
 def _parts(value: Any) -> tuple[Any, int | None, Piece]:
     if isinstance(value, ctypes.Array):  # such types have no name that could be imported
-        return value._type_, value._length_, value._wrapper  # type: ignore[attr-defined]  # `_made` has set it
+        return value._type_, value._length_, value._wrapper  # type: ignore[attr-defined]  # set by `_made`
     return type(value), None, value._wrapper
 
 

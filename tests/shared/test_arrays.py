@@ -287,6 +287,17 @@ def test_a_pickle_that_was_thrown_away_keeps_memory_for_a_while_only(monkeypatch
     work.until(lambda: work.users(token) == [])
 
 
+def test_nobody_waits_at_the_end_for_what_was_thrown_away_or_is_old():
+    array = shared.zeros(1000)
+    first, second = pickle.dumps(array), pickle.dumps(array)
+    receipts.wait(0.0)  # long ago
+    pickle.loads(second)
+    receipts.wait(1e6)  # the first was thrown away, it seems
+    assert receipts._pipe is not None
+    pickle.loads(first)
+    assert receipts._pipe is None
+
+
 def test_very_many_that_are_never_opened_are_given_up_the_oldest_first():
     bodies = [pickle.dumps(shared.zeros(1)) for _ in range(receipts._limit() + 10)]
     assert len(receipts._waiting) <= receipts._limit()

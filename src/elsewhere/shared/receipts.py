@@ -39,7 +39,7 @@ __all__ = ["Descriptor", "Ticket", "forget", "give", "orphaned", "settle", "tick
 
 RECEIPT = 8  # bytes; far below what a pipe takes in one piece
 GRACE = 60.0  # seconds; calls of a pool begin almost in the order in which they were pickled
-PATIENCE = 5.0  # seconds that a worker which leaves waits for its last results to be opened
+PATIENCE = 5.0  # seconds within which a worker's last results are opened, or it leaves all the same
 
 
 class Ticket(NamedTuple):
@@ -59,16 +59,17 @@ class Descriptor:
         block: who looks at its memory here.
         opened: the last serial whose receipt has come.
         when: and when that was.
+        sent: when it was last pickled.
     """
 
-    __slots__ = ("__weakref__", "block", "fd", "inode", "opened", "when")
+    __slots__ = ("__weakref__", "block", "fd", "inode", "opened", "sent", "when")
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self.inode = os.fstat(fd).st_ino
         self.block: weakref.ref[Any] | None = None
         self.opened = 0
-        self.when = 0.0
+        self.when = self.sent = 0.0
         # Not `__del__`, during which others can still get the object by a weak reference.
         closer = _Closer(self, _close)
         closer.fd, closer.inode = fd, self.inode
@@ -141,6 +142,7 @@ def ticket(descriptor: Descriptor) -> Ticket:
         serial = next(_serials)
         given = Ticket(serial, _pipe.writer, _pipe.inode)
         _waiting[serial] = descriptor
+        descriptor.sent = time.monotonic()
         if len(_waiting) > (_most or _limit()):
             del _waiting[next(iter(_waiting))]
     settle()
@@ -151,7 +153,7 @@ def give(pid: int, ticket: Ticket) -> None:
     """Let the sender know that its block was opened; nothing, if it is gone."""
     if pid == os.getpid():
         with _lock:
-            _waiting.pop(ticket.serial, None)
+            _opened(ticket.serial)
             _wake()
         settle()
         return
@@ -196,15 +198,18 @@ def forget() -> None:
     settle()
 
 
-def wait(seconds: float) -> None:
-    """Return when everything that was sent has been opened, or after so many seconds."""
-    deadline = time.monotonic() + seconds
+def wait(patience: float = PATIENCE) -> None:
+    """Return when everything that was sent lately has been opened, or so many seconds after it was sent."""
     settle()
-    while (pipe := _pipe) is not None and _waiting and (left := deadline - time.monotonic()) > 0:
+    while (pipe := _pipe) is not None:
+        sent = [descriptor.sent for serial, descriptor in list(_waiting.items()) if serial > descriptor.opened]
+        left = max(sent) + patience - time.monotonic() if sent else 0.0
+        if left <= 0:
+            return
         poll = select.poll()
         poll.register(pipe.reader, select.POLLIN)
         # Whoever watches as well may read it before us: then there is nothing to wake up for.
-        poll.poll(min(left, 0.05) * 1000)
+        poll.poll(min(left, 0.02) * 1000)
         settle()
 
 
@@ -246,9 +251,13 @@ def _watch(pipe: _Pipe) -> None:
 def _read(pipe: _Pipe) -> None:
     """Take the receipts that have come."""
     for serial in pipe.read():
-        descriptor = _waiting.pop(serial, None)
-        if descriptor is not None and serial > descriptor.opened:
-            descriptor.opened, descriptor.when = serial, time.monotonic()
+        _opened(serial)
+
+
+def _opened(serial: int) -> None:
+    descriptor = _waiting.pop(serial, None)
+    if descriptor is not None and serial > descriptor.opened:
+        descriptor.opened, descriptor.when = serial, time.monotonic()
 
 
 def _give_up() -> float | None:
@@ -285,7 +294,7 @@ def _leave() -> None:
     """A worker's results may name memory that only it has: whoever waits for them opens it now."""
     namespace = sys.modules.get("elsewhere.runtime.packing.namespace")
     if namespace is not None and namespace.current() is not None:
-        wait(PATIENCE)
+        wait()
 
 
 def _is_pipe(found: os.stat_result, ticket: Ticket) -> bool:

@@ -7,10 +7,11 @@ import gc
 import multiprocessing
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from elsewhere import Pool, shared
+from elsewhere import Pool, Value, shared
 from elsewhere.shared import block, receipts
 from tests.require import require
 from tests.shared import work
@@ -296,6 +297,64 @@ def test_nobody_waits_at_the_end_for_what_was_thrown_away_or_is_old():
     assert receipts._pipe is not None
     pickle.loads(first)
     assert receipts._pipe is None
+
+
+def test_many_threads_send_and_drop_at_once():
+    def work_hard(seed):
+        for k in range(150):
+            array = shared.full(10, seed * 1000 + k)
+            arrived = pickle.loads(pickle.dumps(array[1:]))
+            del array
+            assert arrived.tolist() == [seed * 1000 + k] * 9
+            bodies.append(pickle.dumps(arrived))
+            del arrived
+            taken = bodies.pop()  # mostly another thread's
+            assert len(set(pickle.loads(taken).tolist())) == 1
+
+    bodies: list[bytes] = []
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(work_hard, range(4)))
+    gc.collect()
+    work.until(lambda: receipts._pipe is None)
+
+
+def test_what_is_collected_in_the_middle_may_send_as_well():
+    class Sender:
+        def __del__(self):
+            array = shared.zeros(3)
+            kept.append((pickle.loads(pickle.dumps(array)).tolist(), Value("i", 4).value))
+
+    kept: list[object] = []
+    threshold = gc.get_threshold()
+    gc.set_threshold(5)
+    try:
+        for _ in range(200):
+            cycle: list[object] = [Sender()]
+            cycle.append(cycle)
+            del cycle
+            pickle.loads(pickle.dumps(shared.zeros(2)))
+            pickle.loads(pickle.dumps(Value("i", 3)))
+    finally:
+        gc.set_threshold(*threshold)
+    gc.collect()
+    assert kept == [([0.0] * 3, 4)] * 200
+
+
+def test_a_system_without_such_memory_says_so(monkeypatch):
+    monkeypatch.setattr(block, "SEALS", 0)
+    with pytest.raises(OSError, match="needs Linux"):
+        shared.zeros(3)
+
+
+def test_shared_objects_initializers_and_retries_have_it():
+    array = shared.zeros(4)
+    with Pool(2, initializer=work.set_first, initargs=(array, 2.0)) as pool:
+        handle = pool.share({"array": array})
+        assert pool.map(work.first_of, [handle] * 20) == [2.0] * 20
+        again = pool.options(retry=2).submit(work.fail_first, array)
+        assert again.result() == 3.0
+    array[0] = 1
+    assert pickle.loads(pickle.dumps(array))[0] == 1
 
 
 def test_very_many_that_are_never_opened_are_given_up_the_oldest_first():

@@ -148,6 +148,41 @@ def test_an_interrupted_wait_leaves_it_as_it_was():
     process.close()
 
 
+@pytest.mark.parametrize("patient", [True, False])
+def test_a_handler_that_takes_it_at_any_moment_does_not_give_away_what_it_interrupted(patient):
+    value = Value("q", 0)
+    lock, bare = value.get_lock(), value.get_obj()
+    rung = []
+
+    def ring(signum, frame):
+        with lock:
+            rung.append(1)
+
+    def count(times):
+        for _ in range(times):
+            assert lock.acquire() if patient else lock.acquire(True, work.SOON)
+            bare.value += 1
+            lock.release()
+
+    before = signal.signal(signal.SIGALRM, ring)
+    child = os.fork()
+    if not child:
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        try:
+            count(3000)
+        finally:
+            os._exit(not rung)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        count(3000)
+        _, status = os.waitpid(child, 0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert (status, bare.value) == (0, 6000)
+    assert rung
+
+
 def hold_until_told(lock, connection):
     with lock:
         connection.send_bytes(b"held")

@@ -28,6 +28,17 @@ def total(*arrays: Any) -> float:
     return float(sum(array.sum() for array in arrays))
 
 
+def first_of(shared_object: Any) -> float:
+    return float(shared_object["array"][0])
+
+
+def fail_first(array: Any) -> float:
+    array[0] += 0.5
+    if array[0] < 3:
+        raise OSError("again")
+    return float(array[0])
+
+
 def identity(value: Any) -> Any:
     return value
 

@@ -29,7 +29,7 @@ PAUSES = 0.0001, 0.005  # seconds between two tries to get it in time: at first,
 class _State:
     """The lock as this process has it."""
 
-    __slots__ = ("__weakref__", "depth", "give", "piece", "take", "thread")
+    __slots__ = ("__weakref__", "asking", "depth", "give", "piece", "take", "thread")
 
     def __init__(self, piece: Piece) -> None:
         self.piece = piece
@@ -41,6 +41,14 @@ class _State:
         """Held by nobody here."""
         self.thread = threading.RLock()
         self.depth = 0
+        self.asking = 0  # a signal handler that takes and gives it back may run in the middle of that
+
+    def failed(self) -> None:
+        """It was asked for in vain; or was got just when a signal handler raised."""
+        self.asking -= 1
+        if not self.depth and not self.asking:
+            fcntl.fcntl(self.piece.block.descriptor.fd, SETLK, self.give)
+        self.thread.release()
 
     def acquire_by(self, deadline: float) -> bool:
         """Get it from the other processes in time; the kernel knows no timeout for it."""
@@ -88,13 +96,17 @@ class RLock:
             return self._acquire_in_time(max(0.0, timeout or 0.0) if block else 0.0)
         state = self._state
         state.thread.acquire()
-        if not state.depth:
-            try:
-                fcntl.fcntl(state.piece.block.descriptor.fd, SETLKW, state.take)
-            except BaseException:  # a signal handler's too
-                state.thread.release()
-                raise
+        if state.depth:
+            state.depth += 1
+            return True
+        state.asking += 1
+        try:
+            fcntl.fcntl(state.piece.block.descriptor.fd, SETLKW, state.take)
+        except BaseException:  # a signal handler's too
+            state.failed()
+            raise
         state.depth += 1
+        state.asking -= 1
         return True
 
     def _acquire_in_time(self, timeout: float) -> bool:
@@ -102,15 +114,17 @@ class RLock:
         deadline = time.monotonic() + timeout
         if not state.thread.acquire(timeout=timeout):
             return False
+        state.asking += 1
         try:
             got = bool(state.depth) or state.acquire_by(deadline)
         except BaseException:
-            state.thread.release()
+            state.failed()
             raise
         if got:
             state.depth += 1
+            state.asking -= 1
         else:
-            state.thread.release()
+            state.failed()
         return got
 
     def release(self) -> None:
@@ -123,7 +137,7 @@ class RLock:
         if not state.depth or not state.thread._is_owned():  # type: ignore[attr-defined]  # threading.Condition asks it, too
             raise AssertionError("attempt to release recursive lock not owned by thread")
         state.depth -= 1
-        if not state.depth:
+        if not state.depth and not state.asking:
             fcntl.fcntl(state.piece.block.descriptor.fd, SETLK, state.give)
         state.thread.release()
 

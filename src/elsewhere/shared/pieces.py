@@ -66,13 +66,15 @@ def take(size: int) -> Piece:
     if size >= LARGE:
         return Piece(Block.new(size, locks=True), 0, size)
     with _lock:
-        block = None if _block is None else _block()
-        if block is None or _filled + size > block.size:
-            block = Block.new(BLOCK, locks=True)
-            _block, _filled = weakref.ref(block), 0
-        piece = Piece(block, _filled, size)
-        _filled += max(1, -(-size // ALIGN)) * ALIGN  # also nothing has a place of its own, which may be locked
-        return piece
+        step = max(1, -(-size // ALIGN)) * ALIGN  # also nothing has a place of its own, which may be locked
+        while True:  # a collection of garbage in here may run the user's code, which may come here
+            block = None if _block is None else _block()
+            if block is not None and _filled + size <= block.size:
+                offset = _filled
+                _filled = offset + step
+                return Piece(block, offset, size)
+            fresh = Block.new(BLOCK, locks=True)
+            _block, _filled = weakref.ref(fresh), 0
 
 
 def _forked() -> None:

@@ -16,7 +16,8 @@ block was opened, as what is thrown away (a pool pickles anew by value what plai
 what is used.
 
 Blocks die in any thread at any moment, also within a collection of garbage that began in here: so `settle` never waits
-for the lock. Who has it looks again after letting go of it.
+for the lock. Who has it looks again after letting go of it. What runs in such a moment, or a signal's handler, may also
+pickle: hence the recursive lock.
 """
 
 from __future__ import annotations
@@ -121,8 +122,8 @@ class _Pipe:
                 os.close(fd)
 
 
-_lock = threading.Lock()
-_again = False  # somebody wanted to look while another had the lock
+_lock: Any = threading.RLock()
+_again = False  # somebody wanted to look while the lock was taken
 _serials = itertools.count(1)
 _waiting: dict[int, Descriptor] = {}  # by serial; the oldest is the first
 _pipe: _Pipe | None = None
@@ -134,13 +135,10 @@ _registered = 0  # the process that waits at its exit
 
 def ticket(descriptor: Descriptor) -> Ticket:
     """For one pickling of a block: keeps its descriptor until the receipt is in."""
-    global _pipe
     with _lock:
-        if _pipe is None:
-            _pipe = _Pipe()
-            _wait_at_exit()
+        pipe = _pipe or _begin()
         serial = next(_serials)
-        given = Ticket(serial, _pipe.writer, _pipe.inode)
+        given = Ticket(serial, pipe.writer, pipe.inode)
         _waiting[serial] = descriptor
         descriptor.sent = time.monotonic()
         if len(_waiting) > (_most or _limit()):
@@ -181,7 +179,7 @@ def settle() -> None:
     """Let go of what was opened; safe in the middle of anything."""
     global _again
     _again = True
-    while _again and _lock.acquire(blocking=False):
+    while _again and not _lock._is_owned() and _lock.acquire(blocking=False):
         try:
             _again = False
             _look()
@@ -211,6 +209,17 @@ def wait(patience: float = PATIENCE) -> None:
         # Whoever watches as well may read it before us: then there is nothing to wake up for.
         poll.poll(min(left, 0.02) * 1000)
         settle()
+
+
+def _begin() -> _Pipe:
+    global _pipe
+    _wait_at_exit()
+    pipe = _Pipe()
+    if _pipe is None:
+        _pipe = pipe
+    else:  # what ran in between has made one
+        pipe.close()
+    return _pipe
 
 
 def _look() -> None:
@@ -314,7 +323,7 @@ def _limit() -> int:
 def _forked() -> None:
     """In a forked copy: what the parent has sent is the parent's to keep."""
     global _lock, _again, _pipe, _orphans, _watched
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _again = _orphans = _watched = False
     pipe, _pipe = _pipe, None
     if pipe is not None:

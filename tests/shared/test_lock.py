@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import multiprocessing
 import os
 import pickle
 import random
 import signal
+import sys
 import threading
 
 import pytest
@@ -148,39 +151,48 @@ def test_an_interrupted_wait_leaves_it_as_it_was():
     process.close()
 
 
-@pytest.mark.parametrize("patient", [True, False])
-def test_a_handler_that_takes_it_at_any_moment_does_not_give_away_what_it_interrupted(patient):
-    value = Value("q", 0)
-    lock, bare = value.get_lock(), value.get_obj()
-    rung = []
+@contextlib.contextmanager
+def just_after_the_kernel_gave_it(handler):
+    """Run it where a signal's handler may: after the call that gets the lock, before a line of ours."""
 
-    def ring(signum, frame):
+    def profile(frame, event, arg):
+        if event == "c_return" and arg is fcntl.fcntl and frame.f_code.co_name.startswith("acquire"):
+            handler()
+
+    sys.setprofile(profile)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+
+
+@pytest.mark.parametrize("timeout", [None, work.SOON])
+def test_a_handler_that_takes_it_too_does_not_give_away_what_it_interrupted(timeout):
+    lock, rung = RLock(), []
+
+    def handler():
         with lock:
             rung.append(1)
 
-    def count(times):
-        for _ in range(times):
-            assert lock.acquire() if patient else lock.acquire(True, work.SOON)
-            bare.value += 1
-            lock.release()
+    with just_after_the_kernel_gave_it(handler):
+        assert lock.acquire(True, timeout)
+    assert rung == [1]
+    assert in_child(lambda: lock.acquire(False)) == b"\0"
+    lock.release()
+    assert in_child(lambda: lock.acquire(False)) == b"\1"
 
-    before = signal.signal(signal.SIGALRM, ring)
-    child = os.fork()
-    if not child:
-        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
-        try:
-            count(3000)
-        finally:
-            os._exit(not rung)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
-        count(3000)
-        _, status = os.waitpid(child, 0)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    assert (status, bare.value) == (0, 6000)
-    assert rung
+
+@pytest.mark.parametrize("timeout", [None, work.SOON])
+def test_a_handler_that_raises_leaves_it_free(timeout):
+    lock = RLock()
+
+    def handler():
+        raise KeyboardInterrupt
+
+    with just_after_the_kernel_gave_it(handler), pytest.raises(KeyboardInterrupt):
+        lock.acquire(True, timeout)
+    assert in_child(lambda: lock.acquire(False)) == b"\1"
+    assert in_thread(lambda: lock.acquire(False)) is True
 
 
 def hold_until_told(lock, connection):

@@ -140,6 +140,34 @@ def hold_and_pause(array):
     signal.pause()
 
 
+def test_too_many_descriptors_is_a_clear_error(tmp_path):
+    array = shared.zeros(4)
+    work.store(array, tmp_path / "handle")
+    source = """
+import resource
+body = open(sys.argv[1], "rb").read()
+from elsewhere.shared import arrays, receipts, values
+shared.zeros(1)
+resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
+kept, said = [], []
+try:
+    while True: kept.append(shared.zeros(1))
+except OSError as error:
+    said.append([error.errno, "each shared array takes one" in str(error)])
+try:
+    pickle.loads(body)
+except OSError as error:
+    said.append([error.errno, "each shared array takes one" in str(error)])
+del kept[:2]
+said.append(pickle.loads(body).tolist())
+say(said)
+hear()
+"""
+    with Program(source, tmp_path / "handle") as program:
+        assert program.hear() == [[24, True], [24, True], [0.0] * 4]
+    receipts.settle()
+
+
 def refused(arguments, error=ProtocolError, match="forged"):
     with pytest.raises(error, match=match):
         block.attach(**arguments)

@@ -155,7 +155,10 @@ def _require(size: int) -> None:
 
 def _make(size: int, name: str) -> Descriptor:
     """New sealed memory."""
-    own = Descriptor(os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING))
+    try:
+        own = Descriptor(os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING))
+    except OSError as error:
+        raise _explained(error) from None
     try:
         os.posix_fallocate(own.fd, 0, size)
     except OSError as error:
@@ -180,10 +183,23 @@ def _open(token: str, pid: int, fd: int) -> Descriptor:
             f"shared memory of process {pid} cannot be opened: only processes of the same user can have it, "
             "and none whose process may not be dumped",
         ) from None
+    except OSError as error:
+        raise _explained(error) from None
     raise FileNotFoundError(
         errno.ENOENT,
         f"shared memory is gone: process {pid}, which pickled it, has ended or let go of it before it was opened here. "
         "Keep the array in that process until it was opened, or send it on from a process that has it",
+    )
+
+
+def _explained(error: OSError) -> OSError:
+    """With the cure, if there are no more descriptors."""
+    if error.errno not in (errno.EMFILE, errno.ENFILE):
+        return error
+    return OSError(
+        error.errno,
+        "no descriptor is left for shared memory: each shared array takes one, small values share one. "
+        "Let go of some, share one large array and slices of it, or raise the limit (ulimit -n)",
     )
 
 

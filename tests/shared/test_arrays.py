@@ -357,13 +357,26 @@ def test_shared_objects_initializers_and_retries_have_it():
     assert pickle.loads(pickle.dumps(array))[0] == 1
 
 
-def test_very_many_that_are_never_opened_are_given_up_the_oldest_first():
-    bodies = [pickle.dumps(shared.zeros(1)) for _ in range(receipts._limit() + 10)]
-    assert len(receipts._waiting) <= receipts._limit()
+def test_very_many_that_are_never_opened_are_given_up_the_oldest_first(monkeypatch):
+    monkeypatch.setattr(receipts, "limit", lambda: 32)
+    monkeypatch.setattr(receipts, "_crowded", 16)
+    bodies = [pickle.dumps(shared.zeros(1)) for _ in range(50)]
+    assert len(receipts._waiting) <= 36
     with pytest.raises(FileNotFoundError):
         pickle.loads(bodies[0])
     assert pickle.loads(bodies[-1]).tolist() == [0]
     receipts.forget()
+
+
+def test_very_many_on_their_way_are_waited_for(monkeypatch):
+    monkeypatch.setattr(receipts, "limit", lambda: 32)
+    monkeypatch.setattr(receipts, "_crowded", 16)
+    with Pool(1) as pool:
+        futures = [pool.submit(work.total, shared.full(10, float(k))) for k in range(200)]
+        assert [future.result() for future in futures] == [10.0 * k for k in range(200)]
+        array = shared.zeros(3)
+        assert pool.map(work.total, [array] * 200) == [0.0] * 200  # many tickets, one descriptor: nobody waits
+    assert pickle.loads(pickle.dumps(array)).tolist() == [0] * 3
 
 
 def test_it_cannot_be_resized():

@@ -11,9 +11,9 @@ the block's descriptor until the other side has written its number into our pipe
     settle: the descriptor is let go of <── 8 bytes ─── give: into the pipe, by /proc/<pid>/fd/<m>
 
 A ticket is good for one opening. Who lets the same pickle be loaded by several keeps the array as long. What is never
-opened is given up when memory or descriptors get short, the oldest first; and a minute after a later pickle of the same
-block was opened, as what is thrown away (a pool pickles anew by value what plain pickle cannot) is mostly followed by
-what is used.
+opened is given up when memory gets short, or when descriptors do and no receipt comes: the oldest first. And a minute
+after a later pickle of the same block was opened: what is thrown away is mostly followed by what is used, as when a
+pool pickles by value what plain pickle cannot.
 
 Blocks die in any thread at any moment, also within a collection of garbage that began in here: so `settle` never waits
 for the lock. Who has it looks again after letting go of it. What runs in such a moment, or a signal's handler, may also
@@ -36,8 +36,10 @@ from _thread import start_new_thread
 from array import array
 from typing import Any, NamedTuple
 
-__all__ = ["Descriptor", "Ticket", "forget", "give", "orphaned", "settle", "ticket", "wait"]
+__all__ = ["Descriptor", "Ticket", "forget", "give", "limit", "orphaned", "settle", "ticket", "wait"]
 
+MOST = 1 << 16  # tickets, of blocks that live as well
+PAUSE = 0.5  # seconds without a receipt after which none is expected
 RECEIPT = 8  # bytes; far below what a pipe takes in one piece
 GRACE = 60.0  # seconds; calls of a pool begin almost in the order in which they were pickled
 PATIENCE = 5.0  # seconds within which a worker's last results are opened, or it leaves all the same
@@ -129,7 +131,7 @@ _waiting: dict[int, Descriptor] = {}  # by serial; the oldest is the first
 _pipe: _Pipe | None = None
 _orphans = False  # some descriptor in there may be an orphan that nobody watches
 _watched = False
-_most = 0
+_crowded = 16  # how many tickets there are when it is looked whether they keep too much
 _registered = 0  # the process that waits at its exit
 
 
@@ -141,9 +143,9 @@ def ticket(descriptor: Descriptor) -> Ticket:
         given = Ticket(serial, pipe.writer, pipe.inode)
         _waiting[serial] = descriptor
         descriptor.sent = time.monotonic()
-        if len(_waiting) > (_most or _limit()):
-            del _waiting[next(iter(_waiting))]
     settle()
+    if len(_waiting) >= _crowded:
+        _make_room()
     return given
 
 
@@ -189,8 +191,12 @@ def settle() -> None:
 
 def forget() -> None:
     """Give up what nobody has opened and nobody here looks at: memory is short."""
+    _forget(set(_orphaned()))
+
+
+def _forget(descriptors: set[Descriptor]) -> None:
     with _lock:
-        for serial in [serial for serial, descriptor in _waiting.items() if descriptor.orphan]:
+        for serial in [serial for serial, descriptor in _waiting.items() if descriptor in descriptors]:
             del _waiting[serial]
         _wake()
     settle()
@@ -209,6 +215,32 @@ def wait(patience: float = PATIENCE) -> None:
         # Whoever watches as well may read it before us: then there is nothing to wake up for.
         poll.poll(min(left, 0.02) * 1000)
         settle()
+
+
+def _make_room() -> None:
+    """Wait for receipts while too many descriptors are kept for others; when none comes, give up the oldest."""
+    global _crowded
+    most, patience = limit(), time.monotonic() + PAUSE
+    while (found := len(_orphaned())) >= most:
+        before = len(_waiting)
+        if (pipe := _pipe) is not None:
+            poll = select.poll()
+            poll.register(pipe.reader, select.POLLIN)
+            poll.poll(20)
+            settle()
+        if len(_waiting) < before:
+            patience = time.monotonic() + PAUSE
+        elif time.monotonic() > patience:
+            _forget(set(list(_orphaned())[: found // 4 + 1]))
+    with _lock:
+        for serial in list(_waiting)[: max(0, len(_waiting) - MOST)]:
+            _waiting.pop(serial, None)
+    _crowded = len(_waiting) + most // 8
+
+
+def _orphaned() -> dict[Descriptor, None]:
+    """Those that only tickets keep, the oldest first."""
+    return dict.fromkeys(descriptor for descriptor in list(_waiting.values()) if descriptor.orphan)
 
 
 def _begin() -> _Pipe:
@@ -310,14 +342,12 @@ def _is_pipe(found: os.stat_result, ticket: Ticket) -> bool:
     return stat.S_ISFIFO(found.st_mode) and found.st_ino == ticket.inode
 
 
-def _limit() -> int:
+def limit() -> int:
     """How many descriptors may be kept for others: a quarter of what the process may have."""
-    global _most
     import resource
 
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    _most = 4000 if soft == resource.RLIM_INFINITY else max(16, min(4000, soft // 4))
-    return _most
+    return 4000 if soft == resource.RLIM_INFINITY else max(16, min(4000, soft // 4))
 
 
 def _forked() -> None:

@@ -9,6 +9,7 @@ TYPE_CHECKING = False  # typing.TYPE_CHECKING, without importing typing
 if TYPE_CHECKING:
     from concurrent.futures import as_completed, wait
 
+    from elsewhere import shared
     from elsewhere.call import Retry
     from elsewhere.errors import (
         CallCancelled,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from elsewhere.pool.shared import map, options  # noqa: A004 - the standard library's name, used as elsewhere.map
     from elsewhere.runtime.compat import MaybeEncodingError
     from elsewhere.runtime.future import Future
+    from elsewhere.shared.values import Array, RawArray, RawValue, Value
 
 __version__ = "0.1.0"
 
@@ -44,10 +46,13 @@ _HOMES = {
     "elsewhere.pool.shared": ("map", "options"),
     "elsewhere.runtime.compat": ("MaybeEncodingError",),
     "elsewhere.runtime.future": ("Future",),
+    "elsewhere.shared.values": ("Array", "RawArray", "RawValue", "Value"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
+_ROOMS = frozenset({"shared"})  # doors that are used by their own name: elsewhere.shared.ndarray
 
 __all__ = [
+    "Array",
     "CallCancelled",
     "CallTimeout",
     "ElsewhereError",
@@ -59,25 +64,31 @@ __all__ = [
     "Pool",
     "PoolClosed",
     "ProtocolError",
+    "RawArray",
+    "RawValue",
     "RemoteError",
     "Retry",
     "TooLate",
+    "Value",
     "WorkerLost",
     "WorkerStartError",
     "as_completed",
     "get_context",
     "map",
     "options",
+    "shared",
     "wait",
 ]
 
 
 def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name in _ROOMS:
+        return import_module(f"elsewhere.{name}")
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'elsewhere' has no attribute {name!r}")
-    from importlib import import_module
-
     value = getattr(import_module(home), name)
     globals()[name] = value
     return value

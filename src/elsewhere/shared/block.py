@@ -1,0 +1,235 @@
+"""One piece of anonymous shared memory: made here, or opened by the handle that another process has pickled.
+
+Rule: a block is mapped once in a process and has one descriptor there, however many views there are of it. All views
+are made from exporters, each exporter keeps its block, and with the last one memory and descriptor go.
+
+A handle says: descriptor 7 of process 1234, which is called so (a random token), with that inode and so many bytes.
+Whoever opens it looks that it is just that: an anonymous file of this kind, of the same user, and sealed, so that
+nobody can make it shorter under our feet and have us killed by SIGBUS. A process that has opened a handle sends its own
+pid and descriptor on, and needs the creator no more.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import mmap
+import os
+import re
+import stat
+import threading
+import weakref
+from typing import Any
+
+from elsewhere.errors import ProtocolError
+from elsewhere.runtime.memory import headroom
+from elsewhere.runtime.memory.mapping import Mapping, _loaded, supported
+from elsewhere.shared import receipts
+from elsewhere.shared.receipts import Descriptor, Ticket
+
+__all__ = ["Block", "attach"]
+
+NAME = "elsewhere-block-shared-"  # and the token: what /proc shows of it
+TOKEN = re.compile(r"[0-9a-f]{32}")
+SEALS = getattr(fcntl, "F_SEAL_SHRINK", 0) | getattr(fcntl, "F_SEAL_GROW", 0) | getattr(fcntl, "F_SEAL_SEAL", 0)
+ASK = 1 << 20  # bytes of new blocks after which the system is asked how much memory it has
+
+
+class _Lazy(Mapping):
+    """As `Mapping`, but pages are looked up when they are touched: mapping a gigabyte takes no time."""
+
+    __slots__ = ()
+
+    def __init__(self, fd: int, size: int) -> None:
+        self.size = size
+        self.address = 0
+        self._system = _loaded()
+        address = self._system.mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED, fd, 0)
+        if address is None or address == 2**64 - 1 or address == 2**32 - 1:
+            error = self._system.errno()
+            raise OSError(error, f"cannot map {size:,} bytes of shared memory: {os.strerror(error)}")
+        self.address = address
+
+
+class Block:
+    """Shared memory in this process.
+
+    Args:
+        descriptor: the anonymous file.
+        size: its bytes.
+        token: what it is called.
+        locks: ranges of it are locked, which a forked copy must do by a file opened anew.
+    """
+
+    __slots__ = ("__weakref__", "descriptor", "locks", "mapping", "token")
+
+    def __init__(self, descriptor: Descriptor, size: int, token: str, *, locks: bool) -> None:
+        self.descriptor = descriptor
+        self.mapping = _Lazy(descriptor.fd, size)
+        self.token = token
+        self.locks = locks
+        descriptor.block = weakref.ref(self, receipts.orphaned)
+        _known[token] = self
+        _open_files[token] = descriptor
+
+    @classmethod
+    def new(cls, size: int, *, locks: bool = False) -> Block:
+        """Zeros, at least `size` bytes of them; all of it is really there.
+
+        Raises:
+            MemoryError: there is not enough memory; says the sizes.
+            OSError: no more descriptors, or this system has no such memory.
+        """
+        if not supported() or not SEALS:
+            raise OSError(
+                errno.ENOSYS, "elsewhere.shared needs Linux's anonymous shared memory (memfd), not found here"
+            )
+        size = max(1, -(-size // mmap.PAGESIZE)) * mmap.PAGESIZE
+        _require(size)
+        token = os.urandom(16).hex()
+        own = _make(size, NAME + token)
+        with _lock:
+            return cls(own, size, token, locks=locks)
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.mapping.size
+
+    def exporter(self) -> Any:
+        """A new object whose buffer is the whole block, and which keeps it."""
+        exporter = self.mapping.exporter()
+        exporter.block = self
+        return exporter
+
+    def __reduce__(self) -> Any:
+        own = self.descriptor
+        ticket = receipts.ticket(own)
+        return attach, (self.token, os.getpid(), own.fd, self.size, own.inode, self.locks, *ticket)
+
+
+_known: weakref.WeakValueDictionary[str, Block] = weakref.WeakValueDictionary()  # of this process, by token
+_open_files: weakref.WeakValueDictionary[str, Descriptor] = weakref.WeakValueDictionary()  # also of what is on its way
+_unasked = 0  # bytes of small blocks
+_lock = threading.RLock()
+
+
+def attach(
+    token: str, pid: int, fd: int, size: int, inode: int, locks: bool, serial: int, pipe: int, pipe_inode: int
+) -> Block:
+    """The block that a handle means: what its pickle calls.
+
+    Raises:
+        FileNotFoundError: the process that pickled it is gone, or has let go of it.
+        PermissionError: that process's descriptors are not ours to see.
+        ProtocolError: what is there is not what the handle says.
+    """
+    numbers = (pid, fd, size, inode, serial, pipe, pipe_inode)
+    if not (isinstance(token, str) and TOKEN.fullmatch(token) and all(type(n) is int and n >= 0 for n in numbers)):
+        raise ProtocolError("this pickle is no handle of elsewhere's shared memory: it was forged or damaged")
+    with _lock:
+        block = _known.get(token)
+        if block is None:
+            own = _open_files.get(token) or _open(token, pid, fd)
+            _verify(own.fd, size, inode, pid)
+            block = Block(own, size, token, locks=bool(locks))
+        elif block.size != size:
+            raise ProtocolError(f"a handle says that {block.size:,} bytes of shared memory are {size:,}: it was forged")
+    receipts.give(pid, Ticket(serial, pipe, pipe_inode))
+    return block
+
+
+def _require(size: int) -> None:
+    """Is there so much memory? Small blocks are asked for together, as asking takes longer than making one."""
+    global _unasked
+    wanted = _unasked + size
+    if wanted >= ASK:
+        try:
+            headroom.require(wanted)
+        except MemoryError:
+            receipts.forget()
+            headroom.require(max(size, ASK))
+        wanted = 0
+    _unasked = wanted
+
+
+def _make(size: int, name: str) -> Descriptor:
+    """New sealed memory."""
+    try:
+        own = Descriptor(os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING))
+    except OSError as error:
+        raise _explained(error) from None
+    try:
+        os.posix_fallocate(own.fd, 0, size)
+    except OSError as error:
+        raise MemoryError(f"the system has no {size:,} bytes of shared memory: {error}") from error
+    fcntl.fcntl(own.fd, fcntl.F_ADD_SEALS, SEALS)
+    return own
+
+
+def _open(token: str, pid: int, fd: int) -> Descriptor:
+    """A descriptor of one's own for the process's; nothing is opened that is called otherwise."""
+    path, name = f"/proc/{pid}/fd/{fd}", f"/memfd:{NAME}{token} (deleted)"
+    try:
+        if os.readlink(path) == name:
+            own = Descriptor(os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY))
+            if os.readlink(f"/proc/self/fd/{own.fd}") == name:
+                return own
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    except PermissionError:
+        raise PermissionError(
+            errno.EACCES,
+            f"shared memory of process {pid} cannot be opened: only processes of the same user can have it, "
+            "and none whose process may not be dumped",
+        ) from None
+    except OSError as error:
+        raise _explained(error) from None
+    raise FileNotFoundError(
+        errno.ENOENT,
+        f"shared memory is gone: process {pid}, which pickled it, has ended or let go of it before it was opened here. "
+        "Keep the array in that process until it was opened, or send it on from a process that has it",
+    )
+
+
+def _explained(error: OSError) -> OSError:
+    """With the cure, if there are no more descriptors."""
+    if error.errno not in (errno.EMFILE, errno.ENFILE):
+        return error
+    return OSError(
+        error.errno,
+        "no descriptor is left for shared memory: each shared array takes one, small values share one. "
+        "Let go of some, share one large array and slices of it, or raise the limit (ulimit -n)",
+    )
+
+
+def _verify(fd: int, size: int, inode: int, pid: int) -> None:
+    """Is it what the handle says, and can nobody resize it?"""
+    found = os.fstat(fd)
+    if found.st_uid != os.geteuid():
+        raise ProtocolError(f"shared memory of process {pid} belongs to user {found.st_uid}: it was not opened")
+    if not stat.S_ISREG(found.st_mode) or found.st_size != size or found.st_ino != inode or size % mmap.PAGESIZE:
+        raise ProtocolError(f"shared memory of process {pid} is not what its handle says: the handle was forged")
+    if fcntl.fcntl(fd, fcntl.F_GET_SEALS) & SEALS != SEALS:
+        raise ProtocolError(f"shared memory of process {pid} is not sealed against resizing: it was not opened")
+
+
+def _forked() -> None:
+    """In a forked copy: locks belong to an open file, and the parent's are not ours."""
+    global _lock
+    _lock = threading.RLock()
+    for block in list(_known.values()):
+        if block.locks:
+            fd = block.descriptor.fd
+            try:
+                anew = os.open(f"/proc/self/fd/{fd}", os.O_RDWR | os.O_CLOEXEC)
+            except OSError:  # no descriptor left: its locks cannot be had here, rather than not exclude
+                os.close(fd)
+                block.descriptor.fd = -1
+            else:
+                os.dup2(anew, fd, inheritable=False)
+                os.close(anew)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

@@ -78,7 +78,7 @@ def test_a_cancelled_call_never_leaves_a_module_half_imported(method, gated_pack
 class Imports:
     """An argument whose arrival imports the gated package."""
 
-    def __reduce__(self) -> object:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
         return importlib.import_module, ("half",)
 
 

@@ -15,6 +15,7 @@ import struct
 import threading
 from collections import deque
 from contextlib import suppress
+from importlib import import_module
 from multiprocessing import connection, process
 from threading import get_ident
 from typing import Any
@@ -96,8 +97,8 @@ class Link:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", PATIENCE, 0))
             prove = connection.Connection(os.dup(raw.fileno()))
             try:
-                connection.answer_challenge(prove, self.authkey)  # type: ignore[attr-defined]  # not in the stubs
-                connection.deliver_challenge(prove, self.authkey)  # type: ignore[attr-defined]
+                connection.answer_challenge(prove, self.authkey)
+                connection.deliver_challenge(prove, self.authkey)
             finally:
                 prove.close()
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 0))
@@ -126,7 +127,15 @@ class Link:
             raise
         if kind == wire.RETURN:
             return kind, self._codec.loads(body)
+        if kind == wire.RETURN_BY_VALUE:
+            return wire.RETURN, self._of_main(*self._codec.loads(body))
         return kind, self._understood(kind, body)
+
+    def _of_main(self, by_name: bytes, by_value: Any) -> Any:
+        """Here ``__main__`` is the program's own, and has the names; or a worker's, and may not know them yet."""
+        from elsewhere.runtime.packing.namespace import current
+
+        return self._codec.loads(by_name) if current() is None else wire.loads_by_value(*by_value)
 
     def _understood(self, kind: int, body: bytes) -> Any:
         from multiprocessing.managers import RemoteError
@@ -143,18 +152,21 @@ class Link:
             error = self._codec.loads(packed)
         except Exception as reason:  # noqa: BLE001 - an exception whose class is not here, or whose constructor differs
             return RemoteError(f"{text}\n(the exception itself cannot be loaded here: {reason!r})\n")
+        if text.startswith("Traceback"):
+            pool: Any = import_module("multiprocessing.pool")
+            error.__cause__ = pool.RemoteTraceback(f'\n"""\n{text}"""')
         return error
 
     def _send(self, kind: int, body: bytes) -> tuple[int, _Slot | None]:
         with self._mutex:
             self._connected()
             self._number = number = self._number + 1
-            self._write(HEADER.pack(kind, number, len(body)) + body)
-            if self._reading:
+            slot = None
+            if self._reading:  # it is there before the answer can be, which the reader would throw away
                 slot = self._slots[number] = _Slot()
-                return number, slot
+            self._write(HEADER.pack(kind, number, len(body)) + body)
             self._reading = True
-            return number, None
+            return number, slot
 
     def _connected(self) -> None:
         if self._ended:
@@ -202,9 +214,8 @@ class Link:
                 if slot is not None:  # else somebody gave it up
                     slot.answer = (kind, body)
                     slot.wake.release()
-            sock = self._sock
             try:
-                data = b"" if sock is None else wait_soon(self._spinning, self._look, lambda: sock.recv(wire.CHUNK))
+                data = wait_soon(self._spinning, self._look, self._sleep)
             except OSError:
                 data = b""
             if not data:
@@ -214,11 +225,13 @@ class Link:
             ready.extend(self._inbox.feed(data))
 
     def _look(self) -> bytes:
-        assert self._sock is not None
         try:
-            return self._sock.recv(wire.CHUNK, socket.MSG_DONTWAIT)
+            return b"" if self._sock is None else self._sock.recv(wire.CHUNK, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return b""
+
+    def _sleep(self) -> bytes:
+        return b"" if self._sock is None else self._sock.recv(wire.CHUNK)
 
     def _hand_on(self) -> None:
         with self._mutex:
@@ -270,8 +283,8 @@ class Link:
 
     def _lost(self) -> str:
         return (
-            f"the manager at {self.address!r} has ended, and with it the objects it held: it was killed, has crashed or "
-            "was shut down; start another Manager() and make them anew"
+            f"the manager at {self.address!r} has ended, and with it the objects it held: it was killed, has crashed "
+            "or was shut down; start another Manager() and make them anew"
         )
 
     def _end(self, reason: str, *, reader: bool = False) -> None:
@@ -298,7 +311,7 @@ class Link:
             self._end(reason)
 
     def forked(self) -> None:
-        """In a forked child: the connection is the parent's. Closing a copy of its descriptor says nothing to anybody."""
+        """In a forked child: the connection is the parent's. Closing a copy of its descriptor tells nobody."""
         sock = self._sock
         self._forget()
         if sock is not None:

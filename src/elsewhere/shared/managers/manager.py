@@ -9,8 +9,7 @@ import socket
 from collections.abc import Callable
 from multiprocessing import managers, process, util
 from multiprocessing.context import ProcessError
-from multiprocessing.managers import State  # type: ignore[attr-defined]  # the stubs do not have it
-from typing import Any
+from typing import Any, ClassVar
 
 from elsewhere.runtime.packing import Packer, loads_result
 from elsewhere.runtime.worker.surroundings import take_surroundings
@@ -22,6 +21,9 @@ from .proxies import Granted, adapted
 from .server import locks, waiting
 from .server.child import ENTRY, receive, send
 from .server.serve import Server
+
+theirs: Any = managers  # the stubs lack half of it
+State: Any = theirs.State
 
 __all__ = ["BaseManager", "Manager", "SyncManager"]
 
@@ -38,7 +40,7 @@ class BaseManager(managers.BaseManager):
     """
 
     _Server = Server
-    _registry: Any = {}
+    _registry: ClassVar[Any] = {}
     _process: ServerProcess | None = None
 
     def __init__(
@@ -51,11 +53,13 @@ class BaseManager(managers.BaseManager):
         shutdown_timeout: float = 1.0,
     ) -> None:
         self._address = address
-        self._authkey = process.AuthenticationString(process.current_process().authkey if authkey is None else authkey)
+        self._authkey = theirs.process.AuthenticationString(
+            process.current_process().authkey if authkey is None else authkey
+        )
         self._state = State()
         self._state.value = State.INITIAL
         self._serializer = serializer
-        self._Listener, self._Client = managers.listener_client[serializer]  # type: ignore[attr-defined]
+        self._Listener, self._Client = theirs.listener_client[serializer]
         self._ctx = ctx
         self._shutdown_timeout = shutdown_timeout
         self._link: Any = None
@@ -101,7 +105,7 @@ class BaseManager(managers.BaseManager):
         self._process, self._address = self._launch(initializer, initargs)
         self._link = link_to(self._address, self._authkey, self._serializer, fresh=True)
         self._state.value = State.STARTED
-        self.shutdown = util.Finalize(  # type: ignore[method-assign]  # as in multiprocessing
+        self.shutdown = util.Finalize(
             self,
             type(self)._finalize_manager,
             args=(self._process, self._address, self._link, self._state, None, self._shutdown_timeout),
@@ -142,7 +146,7 @@ class BaseManager(managers.BaseManager):
         return started, address
 
     @staticmethod
-    def _finalize_manager(  # type: ignore[override]
+    def _finalize_manager(
         process: ServerProcess, address: Any, link: Any, state: Any, _client: Any, shutdown_timeout: float
     ) -> None:
         if process.is_alive():
@@ -228,9 +232,9 @@ def _register() -> None:
     SyncManager.register("Pool", _pool, proxies.PoolProxy)
     SyncManager.register("list", list, proxies.ListProxy)
     SyncManager.register("dict", dict, proxies.DictProxy)
-    SyncManager.register("Value", managers.Value, proxies.ValueProxy)
-    SyncManager.register("Array", managers.Array, proxies.ArrayProxy)  # type: ignore[attr-defined]
-    SyncManager.register("Namespace", managers.Namespace, proxies.NamespaceProxy)
+    SyncManager.register("Value", theirs.Value, proxies.ValueProxy)
+    SyncManager.register("Array", theirs.Array, proxies.ArrayProxy)
+    SyncManager.register("Namespace", theirs.Namespace, proxies.NamespaceProxy)
     SyncManager.register("Iterator", proxytype=proxies.IteratorProxy, create_method=False)
     SyncManager.register("AsyncResult", create_method=False)
 

@@ -9,8 +9,9 @@ Inside the manager a proxy refers to its object without a connection.
 from __future__ import annotations
 
 import functools
+import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from multiprocessing import managers, process
 from multiprocessing.managers import BaseProxy, Token
 from typing import Any
@@ -18,6 +19,8 @@ from typing import Any
 from . import wire
 from .link import link_to
 from .server.serve import Server, here
+
+theirs: Any = managers  # the stubs lack half of it
 
 __all__ = ["AutoProxy", "DictProxy", "Proxy", "adapted", "make_proxy_type"]
 
@@ -37,8 +40,9 @@ class _Hold:
         self._link = link
         link.held[id(self)] = ident
 
-    def __del__(self) -> None:
-        self._link.drop(id(self))
+    def __del__(self, _ending: Callable[[], bool] = sys.is_finalizing) -> None:
+        if not _ending():  # the end of the connection will say the same
+            self._link.drop(id(self))
 
 
 class _Inner:
@@ -75,7 +79,9 @@ class Proxy(BaseProxy):
             authkey = manager._authkey
         self._link = link_to(token.address, authkey, serializer) if not manager_owned else None
         # multiprocessing's attribute; the link has the key that is used
-        self._authkey = process.AuthenticationString(process.current_process().authkey if authkey is None else authkey)
+        self._authkey = theirs.process.AuthenticationString(
+            process.current_process().authkey if authkey is None else authkey
+        )
         if incref:
             self._incref()
 
@@ -111,12 +117,8 @@ class Proxy(BaseProxy):
         raise value
 
     def _proxy_of(self, typeid: str, exposed: Any, ident: str) -> Any:
-        if self._manager is None:
-            raise TypeError(
-                f"a method of this {type(self).__name__} returns a proxy, which needs the manager's registry: call it on a "
-                "proxy that the manager itself gave you, not on one that was pickled"
-            )
-        proxytype = self._manager._registry[typeid][-1]
+        # A proxy that was pickled has lost its manager, and with it the registry.
+        proxytype = RETURNED.get(typeid, AutoProxy) if self._manager is None else self._manager._registry[typeid][-1]
         token = Granted(typeid, self._token.address, ident)
         return proxytype(token, self._serializer, manager=self._manager, authkey=self._authkey, exposed=exposed)
 
@@ -128,7 +130,7 @@ class Proxy(BaseProxy):
             ticket = self._ask("ticket", self._id)
         auto = getattr(self, "_isauto", False)
         kind = None if auto else getattr(type(self), "_adapts", type(self))
-        exposed = self._exposed_ if auto else None  # type: ignore[attr-defined]  # AutoProxy's types have it
+        exposed = getattr(self, "_exposed_", None) if auto else None
         token = self._token
         return rebuild, (kind, token.typeid, token.address, token.id, self._serializer, exposed, ticket)
 
@@ -154,17 +156,17 @@ def _adapted(kind: type) -> type:
 
 def adapted(kind: Any) -> Any:
     """The user's proxy type, or one of multiprocessing's, on our connection."""
-    if kind is managers.AutoProxy:  # type: ignore[attr-defined]
+    if kind is theirs.AutoProxy:
         return AutoProxy
     if not isinstance(kind, type) or issubclass(kind, Proxy) or not issubclass(kind, BaseProxy):
         return kind
-    return OURS.get(kind) or _adapted(kind)
+    return OURS.get(kind) or _adapted(kind)  # type: ignore[arg-type]  # BaseProxy's hash in the stubs
 
 
 @functools.cache
 def make_proxy_type(name: str, exposed: tuple[str, ...]) -> type[Proxy]:
     """A proxy type whose methods are these."""
-    return type(name, (Proxy, managers.MakeProxyType(name, exposed)), {"__module__": __name__})  # type: ignore[attr-defined]
+    return type(name, (Proxy, theirs.MakeProxyType(name, exposed)), {"__module__": __name__})
 
 
 def AutoProxy(  # noqa: N802 - multiprocessing's name
@@ -189,59 +191,53 @@ def AutoProxy(  # noqa: N802 - multiprocessing's name
     return proxy
 
 
-class IteratorProxy(Proxy, managers.IteratorProxy):  # type: ignore[name-defined,misc]  # the stubs do not have it
+class IteratorProxy(Proxy, theirs.IteratorProxy):
     """multiprocessing's."""
 
 
-class AcquirerProxy(Proxy, managers.AcquirerProxy):  # type: ignore[name-defined,misc]
+class AcquirerProxy(Proxy, theirs.AcquirerProxy):
     """multiprocessing's."""
 
 
-class ConditionProxy(Proxy, managers.ConditionProxy):  # type: ignore[name-defined,misc]
+class ConditionProxy(Proxy, theirs.ConditionProxy):
     """multiprocessing's."""
 
 
-class EventProxy(Proxy, managers.EventProxy):  # type: ignore[name-defined,misc]
+class EventProxy(Proxy, theirs.EventProxy):
     """multiprocessing's."""
 
 
-class BarrierProxy(Proxy, managers.BarrierProxy):  # type: ignore[name-defined,misc]
+class BarrierProxy(Proxy, theirs.BarrierProxy):
     """multiprocessing's."""
 
 
-class NamespaceProxy(Proxy, managers.NamespaceProxy):
+class NamespaceProxy(Proxy, theirs.NamespaceProxy):
     """multiprocessing's."""
 
 
-class ValueProxy(Proxy, managers.ValueProxy):  # type: ignore[type-arg]
+class ValueProxy(Proxy, theirs.ValueProxy):
     """multiprocessing's."""
 
 
-class ArrayProxy(Proxy, managers.ArrayProxy):
+class ArrayProxy(Proxy, theirs.ArrayProxy):
     """multiprocessing's."""
 
 
-class ListProxy(Proxy, managers.ListProxy):  # type: ignore[type-arg]
+class ListProxy(Proxy, theirs.ListProxy):
     """multiprocessing's."""
 
 
-class PoolProxy(Proxy, managers.PoolProxy):  # type: ignore[name-defined,misc]
+class PoolProxy(Proxy, theirs.PoolProxy):
     """multiprocessing's."""
 
-    _method_to_typeid_ = managers.PoolProxy._method_to_typeid_  # type: ignore[attr-defined]
+    _method_to_typeid_ = theirs.PoolProxy._method_to_typeid_
 
 
-class DictProxy(Proxy, managers.DictProxy):  # type: ignore[type-arg]
-    """multiprocessing's, and operations of several steps that nobody comes between.
+class DictProxy(Proxy, theirs.DictProxy):
+    """multiprocessing's, and operations of several steps that nobody comes between."""
 
-    Iterating goes over the keys of one moment.
-    """
-
-    _exposed_ = (*managers.DictProxy._exposed_, "increment", "compare_and_set", "get_many", "update_with")  # type: ignore[attr-defined]
-    _method_to_typeid_: Any = {}
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._callmethod("keys"))
+    _exposed_ = (*theirs.DictProxy._exposed_, "increment", "compare_and_set", "get_many", "update_with")
+    _method_to_typeid_ = theirs.DictProxy._method_to_typeid_
 
     def increment(self, key: Any, by: Any = 1) -> Any:
         """Add to a value, which is 0 if there is none; returns the new one."""
@@ -263,6 +259,7 @@ class DictProxy(Proxy, managers.DictProxy):  # type: ignore[type-arg]
         return self._callmethod("update_with", (key, fn, *default))
 
 
+RETURNED: dict[str, type[Proxy]] = {"Iterator": IteratorProxy}
 OURS: dict[type, type[Proxy]] = {
     ours.__mro__[2]: ours
     for ours in (

@@ -31,7 +31,7 @@ HELLO = b"elsewhere manager 1\n"  # both sides, after the key: a stranger's next
 # A client's frames. The last four are not answered.
 CALL, CALL_BY_VALUE, INCREF, DECREF, CANCEL, SHUTDOWN = range(1, 7)
 # A server's.
-RETURN, ERROR, PROXY, TRACEBACK, UNSERIALIZABLE = range(1, 6)
+RETURN, ERROR, PROXY, TRACEBACK, UNSERIALIZABLE, RETURN_BY_VALUE = range(1, 7)
 
 CHUNK = 1 << 16  # bytes asked of a socket at once; more, and malloc takes them from the system each time
 XML = "xmlrpclib"
@@ -66,6 +66,32 @@ class Inbox:
         return frames
 
 
+def names_main(body: bytes) -> bool:
+    """Does it refer to what some ``__main__`` defines?"""
+    return body.find(MAIN) >= 0
+
+
+def by_value(value: Any, packer: Any = None) -> tuple[Any, ...]:
+    """The arguments of `loads_by_value`."""
+    from elsewhere.runtime.packing import Packer
+
+    packer = packer or Packer()
+    packed = packer.item(value, lambda: "what goes to or comes from a manager")
+    return [tuple(packer.definitions[digest]) for digest in packed.needs], packed.needs, packed.body
+
+
+def loads_by_value(definitions: Any, needs: tuple[bytes, ...], body: bytes) -> Any:
+    """A value with the definitions it needs, in a process that does not run that ``__main__``."""
+    from elsewhere.runtime.packing import Namespace
+    from elsewhere.runtime.packing.namespace import current
+
+    namespace = current() or Namespace()
+    for definition in definitions:
+        namespace.learn(*definition)
+    namespace.apply(needs)
+    return namespace.loads(body)
+
+
 class Codec(Protocol):
     """How values become bytes."""
 
@@ -98,10 +124,8 @@ class Pickling:
         from elsewhere.runtime.packing import Packer
 
         packer = Packer()
-        packed = packer.item(value, lambda: "the call of a manager's object")
         self._kept.append(packer)
-        definitions = [tuple(packer.definitions[digest]) for digest in packed.needs]
-        return CALL_BY_VALUE, pickle.dumps((definitions, packed.needs, packed.body), 5)
+        return CALL_BY_VALUE, pickle.dumps(by_value(value, packer), 5)
 
     def result(self, value: Any) -> bytes:
         from elsewhere.runtime.packing import dumps_result
@@ -116,11 +140,14 @@ class Xml:
     """multiprocessing's ``serializer="xmlrpclib"``: plain data only; tuples arrive as lists."""
 
     def call(self, value: Any) -> tuple[int, bytes]:
-        return CALL, self.result(value)
+        *rest, thread = value
+        return CALL, self.result((*rest, str(thread)))  # too large a number for XML-RPC
 
     def result(self, value: Any) -> bytes:
         import xmlrpc.client
 
+        if isinstance(value, BaseException):
+            raise TypeError("XML-RPC has no exceptions: their text travels")
         return xmlrpc.client.dumps((value,), None, None, None, True).encode()
 
     def loads(self, body: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""What a manager's dict can do beyond multiprocessing's: several steps at once, in the server, so that nobody comes between.
+"""What a manager's dict can do beyond multiprocessing's: several steps at once, in the server.
 
 Rule: each takes the dict first and is one operation for all clients.
 """

@@ -48,7 +48,7 @@ def _exactly(sock: socket.socket, length: int) -> bytes:
 def enter(fds: list[int], inherited: Any = None) -> None:
     """Serve until the creator, or a client, asks for an end; the creator's death ends this process too."""
     # A handler, not SIG_IGN, which programs started in here would inherit: Ctrl-C is the creator's to answer.
-    signal.signal(signal.SIGINT, lambda signum, frame: None)
+    signal.signal(signal.SIGINT, _ignore)
     if inherited is None:
         fresh_main()
     else:
@@ -65,6 +65,10 @@ def enter(fds: list[int], inherited: Any = None) -> None:
         server.serve_forever()
     finally:
         _leave()
+
+
+def _ignore(signum: int, frame: object) -> None:
+    """Ctrl-C."""
 
 
 def _start(sock: socket.socket, inherited: Any) -> Any:
@@ -89,7 +93,9 @@ def _leave() -> None:
     """As an interpreter ends: what multiprocessing and atexit have to finish."""
     from multiprocessing import util
 
+    finish: Any = util  # the stubs lack it
+
     try:
-        util._exit_function()  # type: ignore[attr-defined]  # what multiprocessing's own children call
+        finish._exit_function()
     finally:
         atexit._run_exitfuncs()

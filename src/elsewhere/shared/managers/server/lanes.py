@@ -38,7 +38,7 @@ class Lane:
         def work() -> None:
             try:
                 value = getattr(obj, method)(*args, **kwds)
-            except Exception as error:  # noqa: BLE001 - the caller's to handle
+            except BaseException as error:  # noqa: BLE001 - the caller's to handle, also a SystemExit
                 failed = error
                 self._server.soon(lambda: self._server.fail(call, failed))
             else:

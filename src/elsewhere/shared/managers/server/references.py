@@ -3,8 +3,8 @@
 Rule: an object lives as long as somebody refers to it:
 
 - a client's connection, by each of its proxies (given back one by one, or all at the connection's end);
-- a *ticket*, which travels in a proxy's pickle and is used up by the first who loads it; one whose pickler has ended lives
-  on for `LINGER` seconds, since what was sent may be loaded later;
+- a *ticket*, which travels in a proxy's pickle and is used up by the first who loads it; one whose pickler has ended
+  lives on for `LINGER` seconds, since what was sent may be loaded later;
 - a proxy that lies in another object of this manager.
 
 Names are counted, so that one which has outlived its object never means another.

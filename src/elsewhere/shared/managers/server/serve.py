@@ -1,16 +1,17 @@
 """The manager's process: one thread that serves all connections.
 
-Rule: what is quick runs in that thread, so each operation on a dict, list or value is atomic, also one of several steps;
-what waits is parked (`waiting`); what may do anything, methods of the user's own classes, runs in a thread for each of the
-client's threads (`lanes`). Nothing of a peer is unpickled before it has proved that it has the key, and no peer that
-is slow, stopped or gone keeps another waiting.
+Rule: what is quick runs in that thread, so each operation on a dict, list or value is atomic, also one of several
+steps; what waits is parked (`locks`, `waiting`); what may do anything, methods of the user's own classes, runs in a
+thread for each of the client's threads (`lanes`).
 """
 
 from __future__ import annotations
 
 import array
 import collections
+import queue
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import managers, process
 from traceback import format_exc, format_exception
@@ -26,32 +27,36 @@ from .references import References
 from .traffic import Client, Traffic
 from .waiting import MACHINES
 
+theirs: Any = managers  # the stubs lack half of it
+
 __all__ = ["Server", "here"]
 
 # Their methods end soon, and run no code of the user's but hashes and comparisons.
 QUICK = frozenset({
     dict, list, set, frozenset, bytearray, array.array, collections.deque, collections.OrderedDict,
-    collections.Counter, collections.defaultdict, managers.Namespace, managers.Value,
+    collections.Counter, collections.defaultdict, theirs.Namespace, theirs.Value, type(iter({})),
 })  # fmt: skip
 
 
-class Server(Traffic, managers.Server):
+class Server(Traffic, theirs.Server):
     """multiprocessing's Server with another way to serve."""
 
+    address: Any
+
     def __init__(self, registry: Any, address: Any, authkey: bytes, serializer: str) -> None:
-        managers.Server.__init__(self, registry, address or wire.private_address(), authkey, serializer)  # type: ignore[call-arg]  # the stubs have it wrong
+        theirs.Server.__init__(self, registry, address or wire.private_address(), authkey, serializer)
         if isinstance(self.address, bytes):  # of a socket without a file
             self.address = self.address.decode()
         self.codec = wire.codec_for(serializer)
-        self.references = References(self.id_to_obj, self.id_to_refcount)  # type: ignore[arg-type]
+        self.references = References(self.id_to_obj, self.id_to_refcount)
         self.id_to_obj.pop("0", None)
         self.replying: Client | None = None  # to whom what is being pickled goes
-        Traffic.__init__(self, self.listener._listener._socket)  # type: ignore[attr-defined]
-        self._namespace: Any = None
+        Traffic.__init__(self, self.listener._listener._socket)
 
     def serve_forever(self) -> None:
         """Serve until somebody asks for an end."""
-        process.current_process()._manager_server = self  # type: ignore[attr-defined]
+        current: Any = process.current_process()
+        current._manager_server = self
         self.run()
         sys.exit(0)
 
@@ -98,7 +103,7 @@ class Server(Traffic, managers.Server):
         try:
             function = getattr(obj, method, None)
             value = ADDITIONS[method](obj, *args, **kwds) if function is None else function(*args, **kwds)
-        except Exception as error:  # noqa: BLE001 - the caller's to handle
+        except BaseException as error:  # noqa: BLE001 - the caller's to handle, also a SystemExit
             self._raise(client, number, error)
         else:
             if gettypeid and method in gettypeid:
@@ -121,23 +126,15 @@ class Server(Traffic, managers.Server):
 
     def _lane(self, call: Call) -> Lane:
         client, thread = call.owner
-        lane = client.lanes.get(thread)
+        lane: Lane | None = client.lanes.get(thread)
         if lane is None:
             lane = client.lanes[thread] = Lane(self)
-        return lane  # type: ignore[no-any-return]
+        return lane
 
     def _loads(self, kind: int, body: bytes) -> Any:
         if kind == wire.CALL:
             return self.codec.loads(body)
-        from elsewhere.runtime.packing import Namespace
-
-        if self._namespace is None:
-            self._namespace = Namespace()
-        definitions, needs, body = self.codec.loads(body)
-        for definition in definitions:
-            self._namespace.learn(*definition)
-        self._namespace.apply(needs)
-        return self._namespace.loads(body)
+        return wire.loads_by_value(*self.codec.loads(body))
 
     def _fallback(self, obj: Any, method: str, exposed: Any, args: Any) -> Any:
         if method == "#GETVALUE":
@@ -166,6 +163,8 @@ class Server(Traffic, managers.Server):
         self.replying = client
         try:
             body = self.codec.result(value)
+            if kind == wire.RETURN and wire.names_main(body):
+                kind, body = wire.RETURN_BY_VALUE, self.codec.result((body, wire.by_value(value)))
         except Exception:  # noqa: BLE001 - pickling runs the user's code
             kind, body = wire.UNSERIALIZABLE, self.codec.result(format_exc())
         finally:
@@ -173,7 +172,10 @@ class Server(Traffic, managers.Server):
         self.write(client, HEADER.pack(kind, number, len(body)) + body)
 
     def _raise(self, client: Client, number: int, error: BaseException) -> None:
-        text = "".join(format_exception(error))
+        # That a key is missing, or a queue empty, is no reason to write a traceback: it takes longer than all the rest.
+        trace = error.__traceback__
+        brief = trace is None or trace.tb_next is None or isinstance(error, (queue.Empty, queue.Full))
+        text = repr(error) if brief else "".join(format_exception(error))
         try:
             packed = self.codec.result(error)
         except Exception:  # noqa: BLE001 - pickling runs the user's code
@@ -202,14 +204,14 @@ class Server(Traffic, managers.Server):
             typeid, *rest = args
             self._make(call, typeid, rest, kwds)
             return
-        answers = {
+        answers: dict[str, Callable[..., Any]] = {
             "dummy": lambda: None,
             "ticket": lambda ident: self.references.ticket(ident, call.client),
             "adopt": lambda ident, ticket: self._adopt(call.client, ident, ticket),
             "incref": lambda ident: self._incref(call.client, ident),
             "get_methods": lambda ident: tuple(self.id_to_obj[ident][1]),
             "number_of_objects": lambda: len(self.id_to_refcount),
-            "debug_info": lambda: self.debug_info(None),  # type: ignore[arg-type]
+            "debug_info": lambda: self.debug_info(None),
         }
         self.references.settle()
         self._reply(call.client, wire.RETURN, call.number, answers[method](*args, **kwds))
@@ -228,9 +230,10 @@ class Server(Traffic, managers.Server):
             if kwds or len(args) != 1:
                 raise ValueError("Without callable, must have one non-keyword argument")
             self._reply(call.client, wire.RETURN, call.number, self._made(call.client, typeid, args[0]))
-        elif function is managers.Array or (isinstance(function, type) and (function in MACHINES or function in QUICK)):
+        elif function is theirs.Array or (isinstance(function, type) and (function in MACHINES or function in QUICK)):
             if function is Condition and args and isinstance(args[0], managers.BaseProxy):
-                args = [self.id_to_obj[args[0]._id][0], *args[1:]]  # type: ignore[attr-defined]
+                lock: Any = args[0]
+                args = [self.id_to_obj[lock._id][0], *args[1:]]
             obj = function(*args, **kwds)
             self._reply(call.client, wire.RETURN, call.number, self._made(call.client, typeid, obj))
         else:
@@ -259,7 +262,7 @@ class Server(Traffic, managers.Server):
     def _made(self, client: Client, typeid: str, obj: Any) -> tuple[str, tuple[str, ...]]:
         _, exposed, method_to_typeid, _ = self.registry[typeid]
         if exposed is None:
-            exposed = obj.public if isinstance(obj, Machine) else managers.public_methods(obj)  # type: ignore[attr-defined]
+            exposed = obj.public if isinstance(obj, Machine) else theirs.public_methods(obj)
         if method_to_typeid is not None:
             exposed = [*exposed, *method_to_typeid]
         ident = self.references.add((obj, set(exposed), method_to_typeid))

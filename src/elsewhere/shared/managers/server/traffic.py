@@ -16,7 +16,9 @@ import socket
 import struct
 import threading
 import time
+import traceback
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import connection
 from typing import Any
@@ -65,12 +67,12 @@ class Traffic(abc.ABC):
         self._timers: list[tuple[float, int, Call]] = []
         self._order = itertools.count()
         self._finished: deque[Any] = deque()  # by other threads: functions to be called in this one
-        self._woken, self._wake = socket.socketpair()
         self._spinning = Spinning()
 
     def run(self) -> None:
         """Serve until somebody asks for an end."""
         self.thread = threading.get_ident()
+        self._woken, self._wake = socket.socketpair()
         self._poll = select.epoll() if hasattr(select, "epoll") else select.poll()
         self._unit = 1.0 if hasattr(select, "epoll") else 1000.0
         self._accepts.setblocking(False)
@@ -81,6 +83,13 @@ class Traffic(abc.ABC):
         with suppress(KeyboardInterrupt, SystemExit):
             while not self.stop_event.is_set():
                 self._serve_once()
+
+    def _guarded(self, function: Callable[..., None], *args: Any) -> None:
+        """What goes wrong with one client is told, and is not the end of the others."""
+        try:
+            function(*args)
+        except Exception:  # noqa: BLE001 - a bug in here, or a peer that has the key and talks nonsense
+            traceback.print_exc()
 
     def _look(self) -> list[tuple[int, int]]:
         return self._poll.poll(0)
@@ -99,14 +108,14 @@ class Traffic(abc.ABC):
                 if mask & WRITE:
                     self.write(client, b"")
                 if mask & ~WRITE and client.sock is not None:
-                    self._read(client)
+                    self._guarded(self._read, client)
             elif fd == self._accepts.fileno():
                 self._accept()
             elif fd == self._woken.fileno():
                 with suppress(BlockingIOError):
                     self._woken.recv(4096)
         while self._finished:
-            self._finished.popleft()()
+            self._guarded(self._finished.popleft())
         if self._timers:
             self._expire()
 
@@ -142,8 +151,8 @@ class Traffic(abc.ABC):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", PATIENCE, 0))
             with connection.Connection(os.dup(sock.fileno())) as prove:
-                connection.deliver_challenge(prove, self.authkey)  # type: ignore[attr-defined]
-                connection.answer_challenge(prove, self.authkey)  # type: ignore[attr-defined]
+                connection.deliver_challenge(prove, self.authkey)
+                connection.answer_challenge(prove, self.authkey)
             hello = sock.recv(len(wire.HELLO), socket.MSG_WAITALL)
             if hello != wire.HELLO:
                 raise EOFError("a peer that is none of ours")

@@ -15,6 +15,7 @@ from collections.abc import Hashable
 from typing import Any, Protocol
 
 __all__ = ["PARKED", "Acquirable", "BoundedSemaphore", "Call", "Condition", "Lock", "Machine", "RLock", "Semaphore"]
+__all__ += ["drop_unwanted"]
 
 PARKED = object()
 
@@ -47,6 +48,13 @@ class Call:
         self.server.park(self, timeout)
         return PARKED
 
+    def wanted(self) -> bool:
+        """Does its process live? One that has just been killed is not given what would be lost with it.
+
+        If it does not, the call has been withdrawn when this returns.
+        """
+        return bool(self.server.hears(self.client))
+
     def answer(self, value: Any) -> None:
         """The waiting is over."""
         self.place = self.deadline = None
@@ -56,6 +64,12 @@ class Call:
         """The waiting is over, in vain."""
         self.place = self.deadline = None
         self.server.fail(self, error)
+
+
+def drop_unwanted(line: deque[Call]) -> None:
+    """See to it that the first in the line, if any, is one who lives."""
+    while line and not line[0].wanted():
+        pass  # `wanted` has taken it out
 
 
 class Machine:
@@ -107,9 +121,11 @@ class Acquirable(Machine):
 
     def grant(self) -> None:
         """Let in who can be let in."""
+        drop_unwanted(self.waiters)
         while self.waiters and self.take(self.waiters[0].owner, self.waiters[0].saved):
             call = self.waiters.popleft()
             call.answer(call.result)
+            drop_unwanted(self.waiters)
 
     def withdraw(self, call: Call) -> None:
         self.waiters.remove(call)
@@ -254,7 +270,10 @@ class Condition(Machine):
     def notify(self, call: Call, n: int = 1) -> None:
         if not self.lock.held_by(call.owner):
             raise RuntimeError("cannot notify on un-acquired lock")
-        for _ in range(min(n, len(self.waiters))):
+        for _ in range(n):
+            drop_unwanted(self.waiters)
+            if not self.waiters:
+                break
             self._wake(self.waiters.popleft(), result=True)
 
     def notify_all(self, call: Call) -> None:

@@ -183,6 +183,18 @@ class Traffic(abc.ABC):
             else:
                 self.note(client, kind, number, body)
 
+    def hears(self, client: Client) -> bool:
+        """Is somebody there? What a process that has ended had said before is taken in first."""
+        if client.sock is None:
+            return False
+        poll = select.poll()
+        poll.register(client.sock, getattr(select, "POLLRDHUP", select.POLLHUP))
+        if not poll.poll(0):
+            return True
+        while client.sock is not None:
+            self._read(client)
+        return False
+
     def _leave(self, client: Client) -> None:
         """Its process has ended, or its part in this manager: all that it has here is given back."""
         sock, client.sock = client.sock, None

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from .locks import BoundedSemaphore, Call, Condition, Lock, Machine, RLock, Semaphore
+from .locks import BoundedSemaphore, Call, Condition, Lock, Machine, RLock, Semaphore, drop_unwanted
 
 __all__ = ["MACHINES", "Barrier", "Event", "Queue"]
 
@@ -145,6 +145,7 @@ class Queue(Machine):
 
     def _add(self, item: Any) -> None:
         self.unfinished += 1
+        drop_unwanted(self.getters)
         if self.getters:  # then nothing lies here
             self.getters.popleft().answer(item)
         else:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from elsewhere.pool.shared import map, options  # noqa: A004 - the standard library's name, used as elsewhere.map
     from elsewhere.runtime.compat import MaybeEncodingError
     from elsewhere.runtime.future import Future
+    from elsewhere.shared.managers import BaseManager, Manager, ManagerLost, SyncManager
 
 __version__ = "0.1.0"
 
@@ -44,15 +45,19 @@ _HOMES = {
     "elsewhere.pool.shared": ("map", "options"),
     "elsewhere.runtime.compat": ("MaybeEncodingError",),
     "elsewhere.runtime.future": ("Future",),
+    "elsewhere.shared.managers": ("BaseManager", "Manager", "ManagerLost", "SyncManager"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "BaseManager",
     "CallCancelled",
     "CallTimeout",
     "ElsewhereError",
     "Future",
     "InternalError",
+    "Manager",
+    "ManagerLost",
     "MayHaveRun",
     "MaybeEncodingError",
     "NeverStarted",
@@ -61,6 +66,7 @@ __all__ = [
     "ProtocolError",
     "RemoteError",
     "Retry",
+    "SyncManager",
     "TooLate",
     "WorkerLost",
     "WorkerStartError",

@@ -255,13 +255,6 @@ class Link:
         if turn:
             self._hand_on()
 
-    def post(self, kind: int) -> None:
-        """Say something that is not answered; nothing happens if nobody hears it."""
-        with self._mutex:
-            if self._sock is not None:
-                with suppress(OSError):
-                    self._sock.send(_frame(kind, 0, b""), socket.MSG_DONTWAIT)
-
     def drop(self, key: object) -> None:
         """A proxy is gone. Called by destructors, so perhaps by one that interrupts this very class: it never waits."""
         self._dropped.append(key)

@@ -128,18 +128,18 @@ class BaseManager(managers.BaseManager):
             definitions = [tuple(packer.definitions[digest]) for digest in packed.needs]
             setup.update(definitions=definitions, needs=packed.needs, body=packed.body)
         ours, theirs = socket.socketpair()
-        with ours:
-            with theirs:
-                inherited = whole if method == "fork" else None
-                started = ServerProcess(method, [theirs.fileno()], inherited, ENTRY, type(self).__name__)
-            try:
-                send(ours, wire.Pickling().result(setup))
-                address, error = loads_result(receive(ours))
-            except (EOFError, OSError):
-                address, error = None, started.failed()
-            except BaseException:
-                started.close()
-                raise
+        with theirs:
+            inherited = whole if method == "fork" else None
+            started = ServerProcess(method, [theirs.fileno()], inherited, ENTRY, type(self).__name__)
+        started.control(ours)
+        try:
+            send(ours, wire.Pickling().result(setup))
+            address, error = loads_result(receive(ours))
+        except (EOFError, OSError):
+            address, error = None, started.failed()
+        except BaseException:
+            started.close()
+            raise
         if error is not None:
             started.close()
             raise error
@@ -150,11 +150,7 @@ class BaseManager(managers.BaseManager):
         process: ServerProcess, address: Any, link: Any, state: Any, _client: Any, shutdown_timeout: float
     ) -> None:
         if process.is_alive():
-            try:
-                link.open()
-                link.post(wire.SHUTDOWN)
-            except (OSError, EOFError):
-                process.terminate()
+            process.ask_to_end()
             for end in (process.terminate, process.kill):
                 process.join(shutdown_timeout)
                 if not process.is_alive():

@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 import threading
 import time
+from contextlib import suppress
 from typing import Any, Literal
 
 from elsewhere.errors import WorkerStartError
@@ -31,6 +33,7 @@ class ServerProcess:
         self._status: int | None = None
         self._ended = False
         self._lock = threading.Lock()
+        self._control: socket.socket | None = None
         self._launcher = Launcher(method, inherited=inherited, entry=entry)
         try:
             self._launcher.start(0, fds)
@@ -74,6 +77,16 @@ class ServerProcess:
                 # Bounded, as another thread may read the event instead.
                 poll.poll(100 if left is None else min(left * 1000, 100))
 
+    def control(self, sock: socket.socket) -> None:
+        """Take over the creator's end of the socket that it was started with."""
+        self._control = sock
+
+    def ask_to_end(self) -> None:
+        """An orderly end; it does not wait, whatever state the process is in."""
+        if self._control is not None:
+            with suppress(OSError):
+                self._control.send(b"\0", socket.MSG_DONTWAIT)
+
     def terminate(self) -> None:
         """SIGTERM."""
         self._signal(signal.SIGTERM)
@@ -91,6 +104,11 @@ class ServerProcess:
         if self._creator == os.getpid():
             self._launcher.close()
             self._ended = True
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._control is not None:
+            self._control.close()
 
     def _look(self) -> bool:
         """Has it ended?"""
@@ -108,6 +126,7 @@ class ServerProcess:
                     self._status, self._ended = -signal.SIGKILL, True
             if self._ended:
                 self._launcher.close()
+                self._let_go()
             return self._ended
 
     def failed(self) -> WorkerStartError:

@@ -28,8 +28,8 @@ __all__ = ["HEADER", "HELLO", "XML", "Codec", "Inbox", "Pickling", "Xml", "codec
 HEADER = struct.Struct("<IQQ")
 HELLO = b"elsewhere manager 1\n"  # both sides, after the key: a stranger's next message is not taken for a frame
 
-# A client's frames. The last four are not answered.
-CALL, CALL_BY_VALUE, INCREF, DECREF, CANCEL, SHUTDOWN = range(1, 7)
+# A client's frames. The last three are not answered.
+CALL, CALL_BY_VALUE, INCREF, DECREF, CANCEL = range(1, 6)
 # A server's.
 RETURN, ERROR, PROXY, TRACEBACK, UNSERIALIZABLE, RETURN_BY_VALUE = range(1, 7)
 

@@ -61,10 +61,11 @@ def enter(fds: list[int], inherited: Any = None) -> None:
                 send(sock, dumps_result((None, error)))
             sys.exit(1)
         send(sock, dumps_result((server.address, None)))
-    try:
-        server.serve_forever()
-    finally:
-        _leave()
+        server.creator = sock.fileno()
+        try:
+            server.serve_forever()
+        finally:
+            _leave()
 
 
 def _ignore(signum: int, frame: object) -> None:

@@ -73,8 +73,6 @@ class Server(Traffic, theirs.Server):
             call = client.parked.get(number)
             if call is not None:
                 self.withdraw(call)
-        elif kind == wire.SHUTDOWN:
-            self.stop_event.set()
 
     def _drop(self, client: Client, ident: str) -> None:
         if client.references[ident] > 0:

@@ -51,6 +51,10 @@ class Client:
         self.parked: dict[int, Call] = {}
         self.lanes: dict[Any, Lane] = {}
 
+    def gone(self) -> bool:
+        """Has its connection ended?"""
+        return self.sock is None
+
 
 class Traffic(abc.ABC):
     """The part of the server that has the sockets and the clock."""
@@ -68,6 +72,7 @@ class Traffic(abc.ABC):
         self._order = itertools.count()
         self._finished: deque[Any] = deque()  # by other threads: functions to be called in this one
         self._spinning = Spinning()
+        self.creator = -1  # a descriptor that is readable when the creator wants an end, or has come to one
 
     def run(self) -> None:
         """Serve until somebody asks for an end."""
@@ -80,6 +85,8 @@ class Traffic(abc.ABC):
         self._wake.setblocking(False)
         for sock in (self._accepts, self._woken):
             self._poll.register(sock.fileno(), READ)
+        if self.creator >= 0:
+            self._poll.register(self.creator, READ)
         with suppress(KeyboardInterrupt, SystemExit):
             while not self.stop_event.is_set():
                 self._serve_once()
@@ -109,6 +116,8 @@ class Traffic(abc.ABC):
                     self.write(client, b"")
                 if mask & ~WRITE and client.sock is not None:
                     self._guarded(self._read, client)
+            elif fd == self.creator:
+                self.stop_event.set()
             elif fd == self._accepts.fileno():
                 self._accept()
             elif fd == self._woken.fileno():
@@ -191,7 +200,7 @@ class Traffic(abc.ABC):
         poll.register(client.sock, getattr(select, "POLLRDHUP", select.POLLHUP))
         if not poll.poll(0):
             return True
-        while client.sock is not None:
+        while not client.gone():
             self._read(client)
         return False
 

@@ -1,4 +1,4 @@
-"""Managers beside multiprocessing's, in one run, in turns: reads and writes of a dict, and counting from four processes.
+"""Managers beside multiprocessing's, in turns: reads and writes of a dict, counting from four processes.
 
 ::
 

@@ -222,7 +222,11 @@ class Link:
                 with self._mutex:
                     self._end(self._lost(), reader=True)
                 raise ManagerLost(self._ended)
-            ready.extend(self._inbox.feed(data))
+            frames = self._inbox.feed(data)
+            if len(frames) == 1 and frames[0][1] == mine:
+                kind, _, body = frames[0]
+                return kind, body
+            ready.extend(frames)
 
     def _look(self) -> bytes:
         try:

@@ -21,6 +21,7 @@ import sys
 from collections import deque
 from typing import Any, Protocol
 
+from elsewhere.runtime.packing import dumps_result
 from elsewhere.runtime.packing.packer import CONNECTION, MAIN
 
 __all__ = ["HEADER", "HELLO", "XML", "Codec", "Inbox", "Pickling", "Xml", "codec_for", "private_address"]
@@ -47,6 +48,10 @@ class Inbox:
 
     def feed(self, data: bytes) -> list[tuple[int, int, bytes]]:
         """The frames that are complete now; mostly the data are exactly one."""
+        if not self._buffer and len(data) >= HEADER.size:
+            kind, number, length = HEADER.unpack_from(data)
+            if len(data) == HEADER.size + length:
+                return [(kind, number, data[HEADER.size :])]
         buffer: bytes | bytearray = data
         if self._buffer:
             self._buffer += data
@@ -128,8 +133,6 @@ class Pickling:
         return CALL_BY_VALUE, pickle.dumps(by_value(value, packer), 5)
 
     def result(self, value: Any) -> bytes:
-        from elsewhere.runtime.packing import dumps_result
-
         return dumps_result(value)
 
     def loads(self, body: bytes) -> Any:

@@ -88,10 +88,10 @@ class Server(Traffic, theirs.Server):
                 self._control(Call(self, client, number, thread), method, args, kwds)
                 return
             obj, exposed, gettypeid = self.id_to_obj[ident]
-            if method not in exposed:
-                self._reply(client, wire.RETURN, number, self._fallback(obj, method, exposed, args))
-            elif type(obj) in QUICK:
+            if method in exposed and type(obj) in QUICK:
                 self._quick(client, number, obj, method, gettypeid, args, kwds)
+            elif method not in exposed:
+                self._reply(client, wire.RETURN, number, self._fallback(obj, method, exposed, args))
             else:
                 self._elsewhere(Call(self, client, number, thread), obj, method, gettypeid, args, kwds)
         except Exception:  # noqa: BLE001 - what the peer asked for failed, in whatever way; it is told

@@ -115,7 +115,10 @@ class Traffic(abc.ABC):
                 if mask & WRITE:
                     self.write(client, b"")
                 if mask & ~WRITE and client.sock is not None:
-                    self._guarded(self._read, client)
+                    try:
+                        self._read(client)
+                    except Exception:  # noqa: BLE001 - see _guarded
+                        traceback.print_exc()
             elif fd == self.creator:
                 self.stop_event.set()
             elif fd == self._accepts.fileno():

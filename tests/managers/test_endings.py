@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pickle
 import select
@@ -222,6 +223,56 @@ def test_a_fork_keeps_what_its_parent_drops(manager):
         assert ended(pid) == 2
 
 
+def test_a_process_that_multiprocessing_forks(manager):
+    d = manager.dict()
+    process = multiprocessing.get_context("fork").Process(target=count, args=(d, 5))
+    process.start()
+    process.join(30)
+    assert (process.exitcode, d["n"]) == (0, 5)
+    process.close()
+
+
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+def test_a_process_that_multiprocessing_starts(manager, method):
+    d = manager.dict()
+    process = multiprocessing.get_context(method).Process(target=count, args=(d, 5))
+    process.start()
+    process.join(30)
+    assert (process.exitcode, d["n"]) == (0, 5)
+    process.close()
+
+
+FORKING = """
+import os, sys
+import elsewhere
+manager = elsewhere.Manager()
+d = manager.dict(n=0)
+pid = os.fork()
+d.increment("n")
+if pid:
+    assert os.waitpid(pid, 0)[1] == 0
+    assert d.increment("n") == 3
+    print("parent", flush=True)
+else:
+    print("child", flush=True)  # and it ends as any program does, finalizers and all
+"""
+
+
+def test_a_fork_that_ends_as_a_program_does(tmp_path):
+    done = script(tmp_path, FORKING)
+    assert (done.stderr, done.stdout.splitlines(), done.returncode) == ("", ["child", "parent"], 0)
+
+
+def managed(n):
+    with Manager() as manager:
+        return manager.list([n])[:]
+
+
+def test_a_manager_made_by_a_worker():
+    with Pool(1) as pool:
+        assert pool.apply(managed, (3,)) == [3]
+
+
 def test_a_fork_while_another_thread_waits(manager):
     q, d = manager.Queue(), manager.dict()
     thread = threading.Thread(target=q.get)
@@ -250,6 +301,23 @@ def _is_socket(fd):
         return os.readlink(f"/proc/self/fd/{fd}").startswith("socket:")
     except FileNotFoundError:
         return False
+
+
+def test_an_interrupted_wait_takes_nothing(manager):
+    q = manager.Queue()
+
+    def interrupt(signum, frame):
+        raise InterruptedError
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(InterruptedError):
+            q.get()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    q.put("item")
+    assert q.get(timeout=30) == "item"
 
 
 def test_workers_get_proxies_and_give_them_back(manager):

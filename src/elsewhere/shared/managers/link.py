@@ -16,7 +16,7 @@ import threading
 from collections import deque
 from contextlib import suppress
 from importlib import import_module
-from multiprocessing import connection, process
+from multiprocessing import connection, context, process, util
 from threading import get_ident
 from typing import Any
 from weakref import WeakSet, WeakValueDictionary
@@ -183,10 +183,11 @@ class Link:
         assert self._sock is not None
         try:
             self._sock.sendall(data)
-        except OSError as error:
-            self._end(self._lost())
-            raise ManagerLost(self._ended) from error
-        except BaseException:  # a signal's: part of a frame may be out
+        except BaseException as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                self._end(self._lost())
+                raise ManagerLost(self._ended) from error
+            # A signal's handler raised it, and part of a frame may be out.
             self._end("a signal interrupted the sending of a call, so the connection to the manager had to be given up")
             raise
 
@@ -216,7 +217,9 @@ class Link:
                     slot.wake.release()
             try:
                 data = wait_soon(self._spinning, self._look, self._sleep)
-            except OSError:
+            except OSError as error:
+                if error.errno is None:  # not the socket's: a signal's handler raised it, a TimeoutError perhaps
+                    raise
                 data = b""
             if not data:
                 with self._mutex:
@@ -304,8 +307,15 @@ class Link:
 
     def close(self, reason: str) -> None:
         """The manager was shut down by this process."""
+        _keys.pop(self.address, None)  # the next one there may have another
         with self._mutex:
             self._end(reason)
+
+    def renew(self) -> None:
+        """In a process that multiprocessing has forked: take references at once, the parent may drop its own soon."""
+        if self.held:
+            with suppress(OSError, EOFError, context.AuthenticationError):  # the first call will say so
+                self.open()
 
     def forked(self) -> None:
         """In a forked child: the connection is the parent's. Closing a copy of its descriptor tells nobody."""
@@ -355,6 +365,7 @@ def link_to(address: Any, authkey: bytes | None, serializer: str, *, fresh: bool
         if link is None or link.ended or fresh:
             link = _links[address, key, serializer] = Link(address, key, serializer)
             _all.add(link)
+            util.register_after_fork(link, Link.renew)
         return link
 
 

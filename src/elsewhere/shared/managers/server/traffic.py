@@ -34,6 +34,7 @@ from .references import References
 __all__ = ["Client", "Traffic"]
 
 PATIENCE = 20  # seconds for a peer to prove that it has the key
+PIECE = 1 << 20  # bytes offered to a socket at once, of those that had to wait
 READ, WRITE = 1, 4  # EPOLLIN and POLLIN, EPOLLOUT and POLLOUT
 
 
@@ -113,7 +114,7 @@ class Traffic(abc.ABC):
             client = self._clients.get(fd)
             if client is not None:
                 if mask & WRITE:
-                    self.write(client, b"")
+                    self._write_rest(client)
                 if mask & ~WRITE and client.sock is not None:
                     try:
                         self._read(client)
@@ -226,15 +227,12 @@ class Traffic(abc.ABC):
             self.references.give_back(ident, count)
 
     def write(self, client: Client, data: bytes) -> None:
+        """Send, as far as there is room; the rest when there is."""
         if client.sock is None:
             return
         if client.out:
             client.out += data
-            data = bytes(client.out)
-            client.out.clear()
-            waited = True
-        else:
-            waited = False
+            return
         try:
             sent = client.sock.send(data)
         except BlockingIOError:
@@ -243,8 +241,18 @@ class Traffic(abc.ABC):
             return  # it has gone, and its end is being read
         if sent < len(data):
             client.out += memoryview(data)[sent:]
-        if waited != bool(client.out):
-            self._poll.modify(client.sock.fileno(), READ | (WRITE if client.out else 0))
+            self._poll.modify(client.sock.fileno(), READ | WRITE)
+
+    def _write_rest(self, client: Client) -> None:
+        assert client.sock is not None
+        try:
+            with memoryview(client.out) as view:
+                sent = client.sock.send(view[:PIECE])
+        except OSError:  # no room after all; or it has gone, and its end is being read
+            return
+        del client.out[:sent]
+        if not client.out:
+            self._poll.modify(client.sock.fileno(), READ)
 
     def park(self, call: Call, timeout: float | None) -> None:
         """Keep it until it is answered or its time is up."""

@@ -233,6 +233,10 @@ def _register() -> None:
     SyncManager.register("Namespace", theirs.Namespace, proxies.NamespaceProxy)
     SyncManager.register("Iterator", proxytype=proxies.IteratorProxy, create_method=False)
     SyncManager.register("AsyncResult", create_method=False)
+    for typeid, (make, exposed, returned, proxytype) in theirs.SyncManager._registry.items():
+        if typeid not in SyncManager._registry:  # what a later Python has more of
+            create = hasattr(theirs.SyncManager, typeid)
+            SyncManager.register(typeid, make, proxytype, exposed, returned, create)
 
 
 _register()

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from elsewhere.pool.shared import map, options  # noqa: A004 - the standard library's name, used as elsewhere.map
     from elsewhere.runtime.compat import MaybeEncodingError
     from elsewhere.runtime.future import Future
+    from elsewhere.shared.managers import BaseManager, Manager, ManagerLost, SyncManager
     from elsewhere.shared.values import Array, RawArray, RawValue, Value
 
 __version__ = "0.1.0"
@@ -46,6 +47,7 @@ _HOMES = {
     "elsewhere.pool.shared": ("map", "options"),
     "elsewhere.runtime.compat": ("MaybeEncodingError",),
     "elsewhere.runtime.future": ("Future",),
+    "elsewhere.shared.managers": ("BaseManager", "Manager", "ManagerLost", "SyncManager"),
     "elsewhere.shared.values": ("Array", "RawArray", "RawValue", "Value"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -53,11 +55,14 @@ _ROOMS = frozenset({"shared"})  # doors that are used by their own name: elsewhe
 
 __all__ = [
     "Array",
+    "BaseManager",
     "CallCancelled",
     "CallTimeout",
     "ElsewhereError",
     "Future",
     "InternalError",
+    "Manager",
+    "ManagerLost",
     "MayHaveRun",
     "MaybeEncodingError",
     "NeverStarted",
@@ -68,6 +73,7 @@ __all__ = [
     "RawValue",
     "RemoteError",
     "Retry",
+    "SyncManager",
     "TooLate",
     "Value",
     "WorkerLost",

@@ -8,6 +8,7 @@
     Piece                               where small ones lie                pieces.py
     Block                               one piece of shared memory          block.py
     receipts                            what was sent and not yet opened    receipts.py
+    managers                            objects in a process of their own   managers/
 
 The law of the room: a pickle holds a handle, never the data, and whoever opens one verifies what it maps. Nothing has a
 name that could be left behind: memory and locks are the kernel's, which frees them when their last process is gone.

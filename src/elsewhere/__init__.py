@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from elsewhere.pool.contexts import get_context
     from elsewhere.pool.pool import Pool
     from elsewhere.pool.shared import map, options  # noqa: A004 - the standard library's name, used as elsewhere.map
+    from elsewhere.process.sync.locks import Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, Semaphore
+    from elsewhere.process.sync.pipes import Pipe
+    from elsewhere.process.sync.queues import JoinableQueue, Queue, SimpleQueue
     from elsewhere.runtime.compat import MaybeEncodingError
     from elsewhere.runtime.future import Future
 
@@ -42,25 +45,41 @@ _HOMES = {
     "elsewhere.pool.contexts": ("get_context",),
     "elsewhere.pool.pool": ("Pool",),
     "elsewhere.pool.shared": ("map", "options"),
+    "elsewhere.process.sync.locks": (
+        "Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore",
+    ),
+    "elsewhere.process.sync.pipes": ("Pipe",),
+    "elsewhere.process.sync.queues": ("JoinableQueue", "Queue", "SimpleQueue"),
     "elsewhere.runtime.compat": ("MaybeEncodingError",),
     "elsewhere.runtime.future": ("Future",),
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Barrier",
+    "BoundedSemaphore",
     "CallCancelled",
     "CallTimeout",
+    "Condition",
     "ElsewhereError",
+    "Event",
     "Future",
     "InternalError",
+    "JoinableQueue",
+    "Lock",
     "MayHaveRun",
     "MaybeEncodingError",
     "NeverStarted",
+    "Pipe",
     "Pool",
     "PoolClosed",
     "ProtocolError",
+    "Queue",
+    "RLock",
     "RemoteError",
     "Retry",
+    "Semaphore",
+    "SimpleQueue",
     "TooLate",
     "WorkerLost",
     "WorkerStartError",

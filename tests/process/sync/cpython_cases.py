@@ -18,10 +18,14 @@ from typing import Any
 
 import elsewhere
 
-CLASSES = ("TestQueue", "TestSimpleQueue", "TestLock", "TestSemaphore", "TestCondition", "TestEvent", "TestBarrier")
-CLASSES += ("TestConnection",)
-NAMES = ("Queue", "JoinableQueue", "SimpleQueue", "Lock", "RLock", "Semaphore", "BoundedSemaphore", "Condition")
-NAMES += ("Event", "Barrier", "Pipe")
+CLASSES = [
+    *("TestQueue", "TestSimpleQueue", "TestLock", "TestSemaphore", "TestCondition", "TestEvent", "TestBarrier"),
+    "TestConnection",
+]
+NAMES = [
+    *("Queue", "JoinableQueue", "SimpleQueue", "Pipe"),
+    *("Lock", "RLock", "Semaphore", "BoundedSemaphore", "Condition", "Event", "Barrier"),
+]
 METHOD = os.environ.setdefault("ELSEWHERE_TEST_METHOD", "forkserver")
 
 for name in NAMES:

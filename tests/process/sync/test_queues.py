@@ -8,6 +8,8 @@ import os
 import pickle
 import queue
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -287,6 +289,12 @@ def test_pickled_at_any_time_and_any_number_of_times(items):
     for number, copy in enumerate(copies):
         copy.put(number)
     assert [items.get() for _ in copies] == [0, 1, 2, 3]
+
+
+def test_a_process_that_is_nobodys_child_may_have_it(items):
+    program = "import pickle, sys; pickle.loads(bytes.fromhex(sys.argv[1])).put('hello')"
+    subprocess.run([sys.executable, "-c", program, pickle.dumps(items).hex()], check=True)
+    assert items.get() == "hello"
 
 
 @pytest.mark.parametrize("kind", TYPES)

@@ -131,6 +131,13 @@ def acquired(lock: Any, timeout: float) -> bool:
     return True
 
 
+def both(lock: Any, copy: Any) -> None:
+    with lock:
+        assert not copy.acquire(timeout=0.01)
+    with copy:
+        assert not lock.acquire(timeout=0.01)
+
+
 def wait_for(event: Any) -> bool:
     return bool(event.wait(30))
 

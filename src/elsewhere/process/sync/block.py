@@ -1,11 +1,11 @@
 """A page of anonymous shared memory, and how it travels to other processes.
 
-Rule: who opens a block makes an open file description of its own, so that the kernel can tell the users apart when they
-lock it (see `robust.py`); one is never shared across a fork, a spawn or a message.
+Rule: who opens a block looks at what it has opened before it believes it, and nobody locks the descriptor by which it
+travels: it may be anywhere (see `robust.py`, which locks one of its own).
 
 A block travels as (process, descriptor, identity): any process of the same user may open ``/proc/<pid>/fd/<n>`` while
-the sender has it, and looks at what it has opened before it believes it. While multiprocessing starts a process the
-descriptor itself goes along, and the sender is not needed any more.
+the sender has it. While multiprocessing starts a process the descriptor itself goes along, and the sender is not needed
+any more.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from elsewhere.runtime.memory.mapping import Mapping
 
-__all__ = ["SIZE", "Block", "keep_apart", "own_copy"]
+__all__ = ["SIZE", "Block", "keep_apart"]
 
 SIZE = 4096  # bytes: the words of a queue, or some sixty semaphores
 NONCE = 2  # words at the beginning that are random: inode numbers are used again
@@ -33,7 +33,7 @@ class Block:
     """One page that this process has open and mapped.
 
     Attributes:
-        fd: this process's own description of it; beyond the page it may hold as much as one likes.
+        fd: the file; beyond the page it may hold as much as one likes.
         words: the page as integers of 8 bytes; whoever holds it keeps the memory mapped.
         address: where the page is.
     """
@@ -93,10 +93,10 @@ def _open(pid: int, number: int, identity: Identity) -> Block:
 
 
 def _inherit(handle: Any, identity: Identity) -> Block:
-    """The descriptor came along with the process; it is the sender's description, so it is closed again."""
+    """The descriptor came along with the process."""
     known = _known.get(identity)
-    if known is not None:  # arrived a second time: multiprocessing gives the same number, which is closed already
-        return _open(os.getpid(), known.fd, identity)
+    if known is not None and type(handle).__module__ == "multiprocessing.popen_spawn_posix":
+        return _open(os.getpid(), known.fd, identity)  # "spawn" gives each copy the same number, closed already
     fd = handle.detach()
     try:
         return _verified(os.open(f"/proc/self/fd/{fd}", os.O_RDWR | os.O_CLOEXEC), identity)
@@ -114,13 +114,6 @@ def _verified(fd: int, identity: Identity) -> Block:
     except BaseException:
         os.close(fd)
         raise
-
-
-def own_copy(fd: int) -> None:
-    """After a fork: let the descriptor be a description of this process's own, under the same number."""
-    new = os.open(f"/proc/self/fd/{fd}", os.O_RDWR | os.O_CLOEXEC)
-    os.dup2(new, fd, inheritable=False)
-    os.close(new)
 
 
 def keep_apart(user: Any) -> None:

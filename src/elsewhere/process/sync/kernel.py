@@ -62,10 +62,13 @@ def wake(address: int, most: int = 1) -> int:
     return _futex(_number, address, _WAKE, most, None, None, 0)
 
 
-def sleep(words: memoryview, at: int, address: int, seen: int, deadline: float | None, spinning: Spinning) -> None:
+def sleep(
+    words: memoryview, at: int, address: int, seen: int, sleepers: int, deadline: float | None, spinning: Spinning
+) -> None:
     """Return when ``words[at]`` is not what was seen, or something may have happened, or it is late.
 
-    The word is that of 8 bytes at ``address``; the kernel compares its low half.
+    The word is that of 8 bytes at ``address``; the kernel compares its low half. Only who really sleeps says so, in
+    ``words[sleepers]``: to be woken costs the other side a system call.
     """
     seconds = SLICE if deadline is None else min(SLICE, deadline - time.monotonic())
     if seconds <= 0:
@@ -74,10 +77,11 @@ def sleep(words: memoryview, at: int, address: int, seen: int, deadline: float |
     def really() -> None:
         if _number < 0:  # an unknown machine: a look each millisecond is right everywhere
             time.sleep(min(seconds, 0.001))
-        else:
-            _futex(_number, address, _WAIT, seen & 0xFFFFFFFF, ctypes.addressof(limit), None, 0)
+            return
+        limit = _Time.of(seconds)
+        words[sleepers] = 1
+        _futex(_number, address, _WAIT, seen & 0xFFFFFFFF, ctypes.addressof(limit), None, 0)
 
-    limit = _Time.of(seconds)
     wait_soon(spinning, lambda: words[at] != seen or None, really)
 
 

@@ -85,7 +85,7 @@ class Lock(_InBlock, theirs.Lock):
             return super().__new__(cls)
         from elsewhere.process.sync.robust import RobustLock
 
-        return super().__new__(RobustLock)  # type: ignore[return-value]  # `Lock` itself was asked for
+        return super().__new__(RobustLock)  # type: ignore[return-value]  # Lock itself was asked for
 
     def __init__(self, *, robust: bool = False, ctx: Any = None) -> None:
         self._make(SEMAPHORE, 1, 1)

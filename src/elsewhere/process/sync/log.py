@@ -12,7 +12,7 @@ has taken one item. There is nothing to repair.
 
 How many items were put is the ordinal in front of TAIL, how many were taken the one in front of HEAD: no counter has to
 agree with them. Offsets only grow; the pages behind HEAD are given back to the system. Small items are written to and
-read from a window of the file that is mapped, others by system calls.
+read from a window of the file that is mapped, others by system calls, which need no pages of the mapping.
 
 The log needs no thread and no room in a pipe, so a process that ends has nothing to hand over.
 
@@ -44,6 +44,8 @@ READING, WRITING, COUNTING = 64, 72, 80  # mutexes
 NUMBER = Struct("<q")
 FIRST = SIZE + NUMBER.size  # behind the ordinal 0
 WINDOW = 1 << 18  # bytes; so much each queue takes at least
+SMALL = 1 << 11  # bytes: up to this, a store into mapped memory costs less than a system call, faults of pages included
+JOINED = 1 << 14  # bytes: up to this, one system call and a copy cost less than three
 NOW = 0.1  # seconds that get_nowait waits for a mutex: it is held for microseconds, but its holder may be stopped
 PUNCH = 3  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
 
@@ -124,17 +126,26 @@ class Log:
             ordinal = self._ordinal(TAIL)
         ordinal += 1
         end = tail + len(body) + _BOTH
+        record = _pack(len(body)) + body + _pack(ordinal) if len(body) < JOINED else b""
         front = self._front
-        if front is None or not front.begin <= tail < front.end:
-            front = self._front = _Window(self._fd, tail, write=True)
-        if end <= front.end:
-            front.view[tail - front.begin : end - front.begin] = _pack(len(body)) + body + _pack(ordinal)
+        if len(body) >= SMALL:
+            self._write_large(body, record, ordinal, tail, end)
+        elif front is not None and front.begin <= tail and end <= front.end:
+            front.view[tail - front.begin : end - front.begin] = record
         else:
-            _write(self._fd, _pack(len(body)), tail)
-            _write(self._fd, body, tail + NUMBER.size)
-            _write(self._fd, _pack(ordinal), end - NUMBER.size)
+            self._write_large(body, record, ordinal, tail, end)
+            if front is None or end >= front.end:  # the next may be small, too
+                self._front = _Window(self._fd, end, write=True)
         self._words[TAIL] = end
         self._last = end, ordinal
+
+    def _write_large(self, body: bytes, record: bytes, ordinal: int, tail: int, end: int) -> None:
+        if record:
+            _write(self._fd, record, tail)
+            return
+        _write(self._fd, _pack(len(body)), tail)
+        _write(self._fd, body, tail + NUMBER.size)
+        _write(self._fd, _pack(ordinal), end - NUMBER.size)
 
     def take(self, block: bool = True, deadline: float | None = None) -> bytes | None:
         """The oldest item; None if there was none all the time."""
@@ -175,15 +186,19 @@ class Log:
     def _read(self, head: int) -> bytes:
         """The body of the item at HEAD: a copy, as others may give its page back as soon as it is taken."""
         back = self._back
-        if back is None or not back.begin <= head < back.end:
-            back = self._back = _Window(self._fd, head, write=False)
-        begin = head - back.begin + NUMBER.size
-        if begin <= WINDOW:
+        if back is not None and back.begin <= head <= back.end - NUMBER.size:
+            begin = head - back.begin + NUMBER.size
             (length,) = _unpack(back.view, begin - NUMBER.size)
-            if begin + length <= WINDOW:
+            if length < SMALL and begin + length <= WINDOW:
                 return bytes(back.view[begin : begin + length])
+            found = b""
         else:
-            (length,) = _unpack(pread(self._fd, NUMBER.size, head))
+            found = pread(self._fd, JOINED, head)
+            (length,) = _unpack(found)
+            if length < SMALL:  # the next may be small, too
+                self._back = _Window(self._fd, head + length + _BOTH, write=False)
+            if NUMBER.size + length <= len(found):
+                return found[NUMBER.size : NUMBER.size + length]
         return _read(self._fd, length, head + NUMBER.size)
 
     # ---- how many ------------------------------------------------------------------------------------------------
@@ -233,8 +248,7 @@ class Log:
     def join(self) -> None:
         """Wait until all items are done with."""
         while (done := self._words[DONE]) != self.put_so_far():
-            self._words[JOINERS] = 1
-            kernel.sleep(self._words, DONE, self._address(DONE), done, None, self._spinning)
+            kernel.sleep(self._words, DONE, self._address(DONE), done, JOINERS, None, self._spinning)
 
     # ---- sleeping ------------------------------------------------------------------------------------------------
 
@@ -245,10 +259,7 @@ class Log:
         """Until the word is not what was seen, or for a while; False when it is late."""
         if deadline is not None and time.monotonic() >= deadline:
             return False
-        words = self._words
-        words[sleepers] = 1
-        if words[word] == seen:
-            kernel.sleep(words, word, self._address(word), seen, deadline, self._spinning)
+        kernel.sleep(self._words, word, self._address(word), seen, sleepers, deadline, self._spinning)
         return True
 
     def _ring(self, sleepers: int, word: int) -> None:

@@ -39,7 +39,10 @@ _extra: Any = getattr(ForkingPickler, "_extra_reducers")  # noqa: B009 - private
 _reducers: Any = ChainMap(_extra, copyreg.dispatch_table)
 
 
-def _pickled(item: object) -> bytes:
+def _pickled(item: Any) -> bytes:
+    kind = type(item)
+    if (kind is tuple or kind is list) and ATOMS.issuperset(map(type, item)):  # nothing a reducer could be for
+        return dumps(item, 5)
     buffer = BytesIO()
     pickler = Pickler(buffer, 5)
     pickler.dispatch_table = _reducers

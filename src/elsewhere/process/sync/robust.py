@@ -1,8 +1,8 @@
 """A lock that the kernel frees when its holder ends: ``Lock(robust=True)``.
 
-Rule: it is a lock of an open file description (F_OFD_SETLK), and each process has a description of its own, also after
-a fork: otherwise the kernel would take two processes for one, and let both in. Threads of one process are kept apart by
-a lock of their own, which they have first.
+Rule: it is a lock of an open file description (F_OFD_SETLK), and each process has a description of its own, made by
+itself, also after a fork: otherwise the kernel would take two processes for one, and let both in. Threads of one
+process are kept apart by a lock of their own, which they have first.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import os
 import struct
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from elsewhere.process.sync import kernel
-from elsewhere.process.sync.block import Block, keep_apart, own_copy
+from elsewhere.process.sync.block import Block, keep_apart
 from elsewhere.process.sync.locks import Lock
 from elsewhere.sansio.spinning import Spinning
 
@@ -32,6 +33,7 @@ class RobustLock(Lock):
     """See `Lock`. Only the process that holds it can release it, from any of its threads."""
 
     _block: Block
+    _fd = -1  # this process's own description
 
     def __init__(self, *, robust: bool = True, ctx: Any = None) -> None:
         self.__setstate__(Block.make("Lock"))
@@ -41,16 +43,23 @@ class RobustLock(Lock):
 
     def __setstate__(self, state: Any) -> None:
         self._block = state if isinstance(state, Block) else state[0]
+        self._spinning = Spinning()
+        self._open()
+        keep_apart(self)
+
+    def _open(self) -> None:
+        self._fd = os.open(f"/proc/self/fd/{self._block.fd}", os.O_RDWR | os.O_CLOEXEC)
         self._threads = threading.Lock()
         self._held = False
-        self._spinning = Spinning()
-        keep_apart(self)
 
     def forked(self) -> None:
         """This process is a fork: what the other holds is not its own."""
-        own_copy(self._block.fd)
-        self._threads = threading.Lock()
-        self._held = False
+        os.close(self._fd)
+        self._open()
+
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        if self._fd >= 0:
+            close(self._fd)
 
     def __repr__(self) -> str:
         return f"<Lock(robust=True, {'held by this process' if self._held else 'not held by this process'})>"
@@ -68,26 +77,25 @@ class RobustLock(Lock):
             self._held = self._take(block, deadline)
         finally:
             if not self._held:
-                fcntl.fcntl(self._block.fd, TRY, FREE)  # an exception of a signal handler may come with it taken
+                fcntl.fcntl(self._fd, TRY, FREE)  # an exception of a signal handler may come with it taken
                 self._threads.release()
         return self._held
 
     def _take(self, block: bool, deadline: float | None) -> bool:
         if block and deadline is None:
-            fcntl.fcntl(self._block.fd, WAIT, TAKE)
+            fcntl.fcntl(self._fd, WAIT, TAKE)
             return True
         words = self._block.words
         while True:
             seen = words[FREED]
             try:
-                fcntl.fcntl(self._block.fd, TRY, TAKE)
+                fcntl.fcntl(self._fd, TRY, TAKE)
             except (BlockingIOError, PermissionError):  # the two ways to say that another has it
                 now = time.monotonic()
                 if not block or deadline is None or now >= deadline:
                     return False
-                words[SLEEPERS] = 1
                 address, until = self._block.address + 8 * FREED, min(deadline, now + LOOK)
-                kernel.sleep(words, FREED, address, seen, until, self._spinning)
+                kernel.sleep(words, FREED, address, seen, SLEEPERS, until, self._spinning)
             else:
                 return True
 
@@ -102,7 +110,7 @@ class RobustLock(Lock):
         self._held = False
         words = self._block.words
         words[FREED] += 1
-        fcntl.fcntl(self._block.fd, TRY, FREE)
+        fcntl.fcntl(self._fd, TRY, FREE)
         self._threads.release()
         if words[SLEEPERS]:
             words[SLEEPERS] = 0

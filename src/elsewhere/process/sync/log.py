@@ -44,6 +44,8 @@ READING, WRITING, COUNTING = 64, 72, 80  # mutexes
 NUMBER = Struct("<q")
 FIRST = SIZE + NUMBER.size  # behind the ordinal 0
 WINDOW = 1 << 18  # bytes; so much each queue takes at least
+PURGE = 1 << 20  # bytes after which memory is given back
+MOST_GUESSED = 1 << 20  # bytes: a guess that is wrong costs a copy
 SMALL = 1 << 11  # bytes: up to this, a store into mapped memory costs less than a system call, faults of pages included
 JOINED = 1 << 14  # bytes: up to this, one system call and a copy cost less than three
 NOW = 0.1  # seconds that get_nowait waits for a mutex: it is held for microseconds, but its holder may be stopped
@@ -90,6 +92,7 @@ class Log:
         self._last = -1, 0  # where TAIL was when this process last knew the ordinal, and the ordinal
         self._front: _Window | None = None  # where it writes
         self._back: _Window | None = None  # where it reads
+        self._guess = SMALL  # bytes of an item that is read by a system call: as many as the last
         self._spinning = Spinning()
 
     # ---- putting and taking --------------------------------------------------------------------------------------
@@ -179,7 +182,7 @@ class Log:
             self._ring(WRITERS, HEAD)
         if words[READERS] and words[HEAD] != words[TAIL]:  # of several items only one may have been announced
             self._ring(READERS, TAIL)
-        if end // WINDOW != head // WINDOW:
+        if end // PURGE != head // PURGE:
             keep = (end - NUMBER.size) // SIZE * SIZE
             _fallocate(self._fd, PUNCH, SIZE, keep - SIZE)  # a refusal costs memory, nothing else
 
@@ -193,8 +196,9 @@ class Log:
                 return bytes(back.view[begin : begin + length])
             found = b""
         else:
-            found = pread(self._fd, JOINED, head)
+            found = pread(self._fd, self._guess, head)
             (length,) = _unpack(found)
+            self._guess = min(NUMBER.size + length, MOST_GUESSED)
             if length < SMALL:  # the next may be small, too
                 self._back = _Window(self._fd, head + length + _BOTH, write=False)
             if NUMBER.size + length <= len(found):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import gc
 import multiprocessing.connection
 import os
@@ -77,6 +78,27 @@ def test_arguments_of_a_pools_calls(method):
         with pytest.raises(EOFError):
             reader.recv()
         reader.close()
+
+
+@pytest.mark.parametrize("method", work.METHODS)
+@pytest.mark.parametrize("robust", [False, True])
+def test_arguments_of_an_initializer(method, robust):
+    ours, theirs = elsewhere.Pipe()
+    items, lock = elsewhere.Queue(), elsewhere.Lock(robust=robust)
+    with elsewhere.get_context(method).Pool(2, work.keep, (items, lock, theirs)) as pool:
+        assert pool.map(work.use_kept, range(50)) == list(range(50))
+    assert sorted(items.get(timeout=30) for _ in range(50)) == list(range(50))
+    assert sorted(ours.recv() for _ in range(50)) == list(range(50))
+    ours.close()
+    theirs.close()
+
+
+def test_arguments_of_an_executors_calls():
+    items = elsewhere.Queue()
+    context = multiprocessing.get_context("forkserver")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as executor:
+        executor.submit(work.put_numbers, items, 5, 1).result(30)
+    assert items.get(timeout=30) == 5
 
 
 def test_an_end_that_is_closed_where_it_came_from():

@@ -164,3 +164,20 @@ def echo(end: Any) -> None:
 def say(end: Any, word: str) -> None:
     end.send(word)
     end.close()
+
+
+kept: tuple[Any, ...] = ()
+
+
+def keep(*values: Any) -> None:
+    """An initializer."""
+    global kept
+    kept = values
+
+
+def use_kept(number: int) -> int:
+    items, lock, end = kept
+    with lock:
+        items.put(number)
+        end.send(number)
+    return number

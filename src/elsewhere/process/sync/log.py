@@ -90,6 +90,7 @@ class Log:
             block.address + 8 * mutex for mutex in (READING, WRITING, COUNTING)
         )
         self._last = -1, 0  # where TAIL was when this process last knew the ordinal, and the ordinal
+        self._known = self._gone = 0  # so many were put, and so many taken, or more
         self._front: _Window | None = None  # where it writes
         self._back: _Window | None = None  # where it reads
         self._guess = SMALL  # bytes of an item that is read by a system call: as many as the last
@@ -107,8 +108,9 @@ class Log:
                 code = try_lock(mutex)
                 if code and not kernel.acquire(mutex, code, deadline if block else time.monotonic() + NOW):
                     return False
-                if most > 0:
-                    room = self.put_so_far() - self._ordinal(HEAD) < most
+                if most > 0 and self.put_so_far() - self._gone >= most:
+                    self._gone = self._ordinal(HEAD)
+                    room = self.put_so_far() - self._gone < most
                 if room:
                     self._append(body)
             finally:
@@ -237,14 +239,16 @@ class Log:
             if code:
                 kernel.acquire(mutex, code, None)
             count = words[DONE] + 1
-            if count > self.put_so_far():
-                return False
+            if count > self._known:
+                self._known = self.put_so_far()
+                if count > self._known:
+                    return False
             words[DONE] = count
         finally:
             if code:
                 consistent(mutex)
             unlock(mutex)
-        if words[JOINERS] and count == self.put_so_far():
+        if words[JOINERS] and count >= self._known and count == self.put_so_far():
             words[JOINERS] = 0
             kernel.wake(self._address(DONE), kernel.ALL)
         return True

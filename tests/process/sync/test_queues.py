@@ -142,6 +142,9 @@ def test_closed(full):
     for refused in (lambda: items.put(1), items.get, lambda: items.get(False)):
         with pytest.raises(ValueError, match="is closed"):
             refused()
+    with pytest.raises(OSError, match="is closed"):
+        items.empty()
+    assert items.qsize() == 1
     items.join_thread()
     items.cancel_join_thread()
 
@@ -150,7 +153,7 @@ def test_a_closed_simple_queue():
     items = elsewhere.SimpleQueue()
     items.close()
     items.close()
-    for refused in (lambda: items.put(1), items.get):
+    for refused in (lambda: items.put(1), items.get, items.empty):
         with pytest.raises(OSError, match="is closed"):
             refused()
 
@@ -267,6 +270,7 @@ def test_a_forked_copy_puts_and_takes(items):
     assert items.get() == 2
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # that is what is tested
 def test_a_fork_while_a_thread_puts(items):
     thread = threading.Thread(target=work.put_numbers, args=(items, 0, 20_000), daemon=True)
     thread.start()

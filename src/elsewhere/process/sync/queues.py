@@ -115,6 +115,8 @@ class Queue(_Queue):
         return self._log.size()
 
     def empty(self) -> bool:
+        if self._closed:
+            raise OSError(f"Queue {self!r} is closed")  # not a ValueError, as in multiprocessing
         return self._log.empty()
 
     def full(self) -> bool:
@@ -188,6 +190,7 @@ class SimpleQueue(_SimpleQueue):
         return loads(body)
 
     def empty(self) -> bool:
+        self._check()
         return self._log.empty()
 
     def close(self) -> None:

@@ -149,6 +149,12 @@ def test_closed(full):
     items.cancel_join_thread()
 
 
+def test_a_closed_queue_that_was_never_used_is_empty(full):
+    items = full()
+    items.close()
+    assert items.empty()
+
+
 def test_a_closed_simple_queue():
     items = elsewhere.SimpleQueue()
     items.close()

@@ -115,8 +115,8 @@ class Queue(_Queue):
         return self._log.size()
 
     def empty(self) -> bool:
-        if self._closed:
-            raise OSError(f"Queue {self!r} is closed")  # not a ValueError, as in multiprocessing
+        if self._closed and self._log.put_so_far():  # as in multiprocessing: only if used, and not a ValueError
+            raise OSError(f"Queue {self!r} is closed")
         return self._log.empty()
 
     def full(self) -> bool:

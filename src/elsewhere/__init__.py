@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from elsewhere.pool.contexts import get_context
     from elsewhere.pool.pool import Pool
     from elsewhere.pool.shared import map, options  # noqa: A004 - the standard library's name, used as elsewhere.map
+    from elsewhere.process.sync.locks import Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, Semaphore
+    from elsewhere.process.sync.pipes import Pipe
+    from elsewhere.process.sync.queues import JoinableQueue, Queue, SimpleQueue
     from elsewhere.runtime.compat import MaybeEncodingError
     from elsewhere.runtime.future import Future
     from elsewhere.shared.managers import BaseManager, Manager, ManagerLost, SyncManager
@@ -45,6 +48,11 @@ _HOMES = {
     "elsewhere.pool.contexts": ("get_context",),
     "elsewhere.pool.pool": ("Pool",),
     "elsewhere.pool.shared": ("map", "options"),
+    "elsewhere.process.sync.locks": (
+        "Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore",
+    ),
+    "elsewhere.process.sync.pipes": ("Pipe",),
+    "elsewhere.process.sync.queues": ("JoinableQueue", "Queue", "SimpleQueue"),
     "elsewhere.runtime.compat": ("MaybeEncodingError",),
     "elsewhere.runtime.future": ("Future",),
     "elsewhere.shared.managers": ("BaseManager", "Manager", "ManagerLost", "SyncManager"),
@@ -55,24 +63,35 @@ _ROOMS = frozenset({"shared"})  # doors that are used by their own name: elsewhe
 
 __all__ = [
     "Array",
+    "Barrier",
     "BaseManager",
+    "BoundedSemaphore",
     "CallCancelled",
     "CallTimeout",
+    "Condition",
     "ElsewhereError",
+    "Event",
     "Future",
     "InternalError",
+    "JoinableQueue",
+    "Lock",
     "Manager",
     "ManagerLost",
     "MayHaveRun",
     "MaybeEncodingError",
     "NeverStarted",
+    "Pipe",
     "Pool",
     "PoolClosed",
     "ProtocolError",
+    "Queue",
+    "RLock",
     "RawArray",
     "RawValue",
     "RemoteError",
     "Retry",
+    "Semaphore",
+    "SimpleQueue",
     "SyncManager",
     "TooLate",
     "Value",

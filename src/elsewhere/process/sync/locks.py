@@ -1,0 +1,179 @@
+"""multiprocessing's locks, semaphores, conditions, events and barriers, on POSIX semaphores without a name.
+
+Rule: the semaphores are `multiprocessing.synchronize`'s own, with its speed and its behaviour; only where they live is
+ours: in a `Block`, not under a name in ``/dev/shm``. So they travel as blocks do, no resource tracker is needed, and
+nothing is left of them when the last process that has them is gone, however it ended.
+
+A semaphore knows no holder: one whose holder is killed stays taken, as in multiprocessing. ``Lock(robust=True)`` is
+for who needs it otherwise.
+"""
+
+from __future__ import annotations
+
+import _multiprocessing  # type: ignore[import-not-found]  # private: no stubs on some systems
+import ctypes
+import multiprocessing.synchronize as theirs
+import os
+from collections.abc import Callable
+from multiprocessing.util import register_after_fork
+from typing import Any, Self
+
+from elsewhere.process.sync.block import Block
+
+__all__ = ["Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"]
+
+if "CS_GNU_LIBC_VERSION" not in os.confstr_names:  # musl's sem_close() takes only what its sem_open() gave
+    raise ImportError("elsewhere.Lock, Semaphore, Condition, Event and Barrier need glibc; use multiprocessing's here")
+
+MOST: int = theirs.SEM_VALUE_MAX  # type: ignore[attr-defined]  # not in the stubs
+MUTEX, SEMAPHORE = theirs.RECURSIVE_MUTEX, theirs.SEMAPHORE  # type: ignore[attr-defined]  # not in the stubs
+PLACE = 64  # bytes: a semaphore needs 32, and has a line of the processor's cache alone
+
+_library = ctypes.CDLL(None, use_errno=True)
+
+
+class _Semaphore(_multiprocessing.SemLock):  # type: ignore[misc]  # the stubs have it on some systems only
+    """The standard library's, keeping the memory it lies in mapped: its methods may outlive the lock they are of."""
+
+    __slots__ = ("words",)
+    words: memoryview
+
+
+class _InBlock(theirs.SemLock):
+    """What makes a `multiprocessing.synchronize.SemLock` live in a block."""
+
+    _place: tuple[Block, int, int, int]
+
+    def _make(self, kind: int, value: int, most: int, block: Block | None = None, place: int = 1) -> None:
+        if not 0 <= value <= most:
+            raise ValueError(f"a semaphore counts from 0 to {most}; it cannot begin with {value}")
+        if block is None:
+            block = Block.make(type(self).__name__)
+        if _library.sem_init(ctypes.c_void_p(block.address + place * PLACE), 1, ctypes.c_uint(value)):
+            raise OSError(ctypes.get_errno(), "cannot make a semaphore for several processes")
+        self.__setstate__((block, place, kind, most))
+
+    def __getstate__(self) -> Any:
+        return self._place
+
+    def __setstate__(self, state: Any) -> None:
+        block, place, kind, most = self._place = state
+        self._is_fork_ctx = False
+        semaphore: Any = _Semaphore._rebuild(block.address + place * PLACE, kind, most, None)
+        semaphore.words = block.words
+        self._semlock = semaphore
+        self._make_methods()  # type: ignore[attr-defined]  # private: `acquire` and `release`
+        register_after_fork(self, _forget_holder)
+
+
+def _forget_holder(lock: _InBlock) -> None:
+    lock._semlock._after_fork()
+
+
+class Lock(_InBlock, theirs.Lock):
+    """`multiprocessing.Lock`, which may also be an argument of a Pool's calls.
+
+    A process that is killed while it holds the lock leaves it locked for ever, as in multiprocessing.
+
+    Args:
+        robust: the kernel frees it when its holder ends, also by SIGKILL; only the process that holds it can release
+            it then, and it costs some 3 µs instead of 0.1.
+    """
+
+    def __new__(cls, *, robust: bool = False, ctx: Any = None) -> Self:  # noqa: ARG004 - as __init__
+        if not robust or cls is not Lock:
+            return super().__new__(cls)
+        from elsewhere.process.sync.robust import RobustLock
+
+        return super().__new__(RobustLock)  # type: ignore[return-value]  # Lock itself was asked for
+
+    def __init__(self, *, robust: bool = False, ctx: Any = None) -> None:
+        self._make(SEMAPHORE, 1, 1)
+
+
+class RLock(_InBlock, theirs.RLock):
+    """`multiprocessing.RLock`, which may also be an argument of a Pool's calls.
+
+    A process that is killed while it holds the lock leaves it locked for ever, as in multiprocessing.
+    """
+
+    def __init__(self, *, ctx: Any = None) -> None:
+        self._make(MUTEX, 1, 1)
+
+
+class Semaphore(_InBlock, theirs.Semaphore):
+    """`multiprocessing.Semaphore`, which may also be an argument of a Pool's calls.
+
+    What a process has acquired when it is killed is not released, as in multiprocessing.
+    """
+
+    def __init__(self, value: int = 1, *, ctx: Any = None) -> None:
+        self._make(SEMAPHORE, value, MOST)
+
+    @classmethod
+    def _within(cls, block: Block, place: int) -> Semaphore:
+        """One of several in a block, with the value 0."""
+        made = cls.__new__(cls)
+        made._make(SEMAPHORE, 0, MOST, block, place)
+        return made
+
+
+class BoundedSemaphore(_InBlock, theirs.BoundedSemaphore):
+    """`multiprocessing.BoundedSemaphore`, which may also be an argument of a Pool's calls.
+
+    What a process has acquired when it is killed is not released, as in multiprocessing.
+    """
+
+    def __init__(self, value: int = 1, *, ctx: Any = None) -> None:
+        self._make(SEMAPHORE, value, value)
+
+
+class Condition(theirs.Condition):
+    """`multiprocessing.Condition`, which may also be an argument of a Pool's calls.
+
+    Args:
+        lock: a `Lock` or `RLock`; None makes an `RLock`.
+    """
+
+    def __init__(self, lock: Any = None, *, ctx: Any = None) -> None:
+        if lock is not None and not isinstance(lock, theirs.Lock | theirs.RLock):
+            raise TypeError(f"a Condition needs a Lock or an RLock of processes, not {lock!r}")
+        if lock is not None and not hasattr(lock, "_semlock"):
+            raise TypeError("a Condition cannot use Lock(robust=True): it counts its waiters, and a killed one stays")
+        block = Block.make("Condition")
+        semaphores = (Semaphore._within(block, place) for place in (1, 2, 3))
+        state = (RLock() if lock is None else lock, *semaphores)
+        self.__setstate__(state)  # type: ignore[attr-defined]  # not in the stubs
+
+    def __getstate__(self) -> Any:
+        theirs_too: Any = self
+        return theirs_too._lock, theirs_too._sleeping_count, theirs_too._woken_count, theirs_too._wait_semaphore
+
+
+class Event(theirs.Event):
+    """`multiprocessing.Event`, which may also be an argument of a Pool's calls."""
+
+    def __init__(self, *, ctx: Any = None) -> None:
+        self._cond = Condition(Lock())
+        self._flag = Semaphore(0)
+
+
+class _Counts:
+    """The two numbers of a barrier, in the place of multiprocessing's heap."""
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+
+    def create_memoryview(self) -> memoryview:
+        """What `multiprocessing.synchronize.Barrier` asks for."""
+        return self.block.words[8:9].cast("B")
+
+
+class Barrier(theirs.Barrier):
+    """`multiprocessing.Barrier`, which may also be an argument of a Pool's calls."""
+
+    def __init__(
+        self, parties: int, action: Callable[[], object] | None = None, timeout: float | None = None, *, ctx: Any = None
+    ) -> None:
+        state = parties, action, timeout, Condition(), _Counts(Block.make("Barrier"))  # the block is all 0
+        self.__setstate__(state)  # type: ignore[attr-defined]  # not in the stubs

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -81,6 +82,7 @@ def test_the_callers_process_is_not_the_workers_parent(method):
 
 SCRIPT = """
 import sys
+import time
 from elsewhere import Pool
 
 print("main runs")
@@ -162,3 +164,17 @@ def test_a_forked_child_can_make_its_own_pool():
             assert file.read() == "[0, 1, 4]"
         os.waitpid(pid, 0)
         assert pool.apply(work.square, (4,)) == 16
+
+
+def test_a_forked_worker_leaves_the_callers_processes_alone(capfd):
+    child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,), daemon=True)
+    child.start()
+    try:
+        with Pool(1, context="fork") as pool:
+            assert pool.apply(abs, (-1,)) == 1
+        assert child.is_alive()
+        assert "Error" not in capfd.readouterr().err
+    finally:
+        child.terminate()
+        child.join(10)
+        child.close()

@@ -52,6 +52,9 @@ def _serve(fds: list[int], inherited: Any) -> int:
         fresh_main()
     else:
         atexit._clear()  # what the caller registered is the caller's; what preloaded modules did is each worker's
+        processes = sys.modules.get("multiprocessing.process")
+        if processes is not None:
+            processes._children = set()  # the caller's too: a worker that leaves must not end or await them
     sock = socket.socket(fileno=fds[0])
     page = Page(fds[1])
     os.close(fds[1])

@@ -5,9 +5,43 @@ The public names, imported on first use: ``import elsewhere`` itself costs next 
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False  # typing.TYPE_CHECKING, without importing typing
 if TYPE_CHECKING:
     from concurrent.futures import as_completed, wait
+    from multiprocessing import (
+        Array,
+        AuthenticationError,
+        Barrier,
+        BoundedSemaphore,
+        BufferTooShort,
+        Condition,
+        Event,
+        JoinableQueue,
+        Lock,
+        Manager,
+        Pipe,
+        ProcessError,
+        Queue,
+        RawArray,
+        RawValue,
+        RLock,
+        Semaphore,
+        SimpleQueue,
+        TimeoutError,  # noqa: A004 - the standard library's name, used as elsewhere.TimeoutError
+        Value,
+        active_children,
+        allow_connection_pickling,
+        cpu_count,
+        current_process,
+        freeze_support,
+        get_logger,
+        log_to_stderr,
+        parent_process,
+        reducer,
+        set_executable,
+    )
 
     from elsewhere.call import Retry
     from elsewhere.errors import (
@@ -15,6 +49,7 @@ if TYPE_CHECKING:
         CallTimeout,
         ElsewhereError,
         InternalError,
+        LimitExceeded,
         MayHaveRun,
         NeverStarted,
         PoolClosed,
@@ -27,6 +62,14 @@ if TYPE_CHECKING:
     from elsewhere.pool.contexts import get_context
     from elsewhere.pool.pool import Pool
     from elsewhere.pool.shared import map, options  # noqa: A004 - the standard library's name, used as elsewhere.map
+    from elsewhere.process.defaults import (
+        get_all_start_methods,
+        get_start_method,
+        set_forkserver_preload,
+        set_start_method,
+    )
+    from elsewhere.process.process import Process
+    from elsewhere.process.single import call
     from elsewhere.runtime.compat import MaybeEncodingError
     from elsewhere.runtime.future import Future
 
@@ -36,40 +79,104 @@ _HOMES = {
     "concurrent.futures": ("as_completed", "wait"),
     "elsewhere.call": ("Retry",),
     "elsewhere.errors": (
-        "CallCancelled", "CallTimeout", "ElsewhereError", "InternalError", "MayHaveRun", "NeverStarted", "PoolClosed",
-        "ProtocolError", "RemoteError", "TooLate", "WorkerLost", "WorkerStartError",
+        "CallCancelled", "CallTimeout", "ElsewhereError", "InternalError", "LimitExceeded", "MayHaveRun",
+        "NeverStarted", "PoolClosed", "ProtocolError", "RemoteError", "TooLate", "WorkerLost",
+        "WorkerStartError",
     ),
     "elsewhere.pool.contexts": ("get_context",),
     "elsewhere.pool.pool": ("Pool",),
     "elsewhere.pool.shared": ("map", "options"),
+    "elsewhere.process.defaults": (
+        "get_all_start_methods", "get_start_method", "set_forkserver_preload", "set_start_method",
+    ),
+    "elsewhere.process.names": (
+        "Array", "AuthenticationError", "Barrier", "BoundedSemaphore", "BufferTooShort", "Condition",
+        "Event", "JoinableQueue", "Lock", "Manager", "Pipe", "ProcessError", "Queue", "RLock", "RawArray",
+        "RawValue", "Semaphore", "SimpleQueue", "TimeoutError", "Value", "active_children",
+        "allow_connection_pickling", "cpu_count", "current_process", "freeze_support", "get_logger",
+        "log_to_stderr", "parent_process", "reducer", "set_executable",
+    ),
+    "elsewhere.process.process": ("Process",),
+    "elsewhere.process.single": ("call",),
     "elsewhere.runtime.compat": ("MaybeEncodingError",),
     "elsewhere.runtime.future": ("Future",),
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Array",
+    "AuthenticationError",
+    "Barrier",
+    "BoundedSemaphore",
+    "BufferTooShort",
     "CallCancelled",
     "CallTimeout",
+    "Condition",
     "ElsewhereError",
+    "Event",
     "Future",
     "InternalError",
+    "JoinableQueue",
+    "LimitExceeded",
+    "Lock",
+    "Manager",
     "MayHaveRun",
     "MaybeEncodingError",
     "NeverStarted",
+    "Pipe",
     "Pool",
     "PoolClosed",
+    "Process",
+    "ProcessError",
     "ProtocolError",
+    "Queue",
+    "RLock",
+    "RawArray",
+    "RawValue",
     "RemoteError",
     "Retry",
+    "Semaphore",
+    "SimpleQueue",
+    "TimeoutError",
     "TooLate",
+    "Value",
     "WorkerLost",
     "WorkerStartError",
+    "active_children",
+    "allow_connection_pickling",
     "as_completed",
+    "call",
+    "cpu_count",
+    "current_process",
+    "freeze_support",
+    "get_all_start_methods",
     "get_context",
+    "get_logger",
+    "get_start_method",
+    "log_to_stderr",
     "map",
     "options",
+    "parent_process",
+    "reducer",
+    "set_executable",
+    "set_forkserver_preload",
+    "set_start_method",
     "wait",
 ]
+
+
+class _Package(type(sys)):  # type: ignore[misc]  # it is ModuleType, without importing types
+    """Our module: `elsewhere.call` is the function, also when the import system has just loaded call.py."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name != "call" or not isinstance(value, type(sys)):
+            super().__setattr__(name, value)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return __import__, (self.__name__,)  # picklers know modules by their very type
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> object:

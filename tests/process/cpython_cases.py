@@ -3,7 +3,9 @@
 Rule: nothing of theirs is changed. The cases live in a module that can be imported, since children import the functions
 that are tested from here, and see the replacement then. Usage::
 
-    python -m tests.process.cpython_cases forkserver|spawn OUTPUT CLASS...   # writes {"test name": "outcome"} as JSON
+    python -m tests.process.cpython_cases forkserver|spawn OUTPUT CLASS,... LEFT_OUT,...
+
+writes {"test name": "outcome"} as JSON.
 """
 
 from __future__ import annotations
@@ -60,12 +62,13 @@ class Outcomes(unittest.TestResult):
             self.note(test, "failed", "".join(traceback.format_exception(*err)))
 
 
-def main(method: str, output: str, names: list[str]) -> None:
+def main(method: str, output: str, names: list[str], left_out: list[str]) -> None:
     """Run these classes of cases."""
     importable = importlib.import_module("tests.process.cpython_cases")  # by the name under which children know it
     loader, outcomes, suite = unittest.TestLoader(), Outcomes(), unittest.TestSuite()
     for name in names:
-        suite.addTests(loader.loadTestsFromTestCase(getattr(importable, name)))
+        case = getattr(importable, name)
+        suite.addTests(case(test) for test in loader.getTestCaseNames(case) if f"{name}.{test}" not in left_out)
     elsewhere.set_start_method(method)
     globals()["setUpModule"]()
     try:
@@ -79,4 +82,4 @@ def main(method: str, output: str, names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3], sys.argv[3:])
+    main(sys.argv[1], sys.argv[2], sys.argv[3].split(","), sys.argv[4].split(","))

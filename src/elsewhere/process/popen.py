@@ -44,6 +44,8 @@ def open_popen(process: BaseProcess) -> Popen | ForkPopen:
 
 def called(process: BaseProcess) -> str:
     """What the process runs, for a sentence."""
+    if given := getattr(process, "_called", None):
+        return str(given)
     target = process._target  # type: ignore[attr-defined]  # not in the stubs
     return f"{type(process).__qualname__}.run" if target is None else function_name(target)
 
@@ -164,6 +166,7 @@ class ForkPopen(multiprocessing.popen_fork.Popen):
     def _launch(self, process_obj: Any) -> None:
         near, far = socket.socketpair()
         self.ear = Ear(near, called(process_obj))
+        self._ear_closer = util.Finalize(self, near.close, exitpriority=LAST)
         process_obj.run = reporting(process_obj.run, Mouth(far, self.ear.name), quiet=process_obj._quiet)
         process_obj._forked = True
         try:
@@ -178,5 +181,5 @@ class ForkPopen(multiprocessing.popen_fork.Popen):
 
     def close(self) -> None:
         """Give back what is open here."""
-        self.ear.sock.close()
+        self._ear_closer()
         super().close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterable, Mapping
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -35,6 +36,7 @@ class Process(BaseProcess):
     """
 
     _start_method: str | None = None
+    _called: str | None = None  # what its run is called in notes
     _forked = False  # is it a copy of its parent?
     _quiet = False  # is an error told by the result alone, and not printed too?
 
@@ -79,7 +81,8 @@ class Process(BaseProcess):
         started = self._started("result")
         outcome = started.ear.outcome(started.sentinel, started.pid, timeout)
         if outcome is None:
-            code = started.poll()
+            # Where it has ended, wait for its exit code: a fork's sentinel tells a moment before it can be reaped.
+            code = started.wait(None if wait([started.sentinel], 0) else 0)
             if code is None:
                 raise TimeoutError(f"{self.name} has no result after {timeout} s; it goes on")
             raise WorkerLost(

@@ -123,6 +123,7 @@ class _CallProcess(Process):
 def _once(options: Options, limits: Limits, fn: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     name = options.name or function_name(fn)
     process = _CallProcess(target=fn, args=args, kwargs=kwargs, name=name)
+    process._called = name
     process.cpu_seconds = limits.cpu_seconds
     process.start()
     started: Any = process._popen  # type: ignore[attr-defined]  # not in the stubs

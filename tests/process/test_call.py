@@ -88,6 +88,7 @@ def test_a_limit_of_memory():
         limited.call(work.take, 200 << 20)
     assert caught.value.limit == "memory"
     assert isinstance(caught.value, WorkerLost)
+    assert caught.value.exitcode == -signal.SIGKILL
     assert isinstance(caught.value.pid, int)
     assert type(pickle.loads(pickle.dumps(caught.value))) is LimitExceeded
 

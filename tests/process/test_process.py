@@ -11,6 +11,9 @@ import select
 import signal
 import sys
 import threading
+import warnings
+import weakref
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import wait
 
 import pytest
@@ -353,3 +356,84 @@ def test_many_at_once():
         each.join()
         assert each.exitcode == 0
         each.close()
+
+
+@BOTH
+def test_a_signal_handler_may_end_the_process_that_is_waited_for(method):
+    before = signal.getsignal(signal.SIGALRM)
+    with running(method, target=work.forever) as each:
+        signal.signal(signal.SIGALRM, lambda *_: (each.terminate(), each.join()))
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            each.join()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert each.exitcode == -15
+
+
+def test_threads_start_and_join_at_once():
+    codes = []
+
+    def one(number: int) -> None:
+        with running("forkserver", target=sys.exit, args=(number,)) as each:
+            each.join()
+            codes.append(each.exitcode)
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(codes) == list(range(16))
+
+
+@BOTH
+def test_the_standard_librarys_executor_runs_on_our_context(method):
+    with ProcessPoolExecutor(2, mp_context=elsewhere.get_context(method)) as executor:
+        assert list(executor.map(abs, [-1, 2, -3])) == [1, 2, 3]
+
+
+@BOTH
+def test_a_process_whose_object_is_forgotten_gives_everything_back(method):
+    each = process(method, target=os.getpid)
+    each.start()
+    started, end = weakref.ref(each._popen), os.dup(each.sentinel)
+    del each
+    assert wait([end], 30)
+    os.close(end)
+    multiprocessing.active_children()  # which multiprocessing's own list waits for
+    assert started() is None
+
+
+def test_a_module_that_cannot_be_preloaded_is_told_where_the_process_is_started():
+    elsewhere.set_forkserver_preload(["tests.no_such_module"])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for number in range(2):
+            each = Process(target=work.square, args=(number,))
+            each.start()
+            assert each.result() == number**2
+            each.join()
+            each.close()
+    assert {warning.filename for warning in caught} == {__file__}
+    assert "no_such_module" in str(caught[0].message)
+
+
+@BOTH
+def test_a_kill_at_any_moment_leaves_nothing(method):
+    for _ in range(10):
+        each = process(method, target=work.square, args=(bytes(1_000_000),))
+        each.start()
+        each.kill()
+        with pytest.raises((WorkerLost, TypeError)):
+            each.result()
+        each.join()
+        assert each.exitcode in {-9, 1}
+        each.close()
+
+
+@BOTH
+def test_large_arguments_arrive(method):
+    with running(method, target=len, args=(bytes(30_000_000),)) as each:
+        assert each.result() == 30_000_000

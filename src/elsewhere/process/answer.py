@@ -13,7 +13,6 @@ import pickle
 import select
 import socket
 import struct
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from typing import Any, NamedTuple, cast
 
 from elsewhere.runtime.packing import dumps_result, loads_result
 
-__all__ = ["Ear", "Mouth", "Outcome", "reporting"]
+__all__ = ["Ear", "Mouth", "Outcome", "readable", "reporting"]
 
 VALUE, ERROR, UNSENDABLE = b"V", b"E", b"U"
 HERE, ASIDE = b".", b"@"  # is the body in the message, or in the file that comes with it?
@@ -88,6 +87,8 @@ _OURS = (__name__, "elsewhere.process.process", "multiprocessing.process")
 def _nameless_file() -> Any:
     if hasattr(os, "memfd_create"):
         return open(os.memfd_create("elsewhere-answer"), "wb")
+    import tempfile
+
     return tempfile.TemporaryFile()
 
 
@@ -156,7 +157,7 @@ class Ear:
         poll.register(self.sock, select.POLLIN)
         listening = True
         while self._outcome is None:
-            ended = _readable(sentinel)  # before the look: what it said before its end is there
+            ended = readable(sentinel)  # before the look: what it said before its end is there
             if self._take(pid) or ended:
                 break
             if self._deaf and listening:
@@ -211,7 +212,8 @@ class Ear:
         return Outcome(None, open_envelope(body, self.name, None, pid)[0])
 
 
-def _readable(fd: int) -> bool:
+def readable(fd: int) -> bool:
+    """Is there something to read, or an end, right now?"""
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     return bool(poll.poll(0))

@@ -54,11 +54,14 @@ class Hub:
             for _ in range(2):  # the server may have died since it was last asked; nobody has run anything then
                 launcher = self._open()
                 key = next(self._keys)
+                self._alive.add(key)  # before: what a signal handler ends meanwhile must not close the Launcher
                 try:
                     launcher.start(key, fds)
-                    self._alive.add(key)
                     while key not in self._started and key not in self._ended:
                         self._read(LOOK)
+                except BaseException:
+                    self._alive.discard(key)  # nobody will ask after it
+                    raise
                 finally:
                     self._close_if_idle()
                 for text in launcher.warnings:
@@ -85,12 +88,11 @@ class Hub:
     def _read(self, seconds: float) -> None:
         """Note what has happened; if nothing has, after so many seconds at most."""
         launcher = self._launcher
-        if launcher is None:
-            for key in self._alive:  # the Launcher was closed under us, at this process's own end
-                self._ended[key] = -signal.SIGKILL
+        events = [] if launcher is None else launcher.read()
+        if launcher is None or (not events and launcher.fileno() < 0):  # closed at this process's end; so are they
+            self._ended.update(dict.fromkeys(self._alive, -signal.SIGKILL))
             self._alive.clear()
             return
-        events = launcher.read()
         if not events:
             poll = select.poll()
             poll.register(launcher.fileno(), select.POLLIN)
@@ -140,4 +142,5 @@ def _forget() -> None:
     _hubs.clear()
 
 
-os.register_at_fork(after_in_child=_forget)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterable, Mapping
-from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from elsewhere.errors import WorkerLost, describe_exit
 from elsewhere.process import popen
+from elsewhere.process.answer import readable
+from elsewhere.process.tree import signal_tree
 
 __all__ = ["ForkProcess", "ForkserverProcess", "Process", "SpawnProcess"]
 
@@ -82,7 +83,7 @@ class Process(BaseProcess):
         outcome = started.ear.outcome(started.sentinel, started.pid, timeout)
         if outcome is None:
             # Where it has ended, wait for its exit code: a fork's sentinel tells a moment before it can be reaped.
-            code = started.wait(None if wait([started.sentinel], 0) else 0)
+            code = started.wait(None if readable(started.sentinel) else 0)
             if code is None:
                 raise TimeoutError(f"{self.name} has no result after {timeout} s; it goes on")
             raise WorkerLost(
@@ -110,8 +111,6 @@ class Process(BaseProcess):
             return
         started = self._started("terminate")
         if started.poll() is None:
-            from elsewhere.process.tree import signal_tree
-
             signal_tree(started.pid, signum)
 
     def _started(self, verb: str) -> Any:

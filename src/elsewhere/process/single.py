@@ -28,6 +28,7 @@ from typing import Any, NamedTuple, TypeVar
 from elsewhere.call import Options, describe_call, function_name
 from elsewhere.errors import CallTimeout, LimitExceeded, WorkerLost
 from elsewhere.process.process import Process
+from elsewhere.process.tree import signal_tree
 
 __all__ = ["NO_LIMITS", "Limits", "call", "call_within"]
 
@@ -157,6 +158,9 @@ def _wait(started: Any, timeout: float | None, limits: Limits, text: str) -> Non
 
 
 def _exceeded(started: Any, limit: str, amount: str, text: str) -> LimitExceeded:
+    if started.returncode is None:
+        signal_tree(started.pid, signal.SIGKILL)
+        started.wait()
     return LimitExceeded(
         f"{text} took more than its {limit}= of {amount}, and was killed",
         limit=limit,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import queue
+import select
 import subprocess
 import sys
 
@@ -147,12 +149,6 @@ def test_at_exit_daemons_are_ended_and_others_joined(first, method):
 import {first}, elsewhere, atexit, os, sys
 elsewhere.set_start_method({method!r})
 gate, daemon_gate = elsewhere.Semaphore(0), elsewhere.Semaphore(0)
-def patient():
-    gate.acquire()
-    print("joined", flush=True)
-def daemon():
-    daemon_gate.release()
-    elsewhere.Semaphore(0).acquire()
 def patient_with(gate):
     gate.acquire()
     print("joined", flush=True)
@@ -185,13 +181,18 @@ signal.pause()
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
-        import os
-        import select
-
         end = os.pidfd_open(pid)
         parent.kill()
         assert select.select([end], [], [], 30)[0], "the child has outlived its parent"
         os.close(end)
+
+
+def test_a_name_with_a_home_of_ours_has_it_in_each_context(monkeypatch):
+    monkeypatch.setitem(names.HOMES, "Queue", "elsewhere.process.process")
+    monkeypatch.setattr("elsewhere.process.process.Queue", list, raising=False)
+    assert names.Queue is list
+    assert elsewhere.get_context("spawn").Queue is list
+    assert elsewhere.get_context("spawn").Lock is not list
 
 
 def test_errors_are_theirs():

@@ -1,7 +1,7 @@
 """The plain names of multiprocessing: ``import elsewhere as multiprocessing`` holds.
 
 Rule: one table, `HOMES`, says whose each name is. What is made by a context comes from `machinery`, a context of the
-standard library whose processes are ours; to replace one of those, give its name a home.
+standard library whose processes are ours. Where one of those has a home in elsewhere instead, each context has it too.
 """
 
 from __future__ import annotations
@@ -69,6 +69,12 @@ class Machinery(BaseContext):
     def __init__(self, method: str | None) -> None:
         self._name = method
         self.Process = _CLASSES[method]
+
+    def __getattribute__(self, name: str) -> Any:
+        home = HOMES.get(name, CONTEXT)
+        if home.startswith("elsewhere.") and home != DEFAULTS:
+            return getattr(import_module(home), name)
+        return super().__getattribute__(name)
 
     def get_context(self, method: str | None = None) -> Any:
         """The context of that start method; without one its own, or that of the default."""

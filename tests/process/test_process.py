@@ -14,6 +14,7 @@ import threading
 import warnings
 import weakref
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import shared_memory
 from multiprocessing.connection import wait
 
 import pytest
@@ -431,6 +432,21 @@ def test_a_kill_at_any_moment_leaves_nothing(method):
         each.join()
         assert each.exitcode in {-9, 1}
         each.close()
+
+
+@BOTH
+def test_shared_memory_outlives_a_process_that_has_opened_it(method):
+    block = shared_memory.SharedMemory(create=True, size=10)
+    try:
+        with running(method, target=work.write_shared, args=(block.name,)) as each:
+            assert each.result() is None
+            each.join()
+        again = shared_memory.SharedMemory(block.name)
+        assert again.buf[0] == 7
+        again.close()
+    finally:
+        block.close()
+        block.unlink()
 
 
 @BOTH

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from multiprocessing import resource_tracker, shared_memory
 from typing import Any
 
 import elsewhere
@@ -109,6 +110,14 @@ def nested(method: str) -> list[Any]:
     result = inner.result()
     inner.join()
     return [result, inner.exitcode]
+
+
+def write_shared(name: str) -> Any:
+    """Returns the pid of this process's own resource tracker, which would remove the block some time later."""
+    block = shared_memory.SharedMemory(name)
+    memoryview(block.buf or b"")[0] = 7
+    block.close()
+    return vars(resource_tracker._resource_tracker)["_pid"]
 
 
 def die_by_limit() -> None:

@@ -11,7 +11,7 @@ import multiprocessing.context
 import os
 import pickle
 import socket
-from multiprocessing import util
+from multiprocessing import resource_tracker, util
 from typing import Any, NoReturn
 
 from elsewhere.process import defaults
@@ -35,6 +35,9 @@ def enter(fds: list[int], inherited: object = None) -> NoReturn:
     given, definitions, body, needs = pickle.loads(payload)
     apply_surroundings(given)
     _apply_methods(given)
+    if given["trackers"]:
+        tracker: Any = resource_tracker._resource_tracker
+        tracker._fd = fds.pop(1)
     try:
         with receiving(fds[1:]):
             obj = _unpack(definitions, body, needs)

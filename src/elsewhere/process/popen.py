@@ -69,12 +69,13 @@ class Popen:
         with sending() as handles:
             packed = packer.item(process, lambda: f"{process.name}, a process that runs {called(process)}")
             definitions = [tuple(packer.definitions[digest]) for digest in packed.needs]
-            payload = pickle.dumps((_circumstances(method), definitions, *packed), 5)
+            tracker = _tracker()
+            payload = pickle.dumps((_circumstances(method, len(tracker)), definitions, *packed), 5)
             near, far = socket.socketpair()
             try:
                 with far:
                     self._hub = hub(method)
-                    self._key, self.pid = self._hub.start([far.fileno(), *handles])
+                    self._key, self.pid = self._hub.start([far.fileno(), *tracker, *handles])
                 self.sentinel = _pidfd(self.pid)
             except BaseException:
                 near.close()
@@ -130,11 +131,21 @@ class Popen:
         self.finalizer()
 
 
-def _circumstances(method: str) -> dict[str, Any]:
+def _tracker() -> list[int]:
+    """The descriptor of multiprocessing's resource tracker, if it runs: one of its own would, at the process's end,
+    remove shared memory of ours that the process has only opened.
+    """
+    module: Any = sys.modules.get("multiprocessing.resource_tracker")
+    fd = None if module is None else module._resource_tracker._fd
+    return [] if fd is None else [fd]
+
+
+def _circumstances(method: str, trackers: int) -> dict[str, Any]:
     """What the process is to find as it is here."""
     given = take_surroundings()
     theirs = sys.modules["multiprocessing.context"]
     given["start_method"] = method
+    given["trackers"] = trackers
     given["default_method"] = defaults.get_start_method(allow_none=True)
     given["their_method"] = theirs._default_context.get_start_method(allow_none=True)
     given["log_to_stderr"] = util._log_to_stderr  # type: ignore[attr-defined]  # not in the stubs

@@ -5,9 +5,27 @@ The public names, imported on first use: ``import elsewhere`` itself costs next 
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False  # typing.TYPE_CHECKING, without importing typing
 if TYPE_CHECKING:
     from concurrent.futures import as_completed, wait
+    from multiprocessing import (
+        AuthenticationError,
+        BufferTooShort,
+        ProcessError,
+        TimeoutError,  # noqa: A004 - the standard library's name, used as elsewhere.TimeoutError
+        active_children,
+        allow_connection_pickling,
+        cpu_count,
+        current_process,
+        freeze_support,
+        get_logger,
+        log_to_stderr,
+        parent_process,
+        reducer,
+        set_executable,
+    )
 
     from elsewhere import shared
     from elsewhere.call import Retry
@@ -16,6 +34,7 @@ if TYPE_CHECKING:
         CallTimeout,
         ElsewhereError,
         InternalError,
+        LimitExceeded,
         MayHaveRun,
         NeverStarted,
         PoolClosed,
@@ -28,6 +47,14 @@ if TYPE_CHECKING:
     from elsewhere.pool.contexts import get_context
     from elsewhere.pool.pool import Pool
     from elsewhere.pool.shared import map, options  # noqa: A004 - the standard library's name, used as elsewhere.map
+    from elsewhere.process.defaults import (
+        get_all_start_methods,
+        get_start_method,
+        set_forkserver_preload,
+        set_start_method,
+    )
+    from elsewhere.process.process import Process
+    from elsewhere.process.single import call
     from elsewhere.process.sync.locks import Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, Semaphore
     from elsewhere.process.sync.pipes import Pipe
     from elsewhere.process.sync.queues import JoinableQueue, Queue, SimpleQueue
@@ -42,30 +69,39 @@ _HOMES = {
     "concurrent.futures": ("as_completed", "wait"),
     "elsewhere.call": ("Retry",),
     "elsewhere.errors": (
-        "CallCancelled", "CallTimeout", "ElsewhereError", "InternalError", "MayHaveRun", "NeverStarted", "PoolClosed",
-        "ProtocolError", "RemoteError", "TooLate", "WorkerLost", "WorkerStartError",
+        "CallCancelled", "CallTimeout", "ElsewhereError", "InternalError", "LimitExceeded", "MayHaveRun",
+        "NeverStarted", "PoolClosed", "ProtocolError", "RemoteError", "TooLate", "WorkerLost",
+        "WorkerStartError",
     ),
     "elsewhere.pool.contexts": ("get_context",),
     "elsewhere.pool.pool": ("Pool",),
     "elsewhere.pool.shared": ("map", "options"),
-    "elsewhere.process.sync.locks": (
-        "Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore",
+    "elsewhere.process.defaults": (
+        "get_all_start_methods", "get_start_method", "set_forkserver_preload", "set_start_method",
     ),
-    "elsewhere.process.sync.pipes": ("Pipe",),
-    "elsewhere.process.sync.queues": ("JoinableQueue", "Queue", "SimpleQueue"),
+    "elsewhere.process.names": (
+        "Array", "AuthenticationError", "Barrier", "BoundedSemaphore", "BufferTooShort", "Condition",
+        "Event", "JoinableQueue", "Lock", "Manager", "Pipe", "ProcessError", "Queue", "RLock", "RawArray",
+        "RawValue", "Semaphore", "SimpleQueue", "TimeoutError", "Value", "active_children",
+        "allow_connection_pickling", "cpu_count", "current_process", "freeze_support", "get_logger",
+        "log_to_stderr", "parent_process", "reducer", "set_executable",
+    ),
+    "elsewhere.process.process": ("Process",),
+    "elsewhere.process.single": ("call",),
     "elsewhere.runtime.compat": ("MaybeEncodingError",),
     "elsewhere.runtime.future": ("Future",),
-    "elsewhere.shared.managers": ("BaseManager", "Manager", "ManagerLost", "SyncManager"),
-    "elsewhere.shared.values": ("Array", "RawArray", "RawValue", "Value"),
+    "elsewhere.shared.managers": ("BaseManager", "ManagerLost", "SyncManager"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 _ROOMS = frozenset({"shared"})  # doors that are used by their own name: elsewhere.shared.ndarray
 
 __all__ = [
     "Array",
+    "AuthenticationError",
     "Barrier",
     "BaseManager",
     "BoundedSemaphore",
+    "BufferTooShort",
     "CallCancelled",
     "CallTimeout",
     "Condition",
@@ -74,6 +110,7 @@ __all__ = [
     "Future",
     "InternalError",
     "JoinableQueue",
+    "LimitExceeded",
     "Lock",
     "Manager",
     "ManagerLost",
@@ -83,6 +120,8 @@ __all__ = [
     "Pipe",
     "Pool",
     "PoolClosed",
+    "Process",
+    "ProcessError",
     "ProtocolError",
     "Queue",
     "RLock",
@@ -93,17 +132,47 @@ __all__ = [
     "Semaphore",
     "SimpleQueue",
     "SyncManager",
+    "TimeoutError",
     "TooLate",
     "Value",
     "WorkerLost",
     "WorkerStartError",
+    "active_children",
+    "allow_connection_pickling",
     "as_completed",
+    "call",
+    "cpu_count",
+    "current_process",
+    "freeze_support",
+    "get_all_start_methods",
     "get_context",
+    "get_logger",
+    "get_start_method",
+    "log_to_stderr",
     "map",
     "options",
+    "parent_process",
+    "reducer",
+    "set_executable",
+    "set_forkserver_preload",
+    "set_start_method",
     "shared",
     "wait",
 ]
+
+
+class _Package(type(sys)):  # type: ignore[misc]  # it is ModuleType, without importing types
+    """Our module: `elsewhere.call` is the function, also when the import system has just loaded call.py."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name != "call" or not isinstance(value, type(sys)):
+            super().__setattr__(name, value)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return __import__, (self.__name__,)  # picklers know modules by their very type
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> object:

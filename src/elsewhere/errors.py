@@ -8,6 +8,7 @@
     │   └── WorkerStartError    workers cannot start: an initializer raises, a preload kills the process
     ├── MayHaveRun              the call may have run, in part or whole: repeat it only if that does no harm
     │   └── WorkerLost          its worker died; knows the pid, the exit code and the signal's name
+    │       └── LimitExceeded   it was killed because the call took more than it was allowed; knows the limit's name
     ├── TooLate
     │   └── CallTimeout         the call ran longer than the timeout it was described with (a TimeoutError)
     ├── CallCancelled           raised *inside* a running call that was cancelled; callers see CancelledError
@@ -28,6 +29,7 @@ __all__ = [
     "CallTimeout",
     "ElsewhereError",
     "InternalError",
+    "LimitExceeded",
     "MayHaveRun",
     "NeverStarted",
     "PoolClosed",
@@ -86,6 +88,26 @@ class WorkerLost(MayHaveRun):
     @property
     def signal(self) -> str | None:
         return signal_name(self.exitcode)
+
+
+class LimitExceeded(WorkerLost):
+    """The call took more than `options` allowed it, and its process was killed.
+
+    Attributes:
+        limit: the option's name, ``"memory"`` or ``"cpu_seconds"``.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        limit: str = "",
+        exitcode: int | None = None,
+        pid: int | None = None,
+        call: str = "",
+    ) -> None:
+        super().__init__(message, exitcode=exitcode, pid=pid, call=call)
+        self.limit = limit
 
 
 class TooLate(ElsewhereError):

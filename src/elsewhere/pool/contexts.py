@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from elsewhere.process import defaults
+
 __all__ = ["METHODS", "Context", "get_context", "start_method"]
 
 Method = Literal["forkserver", "spawn", "fork"]
@@ -34,7 +36,7 @@ def start_method(context: Any) -> Method:
         TypeError: something that is neither a name nor a context.
     """
     if context is None:
-        return METHODS[0]
+        context = defaults.current()
     if not isinstance(context, str):
         ask = getattr(context, "get_start_method", None)
         if ask is None:
@@ -47,7 +49,7 @@ def start_method(context: Any) -> Method:
 
 
 class Context:
-    """Makes pools whose workers start in one way; everything else is multiprocessing's context of that name."""
+    """Makes pools and processes that start in one way, and all that multiprocessing's context of that name makes."""
 
     def __init__(self, method: str) -> None:
         self._method = method
@@ -63,14 +65,14 @@ class Context:
         return Pool(*args, **{"context": self._method, **kwargs})
 
     def __getattr__(self, name: str) -> Any:
-        import multiprocessing
+        from elsewhere.process.names import machinery
 
-        return getattr(multiprocessing.get_context(self._method), name)
+        return getattr(machinery(self._method), name)
 
     def __repr__(self) -> str:
         return f"<Context {self._method!r}>"
 
 
 def get_context(method: str | None = None) -> Context:
-    """A context for "forkserver" (the default), "spawn" or "fork"."""
+    """A context for "forkserver" (the default, unless `set_start_method` said otherwise), "spawn" or "fork"."""
     return Context(start_method(method))

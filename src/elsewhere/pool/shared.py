@@ -18,6 +18,7 @@ __all__ = ["Shared", "map", "options", "shutdown"]
 
 T = TypeVar("T")
 IDLE = 60.0  # seconds
+NO_LIMITS: tuple[int | None, float | None] = (None, None)  # memory, cpu_seconds
 
 _lock = threading.Lock()
 _pool: Pool | None = None
@@ -49,20 +50,64 @@ def map(  # noqa: A001 - the standard library's name, used as elsewhere.map
     )
 
 
-def options(*, timeout: float | None = None, retry: int | Retry | None = None, name: str | None = None) -> Shared:
-    """`elsewhere.map` with these options for its calls."""
-    return Shared(Options.of(timeout, retry, name))
+def options(
+    *,
+    timeout: float | None = None,
+    retry: int | Retry | None = None,
+    name: str | None = None,
+    memory: int | None = None,
+    cpu_seconds: float | None = None,
+) -> Shared:
+    """`elsewhere.map` and `elsewhere.call` with these options for their calls.
+
+    Args:
+        timeout: seconds each call may run.
+        retry: repeats of each call that fails.
+        name: what the calls are called in notes, instead of their function's name.
+        memory: bytes that a `call` may have resident.
+        cpu_seconds: seconds of processor time that a `call` may take.
+    """
+    return Shared(Options.of(timeout, retry, name), memory, cpu_seconds)
 
 
 class Shared:
-    """The process-wide pool seen through options."""
+    """The process-wide pool, and single calls in processes of their own, seen through options."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, memory: int | None = None, cpu_seconds: float | None = None) -> None:
         self._options = options
+        self._limits = NO_LIMITS
+        if memory is not None or cpu_seconds is not None:
+            from elsewhere.process.single import Limits
 
-    def options(self, *, timeout: Any = UNSET, retry: Any = UNSET, name: Any = UNSET) -> Shared:
+            self._limits = Limits.of(memory, cpu_seconds)
+
+    def options(
+        self,
+        *,
+        timeout: Any = UNSET,
+        retry: Any = UNSET,
+        name: Any = UNSET,
+        memory: Any = UNSET,
+        cpu_seconds: Any = UNSET,
+    ) -> Shared:
         """With these options changed too."""
-        return Shared(self._options.but(timeout, retry, name))
+        memory_now, cpu_now = self._limits
+        return Shared(
+            self._options.but(timeout, retry, name),
+            memory_now if memory is UNSET else memory,
+            cpu_now if cpu_seconds is UNSET else cpu_seconds,
+        )
+
+    def call(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+        """See `elsewhere.call`.
+
+        Raises:
+            CallTimeout: it ran longer than `timeout`, and was killed.
+            LimitExceeded: it took more than `memory` or `cpu_seconds`, and was killed.
+        """
+        from elsewhere.process.single import Limits, call_within
+
+        return call_within(self._options, Limits(*self._limits), fn, args, kwargs)
 
     def map(
         self,
@@ -72,6 +117,10 @@ class Shared:
         return_exceptions: bool = False,
     ) -> list[T]:
         """See `elsewhere.map`."""
+        if self._limits != NO_LIMITS:
+            raise TypeError(
+                "memory= and cpu_seconds= limit call(); a worker of a pool is limited by Pool(max_memory=...)"
+            )
         if not iterables:
             raise TypeError("map() needs at least one iterable after the function")
         pool = _enter()

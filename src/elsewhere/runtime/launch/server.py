@@ -136,9 +136,9 @@ class Server:
                 os.kill(client.workers[record.key], record.number)
         elif record.kind == wire.HELLO:
             client.entry, client.path = marshal.loads(record.payload)
-            if client.entry == child.ENTRY and not self._fresh:
+            if client.entry.startswith("elsewhere.") and not self._fresh:
                 with contextlib.suppress(Exception):  # each worker says for itself what is wrong with it
-                    __import__(child.ENTRY.partition(":")[0])  # our own code, once, instead of in each worker
+                    __import__(client.entry.partition(":")[0])  # our own code, once, instead of in each worker
             for text in self._warnings:
                 client.channel.post(wire.WARNING, payload=text.encode(errors="replace"))
         elif record.kind == wire.BYE:

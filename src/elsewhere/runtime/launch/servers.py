@@ -17,7 +17,7 @@ import threading
 import time
 import weakref
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from elsewhere.errors import WorkerStartError
 from elsewhere.runtime.launch import child, server, wire
@@ -39,6 +39,9 @@ abandoned: weakref.WeakSet[Abandonable] = weakref.WeakSet()
 
 _shared: dict[tuple[str, tuple[str, ...]], "ServerProcess"] = {}
 _hooked = False
+_finalizer: Any = None
+
+LAST = -150  # among multiprocessing's finalizers: what is below 0 comes after the processes were joined
 
 
 class ServerProcess:
@@ -228,11 +231,26 @@ def interpreter_flags() -> Sequence[str]:
 def _hook() -> None:
     global _hooked
     with gate:
-        atexit.unregister(_at_exit)  # a worker that was forked from here has forgotten it, or it is there already
-        atexit.register(_at_exit)
+        _register_at_exit()
         if not _hooked:
             _hooked = True
             os.register_at_fork(before=gate.acquire, after_in_parent=gate.release, after_in_child=_after_fork)
+
+
+def _register_at_exit() -> None:
+    """Have `_at_exit` called after multiprocessing's own last things, which join our processes too.
+
+    What is registered first is called last. Where multiprocessing was imported before, we are among its last things.
+    """
+    global _finalizer
+    atexit.unregister(_at_exit)  # a worker that was forked from here has forgotten it, or it is there already
+    util = sys.modules.get("multiprocessing.util")
+    if util is None or not hasattr(util, "Finalize"):
+        atexit.register(_at_exit)
+        return
+    if _finalizer is not None:
+        _finalizer.cancel()  # the same once more; a forked process would not call its parent's
+    _finalizer = util.Finalize(None, _at_exit, exitpriority=LAST)
 
 
 def _let_go_of_gate() -> None:

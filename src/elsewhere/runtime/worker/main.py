@@ -54,7 +54,7 @@ def _serve(fds: list[int], inherited: Any) -> int:
         atexit._clear()  # what the caller registered is the caller's; what preloaded modules did is each worker's
         processes = sys.modules.get("multiprocessing.process")
         if processes is not None:
-            processes._children = set()  # the caller's too: a worker that leaves must not end or await them
+            processes._children = set()  # type: ignore[attr-defined]  # the caller's: a leaving worker must not end or await them
     sock = socket.socket(fileno=fds[0])
     page = Page(fds[1])
     os.close(fds[1])

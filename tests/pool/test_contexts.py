@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.synchronize
 import os
 import subprocess
 import sys
@@ -53,7 +54,7 @@ def test_get_context_makes_pools(method):
         assert pool.apply(work.get_state, ("key",)) == 3
     with context.Pool(processes=1, maxtasksperchild=1) as pool:
         assert pool.apply(work.pid) != pool.apply(work.pid)
-    assert type(context.Lock()) is type(multiprocessing.get_context(method).Lock())
+    assert isinstance(context.Lock(), multiprocessing.synchronize.Lock)
     assert context.cpu_count() == multiprocessing.cpu_count()
 
 

@@ -91,9 +91,9 @@ def test_a_context_makes_ours(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_manager_lives_in_a_process_of_ours(method):
+def test_a_contexts_manager_is_ours_and_serves_our_processes(method):
     with elsewhere.get_context(method).Manager() as manager:
-        assert isinstance(manager._process, elsewhere.Process)
+        assert isinstance(manager, elsewhere.SyncManager)
         shared = manager.dict()
         each = elsewhere.Process(target=shared.update, args=({"a": 1},))
         each.start()

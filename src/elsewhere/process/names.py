@@ -1,7 +1,8 @@
 """The plain names of multiprocessing: ``import elsewhere as multiprocessing`` holds.
 
 Rule: one table, `HOMES`, says whose each name is. What is made by a context comes from `machinery`, a context of the
-standard library whose processes are ours. Where one of those has a home in elsewhere instead, each context has it too.
+standard library whose processes are ours. Where one of those has a home in elsewhere instead, each context has it too,
+but for `INNER`.
 """
 
 from __future__ import annotations
@@ -66,6 +67,9 @@ if sys.platform == "linux":  # where ours are
     HOMES |= dict.fromkeys(("Array", "RawArray", "RawValue", "Value"), "elsewhere.shared.values")
     HOMES |= {"Pipe": "elsewhere.process.sync.pipes", "Manager": "elsewhere.shared.managers"}
 
+# What the standard library's executor and Pool make with a context that they are given, to wait for the descriptor in it.
+INNER = frozenset({"SimpleQueue"})
+
 _CLASSES = {None: Process, "forkserver": ForkserverProcess, "spawn": SpawnProcess, "fork": ForkProcess}
 
 
@@ -81,7 +85,7 @@ class Machinery(BaseContext):
         self.Process = _CLASSES[method]
 
     def __getattribute__(self, name: str) -> Any:
-        home = HOMES.get(name, CONTEXT)
+        home = CONTEXT if name in INNER else HOMES.get(name, CONTEXT)
         if home.startswith("elsewhere.") and home != DEFAULTS:
             return getattr(import_module(home), name)
         return super().__getattribute__(name)

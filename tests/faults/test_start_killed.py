@@ -25,11 +25,16 @@ def test_all_of_them_killed_again_and_again():
     killed: set[int] = set()
     with Pool(MANY) as pool:
         for _ in range(4):  # a fifth stroke in a row would be too many
-            new = until(lambda: len(found := workers(pool) - killed) == MANY and found)
-            for worker in new:
+            for worker in (new := until(lambda: unhurt(pool, killed))):
                 os.kill(worker, signal.SIGKILL)  # by its fork server's report alive, and reaped by nobody else
-            killed |= new
+            killed.update(new)
         assert pool.options(retry=5).map(same, range(100)) == list(range(100))
+
+
+def unhurt(pool: Pool, killed: set[int]) -> set[int] | None:
+    """All of its workers, once none of them is one that was killed before."""
+    new: set[int] = workers(pool) - killed
+    return new if len(new) == MANY else None
 
 
 def test_an_initializer_that_kills_each_worker_still_ends():

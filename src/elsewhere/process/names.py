@@ -67,7 +67,8 @@ if sys.platform == "linux":  # where ours are
     HOMES |= dict.fromkeys(("Array", "RawArray", "RawValue", "Value"), "elsewhere.shared.values")
     HOMES |= {"Pipe": "elsewhere.process.sync.pipes", "Manager": "elsewhere.shared.managers"}
 
-# What the standard library's executor and Pool make with a context that they are given, to wait for the descriptor in it.
+# What the standard library's executor and Pool make with a context that they are given, and whose descriptor they wait
+# for.
 INNER = frozenset({"SimpleQueue"})
 
 _CLASSES = {None: Process, "forkserver": ForkserverProcess, "spawn": SpawnProcess, "fork": ForkProcess}

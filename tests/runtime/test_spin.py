@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
+from elsewhere.runtime import spin
 from elsewhere.runtime.spin import wait_soon
 from elsewhere.sansio.spinning import QUICK, Spinning
 
@@ -42,3 +45,16 @@ def test_looking_ends_and_sleeping_begins():
 
 def test_what_is_there_at_once_is_not_slept_for():
     assert wait_soon(ready(), after(0), lambda: "slept") == "found"
+
+
+@pytest.mark.parametrize(("gives_way", "expected"), [(True, ["way", "look"]), (False, ["look"])])
+def test_who_has_just_said_something_gives_the_core_away_first(monkeypatch, gives_way, expected):
+    order: list[str] = []
+    monkeypatch.setattr(spin, "_give_way", lambda: order.append("way"))
+
+    def look() -> str:
+        order.append("look")
+        return "found"
+
+    assert wait_soon(ready(), look, lambda: "slept", gives_way=gives_way) == "found"
+    assert order == expected

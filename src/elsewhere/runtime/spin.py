@@ -15,8 +15,13 @@ T = TypeVar("T")
 _give_way: Callable[[], object] = getattr(os, "sched_yield", lambda: time.sleep(0))
 
 
-def wait_soon(spinning: Spinning, look: Callable[[], T], sleep: Callable[[], T]) -> T:
-    """What `look` gives as soon as that is true, or else what `sleep` gives."""
+def wait_soon(spinning: Spinning, look: Callable[[], T], sleep: Callable[[], T], *, gives_way: bool = False) -> T:
+    """What `look` gives as soon as that is true, or else what `sleep` gives.
+
+    Args:
+        gives_way: whether the core is given away before the first look, too: for who has just said something, and knows
+            that the answer is not there yet. Where both share a core, the other side needs it.
+    """
     clock = time.monotonic
     begin = last = clock()
     if not spinning.wanted():
@@ -24,11 +29,13 @@ def wait_soon(spinning: Spinning, look: Callable[[], T], sleep: Callable[[], T])
         spinning.slept(clock() - begin)
         return found
     lost = 0.0
-    while not (found := look()) and last < begin + LIMIT:
+    result = None if gives_way else look()
+    while not result and last < begin + LIMIT:
         _give_way()
         now = clock()
         if now - last > DISTURBED:
             lost += now - last
         last = now
-    spinning.spun(lost, found=bool(found))
-    return found or sleep()
+        result = look()
+    spinning.spun(lost, found=bool(result))
+    return result or sleep()

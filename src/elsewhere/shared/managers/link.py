@@ -22,10 +22,10 @@ from typing import Any
 from weakref import WeakSet, WeakValueDictionary
 
 from elsewhere.errors import MayHaveRun
+from elsewhere.runtime.spin import wait_soon
 from elsewhere.sansio.spinning import Spinning
 
 from . import wire
-from .turns import wait_for_turn
 from .wire import HEADER
 
 __all__ = ["Link", "ManagerLost", "link_to"]
@@ -216,7 +216,7 @@ class Link:
                     slot.answer = (kind, body)
                     slot.wake.release()
             try:
-                data = wait_for_turn(self._spinning, self._look, self._sleep)
+                data = wait_soon(self._spinning, self._look, self._sleep, gives_way=True)
             except OSError as error:
                 if error.errno is None:  # not the socket's: a signal's handler raised it, a TimeoutError perhaps
                     raise

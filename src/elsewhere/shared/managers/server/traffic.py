@@ -23,9 +23,9 @@ from contextlib import suppress
 from multiprocessing import connection
 from typing import Any
 
+from elsewhere.runtime.spin import wait_soon
 from elsewhere.sansio.spinning import Spinning
 from elsewhere.shared.managers import wire
-from elsewhere.shared.managers.turns import wait_for_turn
 
 from .lanes import Lane
 from .locks import Acquirable, Call
@@ -125,7 +125,7 @@ class Traffic(abc.ABC):
             left = max(0.0, self._timers[0][0] - time.monotonic())
             timeout = left if timeout is None else min(timeout, left)
         wait = None if timeout is None else timeout * self._unit
-        ready = wait_for_turn(self._spinning, self._look, lambda: self._poll.poll(wait))
+        ready = wait_soon(self._spinning, self._look, lambda: self._poll.poll(wait), gives_way=True)
         for fd, mask in ready:
             client = self._clients.get(fd)
             if client is not None:

@@ -7,6 +7,8 @@ import gc
 import multiprocessing
 import os
 import pickle
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -386,3 +388,10 @@ def test_it_cannot_be_resized():
         with pytest.raises(PermissionError):
             os.ftruncate(fd, size)
     assert os.get_inheritable(fd) is False
+
+
+def test_without_numpy_a_sentence_says_what_to_install():
+    code = "import sys; sys.modules['numpy'] = None; import elsewhere; elsewhere.shared.zeros(3)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert "pip install 'elsewhere[numpy]'" in run.stderr.splitlines()[-1]

@@ -11,7 +11,12 @@ import functools
 from collections.abc import Sequence
 from typing import Any, Self, SupportsIndex
 
-import numpy as np
+try:
+    import numpy as np
+except ImportError as failure:
+    raise ImportError(
+        f"elsewhere.shared's arrays need NumPy ({failure}): python -m pip install 'elsewhere[numpy]'"
+    ) from failure
 
 from elsewhere.shared.block import Block
 

@@ -12,10 +12,22 @@ from math import inf
 
 from elsewhere.call import Retry
 from elsewhere.errors import CallTimeout, ElsewhereError, PoolClosed, WorkerStartError
-from elsewhere.sansio.credits import GROWTH, MOST
-from elsewhere.sansio.jobs import Failed, Interrupt, Job, Kill, Recall, Retire, Send, Skip, Start, Stop, Withdraw
-from elsewhere.sansio.peer import State
-from elsewhere.sansio.scheduler import FENCE, PATIENCE, STRANDED, Scheduler
+from elsewhere.sansio.scheduling.credits import GROWTH, MOST
+from elsewhere.sansio.scheduling.jobs import (
+    Failed,
+    Interrupt,
+    Job,
+    Kill,
+    Recall,
+    Retire,
+    Send,
+    Skip,
+    Start,
+    Stop,
+    Withdraw,
+)
+from elsewhere.sansio.scheduling.peer import State
+from elsewhere.sansio.scheduling.scheduler import FENCE, PATIENCE, STRANDED, Scheduler
 from tests.sansio.worker import UNSEEN, Call, Worker
 
 __all__ = ["GRACE", "Model"]

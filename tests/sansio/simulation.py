@@ -8,8 +8,8 @@ read it.
 from __future__ import annotations
 
 from elsewhere.errors import CallCancelled, CallTimeout, ElsewhereError, PoolClosed, WorkerLost, WorkerStartError
-from elsewhere.sansio.jobs import Failed, Interrupt, Job, Observe, Recall, Send, Skip, Start, Stop, Withdraw
-from elsewhere.sansio.scheduler import Scheduler
+from elsewhere.sansio.scheduling.jobs import Failed, Interrupt, Job, Observe, Recall, Send, Skip, Start, Stop, Withdraw
+from elsewhere.sansio.scheduling.scheduler import Scheduler
 from tests.sansio.model import GRACE, Model
 from tests.sansio.worker import Boom, Call, Frame, Odd, Worker
 

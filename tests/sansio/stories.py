@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from elsewhere.sansio.credits import measure
-from elsewhere.sansio.jobs import Action, Failed, Job, Start
-from elsewhere.sansio.scheduler import Scheduler
+from elsewhere.sansio.scheduling.credits import measure
+from elsewhere.sansio.scheduling.jobs import Action, Failed, Job, Start
+from elsewhere.sansio.scheduling.scheduler import Scheduler
 
 __all__ = ["GRACE", "failures", "known", "ready", "take"]
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from elsewhere.call import Retry
 from elsewhere.errors import WorkerLost
-from elsewhere.sansio.credits import AHEAD, BUDGET, GROWTH, MOST, PAST, ahead, measure, room
-from elsewhere.sansio.jobs import Job, Retire, Send, Start
-from elsewhere.sansio.peer import Peer, State
-from elsewhere.sansio.scheduler import Scheduler
+from elsewhere.sansio.scheduling.credits import AHEAD, BUDGET, GROWTH, MOST, PAST, ahead, measure, room
+from elsewhere.sansio.scheduling.jobs import Job, Retire, Send, Start
+from elsewhere.sansio.scheduling.peer import Peer, State
+from elsewhere.sansio.scheduling.scheduler import Scheduler
 from tests.sansio.stories import known, ready, take
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from elsewhere.call import Retry
 from elsewhere.errors import CallCancelled, CallTimeout, WorkerLost
-from elsewhere.sansio.jobs import Interrupt, Job, Kill, Observe, Send, Skip, Start
+from elsewhere.sansio.scheduling.jobs import Interrupt, Job, Kill, Observe, Send, Skip, Start
 from tests.sansio.stories import GRACE, failures, ready, take
 
 # ---- deadlines -------------------------------------------------------------------------------------------------------

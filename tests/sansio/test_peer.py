@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from elsewhere.sansio.jobs import Job
-from elsewhere.sansio.peer import Peer
+from elsewhere.sansio.scheduling.jobs import Job
+from elsewhere.sansio.scheduling.peer import Peer
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 
 from elsewhere.call import Retry
 from elsewhere.errors import CallTimeout, PoolClosed, WorkerLost, WorkerStartError
-from elsewhere.sansio.jobs import Failed, Job, Kill, Retire, Run, Send, Start, Stop
-from elsewhere.sansio.peer import Recalling
-from elsewhere.sansio.scheduler import Scheduler
+from elsewhere.sansio.scheduling.jobs import Failed, Job, Kill, Retire, Run, Send, Start, Stop
+from elsewhere.sansio.scheduling.peer import Recalling
+from elsewhere.sansio.scheduling.scheduler import Scheduler
 from tests.sansio.stories import GRACE, failures, ready, take
 
 # ---- order -----------------------------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from elsewhere.call import Retry
 from elsewhere.errors import CallTimeout, WorkerLost
-from elsewhere.sansio.credits import measure
-from elsewhere.sansio.scheduler import FENCE, PATIENCE
+from elsewhere.sansio.scheduling.credits import measure
+from elsewhere.sansio.scheduling.scheduler import FENCE, PATIENCE
 from tests.sansio.simulation import Boom, Call, Odd, Simulation, Worker
 from tests.sansio.worker import UNSEEN
 

@@ -6,9 +6,22 @@ import pytest
 
 from elsewhere.call import Retry
 from elsewhere.errors import CallCancelled, CallTimeout, PoolClosed, WorkerLost, WorkerStartError
-from elsewhere.sansio.jobs import Interrupt, Job, Kill, Observe, Recall, Retire, Run, Send, Skip, Start, Stop, Withdraw
-from elsewhere.sansio.peer import Recalling, State
-from elsewhere.sansio.scheduler import FENCE, PATIENCE, STRANDED, Scheduler
+from elsewhere.sansio.scheduling.jobs import (
+    Interrupt,
+    Job,
+    Kill,
+    Observe,
+    Recall,
+    Retire,
+    Run,
+    Send,
+    Skip,
+    Start,
+    Stop,
+    Withdraw,
+)
+from elsewhere.sansio.scheduling.peer import Recalling, State
+from elsewhere.sansio.scheduling.scheduler import FENCE, PATIENCE, STRANDED, Scheduler
 from tests.sansio.stories import GRACE, failures, known, ready, take
 
 BUDGET = 2.0**-6  # seconds; the calls of `known` jobs take 2**-12

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from elsewhere.sansio.jobs import Job, Observe, Recall, Retire, Send, Start, Withdraw
-from elsewhere.sansio.scheduler import FENCE, PATIENCE
+from elsewhere.sansio.scheduling.jobs import Job, Observe, Recall, Retire, Send, Start, Withdraw
+from elsewhere.sansio.scheduling.scheduler import FENCE, PATIENCE
 from tests.sansio.stories import known, ready, take
 
 BUDGET = 2.0**-6  # seconds; the calls of `known` jobs take 2**-12

@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from math import inf
 
-from elsewhere.sansio.jobs import Job
+from elsewhere.sansio.scheduling.jobs import Job
 
 __all__ = ["UNSEEN", "Boom", "Call", "Frame", "Odd", "Worker"]
 

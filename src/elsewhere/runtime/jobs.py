@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from elsewhere.call import Options, function_name
 from elsewhere.sansio.frames import Shape
-from elsewhere.sansio.jobs import Job
+from elsewhere.sansio.scheduling.jobs import Job
 
 if TYPE_CHECKING:
     from elsewhere.runtime.packing import Packed, Packer

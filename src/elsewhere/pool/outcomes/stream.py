@@ -27,8 +27,8 @@ from elsewhere.pool.outcomes.results import AHEAD_BYTES, Raised
 from elsewhere.runtime.driving.driver import Driver
 from elsewhere.runtime.driving.signals import Condition, Deferred
 from elsewhere.runtime.jobs import CallJob
-from elsewhere.sansio.credits import ahead
 from elsewhere.sansio.frames import Shape
+from elsewhere.sansio.scheduling.credits import ahead
 
 if TYPE_CHECKING:
     from elsewhere.progress import Progress

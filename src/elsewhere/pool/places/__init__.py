@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from elsewhere.runtime.driving.driver import Driver
-from elsewhere.sansio.credits import BUDGET
-from elsewhere.sansio.scheduler import Scheduler
+from elsewhere.sansio.scheduling.credits import BUDGET
+from elsewhere.sansio.scheduling.scheduler import Scheduler
 
 __all__ = ["PLACES", "make_driver"]
 

@@ -16,8 +16,8 @@ from elsewhere.errors import CallTimeout, WorkerLost
 from elsewhere.pool.places.threads import LocalDriver, add_note, call_item
 from elsewhere.runtime.driving.pump import LONGEST_WAIT, Subscribe
 from elsewhere.runtime.jobs import CallJob, ours
-from elsewhere.sansio.jobs import Order, Retire, Send, Start, Stop
-from elsewhere.sansio.scheduler import Scheduler
+from elsewhere.sansio.scheduling.jobs import Order, Retire, Send, Start, Stop
+from elsewhere.sansio.scheduling.scheduler import Scheduler
 
 __all__ = ["Inline"]
 

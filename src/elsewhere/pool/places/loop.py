@@ -14,8 +14,8 @@ from typing import Any
 from elsewhere.errors import CallCancelled, CallTimeout, ElsewhereError, WorkerLost, WorkerStartError
 from elsewhere.pool.places.threads import LocalDriver, add_note, call_item
 from elsewhere.runtime.jobs import CallJob, ours
-from elsewhere.sansio.jobs import Interrupt, Kill, Observe, Order, Retire, Send, Start, Stop
-from elsewhere.sansio.scheduler import Scheduler
+from elsewhere.sansio.scheduling.jobs import Interrupt, Kill, Observe, Order, Retire, Send, Start, Stop
+from elsewhere.sansio.scheduling.scheduler import Scheduler
 
 __all__ = ["Loop"]
 

@@ -33,8 +33,20 @@ from elsewhere.runtime.spin import wait_soon
 from elsewhere.runtime.worker.handles import sending
 from elsewhere.runtime.worker.surroundings import take_surroundings
 from elsewhere.sansio.frames import Reply, ToWorker, command
-from elsewhere.sansio.jobs import Interrupt, Kill, Observe, Order, Recall, Retire, Send, Skip, Start, Stop, Withdraw
-from elsewhere.sansio.scheduler import Scheduler
+from elsewhere.sansio.scheduling.jobs import (
+    Interrupt,
+    Kill,
+    Observe,
+    Order,
+    Recall,
+    Retire,
+    Send,
+    Skip,
+    Start,
+    Stop,
+    Withdraw,
+)
+from elsewhere.sansio.scheduling.scheduler import Scheduler
 from elsewhere.sansio.spinning import Spinning
 
 __all__ = ["Processes"]

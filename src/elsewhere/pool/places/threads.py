@@ -18,8 +18,8 @@ from elsewhere.errors import ElsewhereError, WorkerLost, WorkerStartError
 from elsewhere.runtime.driving.driver import Driver
 from elsewhere.runtime.jobs import CallJob, ours
 from elsewhere.sansio.frames import Shape
-from elsewhere.sansio.jobs import Interrupt, Kill, Observe, Order, Retire, Send, Start, Stop
-from elsewhere.sansio.scheduler import Scheduler
+from elsewhere.sansio.scheduling.jobs import Interrupt, Kill, Observe, Order, Retire, Send, Start, Stop
+from elsewhere.sansio.scheduling.scheduler import Scheduler
 
 __all__ = ["LocalDriver", "Threads", "add_note", "call_item"]
 

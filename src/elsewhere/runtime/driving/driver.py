@@ -24,8 +24,8 @@ from elsewhere.errors import InternalError, PoolClosed
 from elsewhere.runtime.driving.pump import Pump
 from elsewhere.runtime.driving.signals import Deferred
 from elsewhere.runtime.jobs import CallJob, ours
-from elsewhere.sansio.jobs import Failed, Job, Order
-from elsewhere.sansio.scheduler import Scheduler, Span
+from elsewhere.sansio.scheduling.jobs import Failed, Job, Order
+from elsewhere.sansio.scheduling.scheduler import Scheduler, Span
 
 __all__ = ["Driver"]
 

@@ -9,7 +9,7 @@ import enum
 from collections import deque
 from collections.abc import Iterator
 
-from elsewhere.sansio.jobs import Job, Run
+from elsewhere.sansio.scheduling.jobs import Job, Run
 
 __all__ = ["Peer", "Recalling", "State"]
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from elsewhere.errors import ElsewhereError, PoolClosed, WorkerStartError
-from elsewhere.sansio.jobs import Action, Failed, Job, Run
+from elsewhere.sansio.scheduling.jobs import Action, Failed, Job, Run
 
 __all__ = ["Ledger", "Span"]
 

@@ -9,9 +9,9 @@ import itertools
 from math import inf
 
 from elsewhere.errors import ElsewhereError, WorkerStartError
-from elsewhere.sansio.jobs import Retire, Start
-from elsewhere.sansio.ledger import Ledger
-from elsewhere.sansio.peer import Peer, State
+from elsewhere.sansio.scheduling.jobs import Retire, Start
+from elsewhere.sansio.scheduling.ledger import Ledger
+from elsewhere.sansio.scheduling.peer import Peer, State
 
 __all__ = ["Staff"]
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from math import ceil
 
-from elsewhere.sansio.jobs import Job, Run
-from elsewhere.sansio.peer import Peer
+from elsewhere.sansio.scheduling.jobs import Job, Run
+from elsewhere.sansio.scheduling.peer import Peer
 
 __all__ = ["BUDGET", "MOST", "ahead", "closing", "measure", "room"]
 

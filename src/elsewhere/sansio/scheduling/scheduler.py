@@ -29,11 +29,23 @@ import heapq
 from math import inf
 
 from elsewhere.errors import CallTimeout, ElsewhereError, PoolClosed
-from elsewhere.sansio.credits import BUDGET, closing, measure, room
-from elsewhere.sansio.jobs import Failed, Interrupt, Job, Kill, Observe, Recall, Run, Send, Skip, Stop, Withdraw
-from elsewhere.sansio.ledger import Span
-from elsewhere.sansio.peer import Peer, Recalling, State
-from elsewhere.sansio.staff import Staff
+from elsewhere.sansio.scheduling.credits import BUDGET, closing, measure, room
+from elsewhere.sansio.scheduling.jobs import (
+    Failed,
+    Interrupt,
+    Job,
+    Kill,
+    Observe,
+    Recall,
+    Run,
+    Send,
+    Skip,
+    Stop,
+    Withdraw,
+)
+from elsewhere.sansio.scheduling.ledger import Span
+from elsewhere.sansio.scheduling.peer import Peer, Recalling, State
+from elsewhere.sansio.scheduling.staff import Staff
 
 __all__ = ["Scheduler", "Span"]
 

@@ -27,20 +27,28 @@ if TYPE_CHECKING:
         set_executable,
     )
 
-    from elsewhere import shared
+    from elsewhere import net, shared
     from elsewhere.call import Retry
     from elsewhere.errors import (
+        ArgumentError,
         CallCancelled,
         CallTimeout,
+        ConnectError,
+        ConnectionLost,
+        ConnectTimeout,
         ElsewhereError,
         InternalError,
         LimitExceeded,
         MayHaveRun,
+        MessageTooLarge,
+        MethodNotFound,
         NeverStarted,
         PoolClosed,
         ProtocolError,
         RemoteError,
+        SocketTimeout,
         TooLate,
+        Unauthorized,
         WorkerLost,
         WorkerStartError,
     )
@@ -69,9 +77,10 @@ _HOMES = {
     "concurrent.futures": ("as_completed", "wait"),
     "elsewhere.call": ("Retry",),
     "elsewhere.errors": (
-        "CallCancelled", "CallTimeout", "ElsewhereError", "InternalError", "LimitExceeded", "MayHaveRun",
-        "NeverStarted", "PoolClosed", "ProtocolError", "RemoteError", "TooLate", "WorkerLost",
-        "WorkerStartError",
+        "ArgumentError", "CallCancelled", "CallTimeout", "ConnectError", "ConnectTimeout", "ConnectionLost",
+        "ElsewhereError", "InternalError", "LimitExceeded", "MayHaveRun", "MessageTooLarge", "MethodNotFound",
+        "NeverStarted", "PoolClosed", "ProtocolError", "RemoteError", "SocketTimeout", "TooLate", "Unauthorized",
+        "WorkerLost", "WorkerStartError",
     ),
     "elsewhere.pool.contexts": ("get_context",),
     "elsewhere.pool.pool": ("Pool",),
@@ -93,9 +102,10 @@ _HOMES = {
     "elsewhere.shared.managers": ("BaseManager", "ManagerLost", "SyncManager"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
-_ROOMS = frozenset({"shared"})  # doors that are used by their own name: elsewhere.shared.ndarray
+_ROOMS = frozenset({"net", "shared"})  # doors that are used by their own name: elsewhere.shared.ndarray
 
 __all__ = [
+    "ArgumentError",
     "Array",
     "AuthenticationError",
     "Barrier",
@@ -105,6 +115,9 @@ __all__ = [
     "CallCancelled",
     "CallTimeout",
     "Condition",
+    "ConnectError",
+    "ConnectTimeout",
+    "ConnectionLost",
     "ElsewhereError",
     "Event",
     "Future",
@@ -116,6 +129,8 @@ __all__ = [
     "ManagerLost",
     "MayHaveRun",
     "MaybeEncodingError",
+    "MessageTooLarge",
+    "MethodNotFound",
     "NeverStarted",
     "Pipe",
     "Pool",
@@ -131,9 +146,11 @@ __all__ = [
     "Retry",
     "Semaphore",
     "SimpleQueue",
+    "SocketTimeout",
     "SyncManager",
     "TimeoutError",
     "TooLate",
+    "Unauthorized",
     "Value",
     "WorkerLost",
     "WorkerStartError",
@@ -150,6 +167,7 @@ __all__ = [
     "get_start_method",
     "log_to_stderr",
     "map",
+    "net",
     "options",
     "parent_process",
     "reducer",

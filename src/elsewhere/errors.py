@@ -5,16 +5,24 @@
     ElsewhereError
     ├── NeverStarted            the call certainly never started: safe to repeat
     │   ├── PoolClosed          the pool takes no more calls, or ended before this one began (a ValueError)
-    │   └── WorkerStartError    workers cannot start: an initializer raises, a preload kills the process
+    │   ├── WorkerStartError    workers cannot start: an initializer raises, a preload kills the process
+    │   ├── ConnectError        no connection to the address; knows the phase it failed in (a ConnectionError)
+    │   │   └── ConnectTimeout  ... within the time (a TimeoutError)
+    │   └── Unauthorized        the far side wants a token, or another one (a PermissionError)
     ├── MayHaveRun              the call may have run, in part or whole: repeat it only if that does no harm
-    │   └── WorkerLost          its worker died; knows the pid, the exit code and the signal's name
-    │       └── LimitExceeded   it was killed because the call took more than it was allowed; knows the limit's name
+    │   ├── WorkerLost          its worker died; knows the pid, the exit code and the signal's name
+    │   │   └── LimitExceeded   it was killed because the call took more than it was allowed; knows the limit's name
+    │   └── ConnectionLost      the connection broke while something was under way (a ConnectionError)
     ├── TooLate
-    │   └── CallTimeout         the call ran longer than the timeout it was described with (a TimeoutError)
+    │   ├── CallTimeout         the call ran longer than the timeout it was described with (a TimeoutError)
+    │   └── SocketTimeout       a read or write of a connection took longer than it was given (a TimeoutError)
     ├── CallCancelled           raised *inside* a running call that was cancelled; callers see CancelledError
     ├── RemoteError             the function's own exception, which could not travel: type name, text, traceback
+    │   ├── MethodNotFound      the service has no such method (an AttributeError)
+    │   ├── ArgumentError       arguments that the method does not take; it did not run (a TypeError)
     │   └── MaybeEncodingError  the function's result, which nothing can pickle (defined in `elsewhere.runtime.compat`)
     ├── ProtocolError           the far side sent something that is no message of ours
+    │   └── MessageTooLarge     a message above the limit; knows its size and the limit (a ValueError)
     └── InternalError           a bug in elsewhere: please report it
 
 An exception that the function itself raised is none of these: it arrives as its own type, with its attributes, the
@@ -25,17 +33,25 @@ remote traceback as its cause, and a note that names the call. Waiting that ends
 import signal
 
 __all__ = [
+    "ArgumentError",
     "CallCancelled",
     "CallTimeout",
+    "ConnectError",
+    "ConnectTimeout",
+    "ConnectionLost",
     "ElsewhereError",
     "InternalError",
     "LimitExceeded",
     "MayHaveRun",
+    "MessageTooLarge",
+    "MethodNotFound",
     "NeverStarted",
     "PoolClosed",
     "ProtocolError",
     "RemoteError",
+    "SocketTimeout",
     "TooLate",
+    "Unauthorized",
     "WorkerLost",
     "WorkerStartError",
 ]
@@ -61,6 +77,28 @@ class WorkerStartError(NeverStarted):
 
     The cause, if there is one, is the exception that the initializer raised.
     """
+
+
+class ConnectError(NeverStarted, ConnectionError):
+    """No connection to an address could be had, so nothing was sent.
+
+    Attributes:
+        address: the address, as a URL.
+        phase: what failed: ``"resolve"``, ``"connect"``, ``"handshake"`` (of TLS) or ``"greeting"``.
+    """
+
+    def __init__(self, message: str = "", *, address: str = "", phase: str = "") -> None:
+        super().__init__(message)
+        self.address = address
+        self.phase = phase
+
+
+class ConnectTimeout(ConnectError, TimeoutError):
+    """No connection to an address could be had within the time."""
+
+
+class Unauthorized(NeverStarted, PermissionError):
+    """The far side wants a token, or another one than it was given. No message of ours ever shows a token."""
 
 
 class MayHaveRun(ElsewhereError):
@@ -110,6 +148,20 @@ class LimitExceeded(WorkerLost):
         self.limit = limit
 
 
+class ConnectionLost(MayHaveRun, ConnectionError):
+    """The connection ended while something was under way: the far side may or may not have seen all of it.
+
+    Attributes:
+        address: the address, as a URL.
+        phase: what was under way, such as ``"recv"``, ``"send"``, ``"call"``.
+    """
+
+    def __init__(self, message: str = "", *, address: str = "", phase: str = "") -> None:
+        super().__init__(message)
+        self.address = address
+        self.phase = phase
+
+
 class TooLate(ElsewhereError):
     """The call did not end in the time it was given."""
 
@@ -122,6 +174,20 @@ class CallTimeout(TooLate, TimeoutError):
     """
 
 
+class SocketTimeout(TooLate, TimeoutError):
+    """A read or write of a connection took longer than it was given; the connection itself goes on.
+
+    Attributes:
+        address: the address, as a URL.
+        phase: what was under way: ``"recv"`` or ``"send"``.
+    """
+
+    def __init__(self, message: str = "", *, address: str = "", phase: str = "") -> None:
+        super().__init__(message)
+        self.address = address
+        self.phase = phase
+
+
 class CallCancelled(ElsewhereError):
     """Raised inside a running call whose future was cancelled, so that ``finally`` and ``with`` run."""
 
@@ -130,20 +196,46 @@ class RemoteError(ElsewhereError):
     """The function's own exception, in words, because the exception itself could not travel.
 
     Attributes:
-        type_name: the exception's qualified type name, such as ``"mymodule.MyError"``.
+        type_name: the exception's qualified type name, such as ``"mymodule.MyError"``; "" if it is not told.
         text: ``str()`` of the exception.
-        traceback: the remote traceback as text.
+        traceback: the remote traceback as text; "" if it is not told.
+        data: what a service's answer carried: the error object of the wire, as it was decoded.
     """
 
-    def __init__(self, message: str = "", *, type_name: str = "", text: str = "", traceback: str = "") -> None:
+    def __init__(
+        self, message: str = "", *, type_name: str = "", text: str = "", traceback: str = "", data: object = None
+    ) -> None:
         super().__init__(message)
         self.type_name = type_name
         self.text = text
         self.traceback = traceback
+        self.data = data
+
+
+class MethodNotFound(RemoteError, AttributeError):
+    """The service has no method of this name; nothing has run."""
+
+
+class ArgumentError(RemoteError, TypeError):
+    """The method does not take these arguments; it has not run. The text names the parameter and the expected type."""
 
 
 class ProtocolError(ElsewhereError):
     """The far side sent something that is no message of ours."""
+
+
+class MessageTooLarge(ProtocolError, ValueError):
+    """A message, or a datagram, is larger than the limit.
+
+    Attributes:
+        size: its bytes, as far as they are known.
+        limit: the most that was allowed, in bytes.
+    """
+
+    def __init__(self, message: str = "", *, size: int = 0, limit: int = 0) -> None:
+        super().__init__(message)
+        self.size = size
+        self.limit = limit
 
 
 class InternalError(ElsewhereError):

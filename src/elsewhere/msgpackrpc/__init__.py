@@ -1,0 +1,1 @@
+"""A drop-in for `msgpackrpc`, the package of msgpack-rpc-python."""

@@ -1,0 +1,227 @@
+"""MessagePack-RPC: bytes in, messages out, and the other way round.
+
+::
+
+    request   [0, msgid, method, params]      msgid from 0 to 2^32 - 1, method a str, params an array
+    response  [1, msgid, error, result]       error nil: the result counts
+    notify    [2, method, params]             nobody answers
+
+Specification: https://github.com/msgpack-rpc/msgpack-rpc/blob/master/spec.md. There is no framing: messages follow each
+other on the stream, and may be cut anywhere.
+
+Rule: what is no message ends the connection, before anything that follows it is looked at: `Wire.broken` says why.
+Whoever speaks something else (a browser that was made to POST here) gets nothing run. Nobody can guess where the next
+message would begin, and after a failed decoding the codec itself cannot.
+
+Peers that speak the specification of before 2013 have no bin: str and bytes are one type to them (`old_raw`). A str
+that is no UTF-8 arrives with surrogate escapes, and leaves as the same bytes: Neovim and C++ send such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgpack
+
+from elsewhere.errors import MessageTooLarge
+from elsewhere.sansio.claims import HEAD, claimed
+
+__all__ = ["NOTIFY", "REQUEST", "RESPONSE", "Message", "Wire"]
+
+REQUEST, RESPONSE, NOTIFY = 0, 1, 2
+LAST_ID = 2**32 - 1  # rpclib's servers abort on 2^32
+LIMIT = 64 << 20  # bytes of a message
+ITEMS = 1 << 20  # of an array or a map: the codec makes room for as many as a header claims
+
+Message = list[Any]  # as it was decoded; checked, and its method is a str
+
+
+class Wire:
+    """One side of one connection.
+
+    One thread at a time may `feed`, and one at a time call the methods that pack; these two may be different ones.
+
+    Args:
+        limit: bytes of the largest message, both ways.
+        items: the most that an array or a map of a message may hold.
+        old_raw: pack str and bytes as one type, and unpack what is no UTF-8 as bytes.
+        default: makes something that can be packed from what cannot; as in `msgpack.Packer`.
+
+    Attributes:
+        broken: why the connection is to be ended; "" while it is well.
+        too_large: the size of a message above the limit, as far as known, which is why; else 0.
+        missing: bytes that the message under way still lacks, at least: what to make room for.
+        pending: what `request` was given for each request that was not answered yet, by msgid.
+    """
+
+    __slots__ = (
+        "_begun", "_fed", "_head", "_id", "_old_raw", "_packer", "_unpacker",
+        "broken", "limit", "missing", "pending", "too_large",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        limit: int = LIMIT,
+        items: int = ITEMS,
+        old_raw: bool = False,
+        default: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self.limit = limit
+        self.broken = ""
+        self.too_large = self.missing = 0
+        self.pending: dict[int, Any] = {}
+        self._old_raw = old_raw
+        self._fed = self._begun = self._id = 0
+        self._head = b""  # of the message under way
+        self._packer = msgpack.Packer(default=default, use_bin_type=not old_raw, unicode_errors="surrogateescape")
+        self._unpacker = msgpack.Unpacker(
+            raw=old_raw,
+            unicode_errors="surrogateescape",
+            strict_map_key=False,  # such an error would lose the place in the stream
+            max_buffer_size=2**31 - 1,  # `feed` looks at the size itself: here a burst of small messages would count
+            max_str_len=limit,
+            max_bin_len=limit,
+            max_ext_len=limit,
+            max_array_len=min(items, limit),
+            max_map_len=min(items, limit),
+        )
+
+    # ---- in ----------------------------------------------------------------------------------------------------------
+
+    def feed(self, data: bytes | bytearray | memoryview) -> list[Message]:
+        """The messages that are whole now, in their order; once `broken` is set, none any more."""
+        if self.broken:
+            return []
+        found: list[Message] = []
+        unpacker = self._unpacker
+        try:
+            unpacker.feed(data)
+            for message in unpacker:
+                problem = self._problem(message)
+                if problem:
+                    self.broken = problem
+                    return found
+                found.append(message)
+                self._begun = unpacker.tell()  # later it also counts what it has looked at of the next
+        except Exception as error:  # noqa: BLE001 - the codec raises many kinds, and each ends the connection
+            self._undecodable(error)
+            return found
+        self._fed += len(data)
+        waiting = self._fed - self._begun
+        if waiting:
+            self._measure(data, waiting)
+        else:
+            self.missing = 0
+            self._head = b""
+        return found
+
+    def _measure(self, data: bytes | bytearray | memoryview, waiting: int) -> None:
+        """So many bytes of a message have come; how many will it have?"""
+        fresh = min(waiting, len(data))
+        begun = waiting - fresh  # bytes that had come before
+        if not begun:
+            self._head = bytes(data[len(data) - fresh : len(data) - fresh + HEAD])
+        elif begun < HEAD:
+            self._head += bytes(data[: HEAD - begun])
+        size = max(waiting, claimed(self._head))
+        self.missing = max(1, size - waiting)
+        if size > self.limit:
+            self.too_large = size
+            self.broken = f"a message of {size:,} bytes or more is above the limit of {self.limit:,}"
+
+    def _problem(self, message: Any) -> str:
+        """What is wrong with it; decodes its method."""
+        if type(message) is not list or len(message) not in {3, 4}:
+            return f"{_kind(message)} is no message of MessagePack-RPC"
+        kind = message[0]
+        if type(kind) is not int or kind not in {REQUEST, RESPONSE, NOTIFY} or len(message) != 4 - (kind == NOTIFY):
+            return f"an array of {len(message)} that begins with {_kind(kind)} is no message of MessagePack-RPC"
+        if kind != NOTIFY and (type(message[1]) is not int or not 0 <= message[1] <= LAST_ID):
+            return f"{_kind(message[1])} is no msgid, a number from 0 to 2^32 - 1"
+        if self._old_raw:
+            message[:] = [_text(part) for part in message]
+        if kind == RESPONSE:
+            return ""
+        at = 1 if kind == NOTIFY else 2
+        if type(message[at]) is bytes:  # pynvim sends its first so
+            message[at] = message[at].decode("utf-8", "surrogateescape")
+        if type(message[at]) is not str:
+            return f"{_kind(message[at])} is no name of a method"
+        if type(message[at + 1]) is not list:
+            return f"{_kind(message[at + 1])} are no params, which are an array"
+        return ""
+
+    def _undecodable(self, error: Exception) -> None:
+        text = str(error)
+        if "exceeds max_" in text:
+            first = text.split(" ", maxsplit=1)[0]
+            self.too_large = int(first) if first.isdigit() else self.limit + 1
+            self.broken = f"a message holds more than is allowed: {text}"
+        elif isinstance(error, msgpack.exceptions.StackError):
+            self.broken = "a message is nested too deeply"
+        else:
+            self.broken = f"what came is no MessagePack: {text or type(error).__name__}"
+
+    # ---- out ---------------------------------------------------------------------------------------------------------
+
+    def request(self, method: str, params: Any, slot: Any) -> tuple[int, bytes]:
+        """The msgid and the bytes of a request; `slot` is kept in `pending` for its answer.
+
+        Raises:
+            TypeError, ValueError, OverflowError: the params cannot be packed.
+            MessageTooLarge: it is above the limit.
+        """
+        msgid = self._id
+        while True:
+            msgid = msgid + 1 if msgid < LAST_ID else 1
+            if msgid not in self.pending:
+                break
+        data = self._packed([REQUEST, msgid, method, params])
+        self._id = msgid
+        self.pending[msgid] = slot
+        return msgid, data
+
+    def response(self, msgid: int, error: Any, result: Any) -> bytes:
+        """The bytes of an answer; raises as `request` does."""
+        return self._packed([RESPONSE, msgid, error, result])
+
+    def notify(self, method: str, params: Any) -> bytes:
+        """The bytes of a notification; raises as `request` does."""
+        return self._packed([NOTIFY, method, params])
+
+    def _packed(self, message: Message) -> bytes:
+        try:
+            data: bytes = self._packer.pack(message)
+        except BaseException:
+            self._packer.reset()  # else the half that was packed would go with the next
+            raise
+        if len(data) > self.limit:
+            raise MessageTooLarge(
+                f"a message of {len(data):,} bytes is above the limit of {self.limit:,} on this side, and was not sent",
+                size=len(data),
+                limit=self.limit,
+            )
+        return data
+
+
+def _text(value: Any) -> Any:
+    """With the old specification: each raw that is UTF-8 as a str."""
+    if type(value) is bytes:
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value
+    if type(value) is list:
+        return [_text(part) for part in value]
+    if type(value) is dict:
+        return {_text(key): _text(part) for key, part in value.items()}
+    return value
+
+
+def _kind(value: Any) -> str:
+    """What it is, without showing what a stranger has sent."""
+    if value is None or type(value) in {bool, int}:
+        return f"the value {value!r}"
+    return f"a value of type {type(value).__name__}"

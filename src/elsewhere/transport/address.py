@@ -1,0 +1,151 @@
+"""Addresses: the URLs by which everything outside this process is named.
+
+::
+
+    tcp://host:6789   tls://host:6789   unix:///run/app.sock   unix://@name   udp://host:6789   udp://[::1]:6789
+
+Rule: an address that is wrong is said in one sentence, with the URL that was probably meant. What a server prints can
+be pasted into `connect`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import NamedTuple
+from urllib.parse import quote, unquote
+
+__all__ = ["STREAMS", "Address"]
+
+STREAMS = ("tcp", "tls", "unix")
+SCHEMES = (*STREAMS, "udp")
+LONGEST_PATH = 107  # bytes of a Unix socket's name, on Linux
+PORTS = 65535
+_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:/\[\]]*):(\d+)")
+
+
+class Address(NamedTuple):
+    """One address.
+
+    Attributes:
+        scheme: ``"tcp"``, ``"tls"``, ``"unix"`` or ``"udp"``.
+        host: a name or an IP address, without brackets; "" for a Unix socket.
+        port: 0 means any free one, when listening.
+        path: a Unix socket's; a leading ``@`` stands for the abstract namespace of Linux.
+    """
+
+    scheme: str
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    @classmethod
+    def parse(cls, text: str | Address, schemes: tuple[str, ...] = SCHEMES) -> Address:
+        """The address that a URL names.
+
+        Args:
+            text: the URL.
+            schemes: those that are of use here.
+
+        Raises:
+            TypeError: it is no text.
+            ValueError: it is no address, or none of use here; says what was probably meant.
+        """
+        if isinstance(text, Address):
+            found = text
+        elif isinstance(text, str):
+            found = _parsed(text, schemes)
+        else:
+            raise TypeError(f"an address is a URL such as {schemes[0]}://localhost:6789, not {text!r}")
+        if found.scheme not in schemes:
+            raise ValueError(f"{found.scheme}:// is of no use here: the address may begin with {_listed(schemes)}")
+        return found
+
+    def __str__(self) -> str:
+        if self.scheme == "unix":
+            return f"unix://{quote(self.path, safe='/@+-._~:,=')}"
+        return f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        """Can only programs of this machine reach it?"""
+        if self.scheme == "unix" or self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host.partition("%")[0]).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def name(self) -> str | bytes:
+        """What `socket.bind` and `socket.connect` take for a Unix socket."""
+        return b"\0" + self.path[1:].encode() if self.path.startswith("@") else self.path
+
+
+def _parsed(text: str, schemes: tuple[str, ...]) -> Address:
+    scheme, parted, rest = text.partition("://")
+    scheme = scheme.lower()
+    if not parted:
+        raise ValueError(f"{text!r} is no address: {_meant(text, schemes)}")
+    if scheme not in SCHEMES:
+        raise ValueError(f"{text!r} begins with no scheme that is known here: it may be {_listed(schemes)}")
+    if scheme == "unix":
+        return _unix(text, unquote(rest))
+    host, port = _host_and_port(text, scheme, rest.removesuffix("/"))
+    return Address(scheme, host, port)
+
+
+def _unix(text: str, path: str) -> Address:
+    if not path.startswith(("/", "@")) or path in {"/", "@"}:
+        absolute = path.lstrip("/@") or "run/app.sock"
+        raise ValueError(
+            f"{text!r} names no Unix socket: it takes an absolute path, unix:///{absolute} with three slashes, "
+            f"or unix://@{absolute.replace('/', '-')} for a name without a file"
+        )
+    if "\0" in path or len(path.encode(errors="surrogateescape")) > LONGEST_PATH:
+        raise ValueError(f"{text!r} is no name of a Unix socket: it may have {LONGEST_PATH} bytes, and no NUL")
+    return Address("unix", path=path)
+
+
+def _host_and_port(text: str, scheme: str, rest: str) -> tuple[str, int]:
+    if "@" in rest:
+        raise ValueError("an address holds no user or password: give secrets by their own arguments, such as token=")
+    if "/" in rest or "?" in rest or "#" in rest:
+        shorter = re.split("[/?#]", rest)[0]
+        raise ValueError(f"{text!r} has something behind the port: {scheme}://{shorter} is an address")
+    found = _HOST_AND_PORT.fullmatch(rest)
+    if found is None:
+        if rest.count(":") > 1 and "[" not in rest:
+            inner, _, last = rest.rpartition(":")
+            raise ValueError(f"{text!r} has an IPv6 address without brackets: {scheme}://[{inner}]:{last} has them")
+        host = rest.partition(":")[0] or "localhost"
+        raise ValueError(f"{text!r} has no port, a number from 0 to {PORTS}: {scheme}://{host}:6789 has one")
+    host, port = str(found[1]).strip("[]"), int(found[2])
+    if not host:
+        raise ValueError(
+            f"{text!r} has no host: {scheme}://localhost:{port} is this machine, {scheme}://0.0.0.0:{port} is every "
+            "network it is in"
+        )
+    if port > PORTS:
+        raise ValueError(f"{text!r} has the port {port}, and ports are numbers up to {PORTS}")
+    return host, port
+
+
+def _meant(text: str, schemes: tuple[str, ...]) -> str:
+    """What to write instead of an address without a scheme."""
+    first = schemes[0]
+    if text.isdecimal():
+        return f"did you mean {first}://localhost:{text}?"
+    if text.startswith(("/", "@", "./")) and "unix" in schemes:
+        return f"did you mean unix://{text.removeprefix('.')}?"
+    if _HOST_AND_PORT.fullmatch(text):
+        host, _, port = text.rpartition(":")
+        return f"did you mean {first}://{host or 'localhost'}:{port}?"
+    if text and not re.search(r"[\s/]", text):
+        return f"did you mean {first}://{text.rstrip(':')}:6789?"
+    return f"it is a URL such as {first}://localhost:6789"
+
+
+def _listed(schemes: tuple[str, ...]) -> str:
+    *most, last = (f"{scheme}://" for scheme in schemes)
+    return f"{', '.join(most)} or {last}" if most else last

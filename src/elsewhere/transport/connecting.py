@@ -1,0 +1,185 @@
+"""A connected socket for an address, within a time, or an error that names address and phase."""
+
+from __future__ import annotations
+
+import errno
+import os
+import queue
+import socket
+import ssl
+import threading
+import time
+from typing import Any
+
+from elsewhere.errors import ConnectError, ConnectTimeout
+from elsewhere.transport.address import Address
+from elsewhere.transport.tls import TLS
+
+__all__ = ["connect", "resolve", "tune"]
+
+IDLE, EVERY, TIMES = 60, 15, 4  # seconds, seconds, probes: a peer that has vanished is noticed after two minutes
+Target = tuple[int, int, int, Any]  # family, type, protocol, address
+
+
+def connect(address: Address, timeout: float | None = 10.0, tls: TLS | None = None) -> socket.socket:
+    """A blocking stream socket, or a connected datagram socket for ``udp://``.
+
+    Args:
+        address: where to.
+        timeout: seconds for all of it: finding the name, connecting, and TLS's handshake. None: as the system does.
+        tls: for a ``tls://`` address.
+
+    Raises:
+        ConnectTimeout: it took longer.
+        ConnectError: nobody listens there, the name is not found, the certificate is not believed, ...
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    if address.scheme == "unix":
+        return _connected(address, (socket.AF_UNIX, socket.SOCK_STREAM, 0, address.name), deadline, timeout)
+    kind = socket.SOCK_DGRAM if address.scheme == "udp" else socket.SOCK_STREAM
+    first: ConnectError | None = None
+    for target in resolve(address, kind, timeout):
+        try:
+            sock = _connected(address, target, deadline, timeout)
+        except ConnectTimeout:
+            raise
+        except ConnectError as error:
+            first = first or error
+        else:
+            return _encrypted(sock, address, tls, deadline, timeout) if address.scheme == "tls" else sock
+    raise first or ConnectError(f"{address}: its name has no address", address=str(address), phase="resolve")
+
+
+def resolve(address: Address, kind: int, timeout: float | None = None, *, passive: bool = False) -> list[Target]:
+    """The socket addresses of a host; both families of ``localhost``.
+
+    Raises:
+        ConnectError, ConnectTimeout: the name is not found, or not within the time.
+    """
+    host, port = address.host, address.port
+    if host == "localhost":  # whatever /etc/hosts says of it
+        both: list[Target] = [(socket.AF_INET, kind, 0, ("127.0.0.1", port))]
+        if socket.has_ipv6:
+            both.append((socket.AF_INET6, kind, 0, ("::1", port, 0, 0)))
+        return both
+    flags = socket.AI_PASSIVE if passive else 0
+    answers: queue.SimpleQueue[list[Target] | OSError | UnicodeError] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, 0, kind, 0, flags)
+        except (OSError, UnicodeError) as error:
+            answers.put(error)
+        else:
+            answers.put([(family, type_, proto, where) for family, type_, proto, _, where in found])
+
+    if ":" in host or host.replace(".", "").isdecimal():  # numbers, for which nobody has to be asked
+        ask()
+    else:  # the system's resolver cannot be interrupted, and knows no bound
+        threading.Thread(target=ask, name="elsewhere-resolve", daemon=True).start()
+    try:
+        found = answers.get(timeout=timeout)
+    except queue.Empty:
+        raise ConnectTimeout(
+            f"{address}: the name {host!r} was not resolved within {timeout:g} s", address=str(address), phase="resolve"
+        ) from None
+    if isinstance(found, list):
+        return found
+    text = getattr(found, "strerror", None) or str(found)
+    raise ConnectError(
+        f"{address}: the name {host!r} cannot be resolved: {text}", address=str(address), phase="resolve"
+    ) from found
+
+
+def tune(sock: socket.socket) -> None:
+    """Send small messages at once, and notice a peer that has vanished."""
+    if sock.family == socket.AF_UNIX or sock.type != socket.SOCK_STREAM:
+        return
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, IDLE)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, EVERY)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, TIMES)
+
+
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.001, deadline - time.monotonic())
+
+
+def _connected(address: Address, target: Target, deadline: float | None, timeout: float | None) -> socket.socket:
+    family, kind, proto, where = target
+    sock = socket.socket(family, kind, proto)
+    try:
+        sock.settimeout(_left(deadline))
+        sock.connect(where)
+        tune(sock)
+        sock.settimeout(None)
+    except TimeoutError:
+        sock.close()
+        raise ConnectTimeout(
+            f"{address} does not answer: no connection within {timeout:g} s" if timeout else f"{address} timed out",
+            address=str(address),
+            phase="connect",
+        ) from None
+    except OSError as error:
+        sock.close()
+        raise ConnectError(f"{address}: {_why(error, address)}", address=str(address), phase="connect") from error
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _why(error: OSError, address: Address) -> str:
+    if error.errno == errno.ECONNREFUSED:
+        return "connection refused: nobody listens there"
+    if error.errno == errno.ENOENT and address.scheme == "unix":
+        return "there is no such socket: its server does not run, or listens somewhere else"
+    if error.errno == errno.EACCES:
+        return "permission denied: the socket may not be opened by this user"
+    if error.errno == errno.EAGAIN and address.scheme == "unix":
+        return "too many wait to be accepted there"
+    return os.strerror(error.errno).lower() if error.errno else str(error)
+
+
+def _encrypted(
+    sock: socket.socket, address: Address, tls: TLS | None, deadline: float | None, timeout: float | None
+) -> socket.socket:
+    tls = tls or TLS()
+    try:
+        context = tls.for_client()
+        sock.settimeout(_left(deadline))
+        secure = context.wrap_socket(sock, server_hostname=tls.server_name or address.host)
+        secure.settimeout(None)
+    except TimeoutError:
+        sock.close()
+        raise ConnectTimeout(
+            f"{address}: no TLS handshake within {timeout:g} s: is it a tls:// server?"
+            if timeout
+            else f"{address}: TLS handshake timed out",
+            address=str(address),
+            phase="handshake",
+        ) from None
+    except ssl.SSLCertVerificationError as error:
+        sock.close()
+        raise ConnectError(
+            f"{address}: its certificate is not believed: {error.verify_message}. TLS(ca=...) names the authority, "
+            "TLS(server_name=...) another name",
+            address=str(address),
+            phase="handshake",
+        ) from error
+    except ssl.SSLError as error:
+        sock.close()
+        reason = (error.reason or str(error)).replace("_", " ").lower()
+        raise ConnectError(f"{address}: TLS failed: {reason}", address=str(address), phase="handshake") from error
+    except OSError as error:
+        sock.close()
+        if not error.errno or error.errno == errno.ECONNRESET:
+            text = "it closed the connection during the TLS handshake: is it a tls:// server?"
+            raise ConnectError(f"{address}: {text}", address=str(address), phase="handshake") from error
+        raise
+    except BaseException:
+        sock.close()
+        raise
+    return secure

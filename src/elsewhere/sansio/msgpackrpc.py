@@ -46,6 +46,8 @@ class Wire:
         limit: bytes of the largest message, both ways.
         items: the most that an array or a map of a message may hold.
         old_raw: pack str and bytes as one type, and unpack what is no UTF-8 as bytes.
+        raw: unpack each str as bytes (True), or as a str in any case (False); None: as `old_raw` says.
+        escape: the error handler for a str that is no UTF-8; as in `bytes.decode`.
         default: makes something that can be packed from what cannot; as in `msgpack.Packer`.
 
     Attributes:
@@ -56,7 +58,7 @@ class Wire:
     """
 
     __slots__ = (
-        "_begun", "_fed", "_head", "_id", "_old_raw", "_packer", "_unpacker",
+        "_begun", "_fed", "_guess", "_head", "_id", "_packer", "_unpacker",
         "broken", "limit", "missing", "pending", "too_large",
     )  # fmt: skip
 
@@ -66,19 +68,21 @@ class Wire:
         limit: int = LIMIT,
         items: int = ITEMS,
         old_raw: bool = False,
+        raw: bool | None = None,
+        escape: str = "surrogateescape",
         default: Callable[[Any], Any] | None = None,
     ) -> None:
         self.limit = limit
         self.broken = ""
         self.too_large = self.missing = 0
         self.pending: dict[int, Any] = {}
-        self._old_raw = old_raw
+        self._guess = old_raw and raw is None
         self._fed = self._begun = self._id = 0
         self._head = b""  # of the message under way
         self._packer = msgpack.Packer(default=default, use_bin_type=not old_raw, unicode_errors="surrogateescape")
         self._unpacker = msgpack.Unpacker(
-            raw=old_raw,
-            unicode_errors="surrogateescape",
+            raw=old_raw if raw is None else raw,
+            unicode_errors=escape,
             strict_map_key=False,  # such an error would lose the place in the stream
             max_buffer_size=2**31 - 1,  # `feed` looks at the size itself: here a burst of small messages would count
             max_str_len=limit,
@@ -140,7 +144,7 @@ class Wire:
             return f"an array of {len(message)} that begins with {_kind(kind)} is no message of MessagePack-RPC"
         if kind != NOTIFY and (type(message[1]) is not int or not 0 <= message[1] <= LAST_ID):
             return f"{_kind(message[1])} is no msgid, a number from 0 to 2^32 - 1"
-        if self._old_raw:
+        if self._guess:
             message[:] = [_text(part) for part in message]
         if kind == RESPONSE:
             return ""

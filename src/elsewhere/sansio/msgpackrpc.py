@@ -33,6 +33,7 @@ REQUEST, RESPONSE, NOTIFY = 0, 1, 2
 LAST_ID = 2**32 - 1  # rpclib's servers abort on 2^32
 LIMIT = 64 << 20  # bytes of a message
 ITEMS = 1 << 20  # of an array or a map: the codec makes room for as many as a header claims
+BUFFER = 16 << 10  # bytes that the codec begins with, instead of a megabyte for each connection; it grows as it must
 
 Message = list[Any]  # as it was decoded; checked, and its method is a str
 
@@ -46,6 +47,8 @@ class Wire:
         limit: bytes of the largest message, both ways.
         items: the most that an array or a map of a message may hold.
         old_raw: pack str and bytes as one type, and unpack what is no UTF-8 as bytes.
+        raw: unpack each str as bytes (True), or as a str in any case (False); None: as `old_raw` says.
+        escape: the error handler for a str that is no UTF-8; as in `bytes.decode`.
         default: makes something that can be packed from what cannot; as in `msgpack.Packer`.
 
     Attributes:
@@ -56,7 +59,8 @@ class Wire:
     """
 
     __slots__ = (
-        "_begun", "_fed", "_head", "_id", "_old_raw", "_packer", "_unpacker",
+        "_begun", "_default", "_escape", "_fed", "_guess", "_head", "_id", "_items", "_old_raw", "_packer", "_raw",
+        "_unpacker",
         "broken", "limit", "missing", "pending", "too_large",
     )  # fmt: skip
 
@@ -66,6 +70,8 @@ class Wire:
         limit: int = LIMIT,
         items: int = ITEMS,
         old_raw: bool = False,
+        raw: bool | None = None,
+        escape: str = "surrogateescape",
         default: Callable[[Any], Any] | None = None,
     ) -> None:
         self.limit = limit
@@ -73,20 +79,44 @@ class Wire:
         self.too_large = self.missing = 0
         self.pending: dict[int, Any] = {}
         self._old_raw = old_raw
+        self._raw = old_raw if raw is None else raw
+        self._escape = escape
+        self._guess = old_raw and raw is None
+        self._items = items
+        self._default = default
         self._fed = self._begun = self._id = 0
         self._head = b""  # of the message under way
-        self._packer = msgpack.Packer(default=default, use_bin_type=not old_raw, unicode_errors="surrogateescape")
+        self._packer: Any = None  # both are made when they are needed: an idle connection has none
+        self._unpacker: Any = None
+
+    def _make_unpacker(self) -> Any:
+        limit = self.limit
+        self._fed = self._begun = 0
         self._unpacker = msgpack.Unpacker(
-            raw=old_raw,
-            unicode_errors="surrogateescape",
+            raw=self._raw,
+            unicode_errors=self._escape,
             strict_map_key=False,  # such an error would lose the place in the stream
+            read_size=BUFFER,
             max_buffer_size=2**31 - 1,  # `feed` looks at the size itself: here a burst of small messages would count
             max_str_len=limit,
             max_bin_len=limit,
             max_ext_len=limit,
-            max_array_len=min(items, limit),
-            max_map_len=min(items, limit),
+            max_array_len=min(self._items, limit),
+            max_map_len=min(self._items, limit),
         )
+        return self._unpacker
+
+    def _make_packer(self) -> Any:
+        self._packer = msgpack.Packer(
+            default=self._default, use_bin_type=not self._old_raw, unicode_errors="surrogateescape", buf_size=BUFFER
+        )
+        return self._packer
+
+    def rest(self) -> None:
+        """Give back the memory that only a busy connection needs; nothing that came is lost."""
+        self._packer = None
+        if self._fed == self._begun:
+            self._unpacker = None
 
     # ---- in ----------------------------------------------------------------------------------------------------------
 
@@ -95,7 +125,7 @@ class Wire:
         if self.broken:
             return []
         found: list[Message] = []
-        unpacker = self._unpacker
+        unpacker = self._unpacker or self._make_unpacker()
         try:
             unpacker.feed(data)
             for message in unpacker:
@@ -140,7 +170,7 @@ class Wire:
             return f"an array of {len(message)} that begins with {_kind(kind)} is no message of MessagePack-RPC"
         if kind != NOTIFY and (type(message[1]) is not int or not 0 <= message[1] <= LAST_ID):
             return f"{_kind(message[1])} is no msgid, a number from 0 to 2^32 - 1"
-        if self._old_raw:
+        if self._guess:
             message[:] = [_text(part) for part in message]
         if kind == RESPONSE:
             return ""
@@ -192,10 +222,11 @@ class Wire:
         return self._packed([NOTIFY, method, params])
 
     def _packed(self, message: Message) -> bytes:
+        packer = self._packer or self._make_packer()
         try:
-            data: bytes = self._packer.pack(message)
+            data: bytes = packer.pack(message)
         except BaseException:
-            self._packer.reset()  # else the half that was packed would go with the next
+            packer.reset()  # else the half that was packed would go with the next
             raise
         if len(data) > self.limit:
             raise MessageTooLarge(

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from elsewhere.process.sync.locks import Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, Semaphore
     from elsewhere.process.sync.pipes import Pipe
     from elsewhere.process.sync.queues import JoinableQueue, Queue, SimpleQueue
+    from elsewhere.rpc.client import Client, connect
     from elsewhere.runtime.compat import MaybeEncodingError
     from elsewhere.runtime.future import Future
     from elsewhere.shared.managers import BaseManager, Manager, ManagerLost, SyncManager
@@ -97,6 +98,7 @@ _HOMES = {
     ),
     "elsewhere.process.process": ("Process",),
     "elsewhere.process.single": ("call",),
+    "elsewhere.rpc.client": ("Client", "connect"),
     "elsewhere.runtime.compat": ("MaybeEncodingError",),
     "elsewhere.runtime.future": ("Future",),
     "elsewhere.shared.managers": ("BaseManager", "ManagerLost", "SyncManager"),
@@ -114,6 +116,7 @@ __all__ = [
     "BufferTooShort",
     "CallCancelled",
     "CallTimeout",
+    "Client",
     "Condition",
     "ConnectError",
     "ConnectTimeout",
@@ -158,6 +161,7 @@ __all__ = [
     "allow_connection_pickling",
     "as_completed",
     "call",
+    "connect",
     "cpu_count",
     "current_process",
     "freeze_support",

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import queue
 import socket
-import ssl
 import threading
 import time
 from typing import Any
@@ -14,6 +11,7 @@ from typing import Any
 from elsewhere.errors import ConnectError, ConnectTimeout
 from elsewhere.transport.address import Address
 from elsewhere.transport.tls import TLS
+from elsewhere.transport.trouble import tls_failed, unreachable
 
 __all__ = ["connect", "resolve", "tune"]
 
@@ -109,7 +107,10 @@ def _left(deadline: float | None) -> float | None:
 
 def _connected(address: Address, target: Target, deadline: float | None, timeout: float | None) -> socket.socket:
     family, kind, proto, where = target
-    sock = socket.socket(family, kind, proto)
+    try:
+        sock = socket.socket(family, kind, proto)
+    except OSError as error:  # no more descriptors, or a system without this family
+        raise unreachable(error, address) from error
     try:
         sock.settimeout(_left(deadline))
         sock.connect(where)
@@ -124,23 +125,11 @@ def _connected(address: Address, target: Target, deadline: float | None, timeout
         ) from None
     except OSError as error:
         sock.close()
-        raise ConnectError(f"{address}: {_why(error, address)}", address=str(address), phase="connect") from error
+        raise unreachable(error, address) from error
     except BaseException:
         sock.close()
         raise
     return sock
-
-
-def _why(error: OSError, address: Address) -> str:
-    if error.errno == errno.ECONNREFUSED:
-        return "connection refused: nobody listens there"
-    if error.errno == errno.ENOENT and address.scheme == "unix":
-        return "there is no such socket: its server does not run, or listens somewhere else"
-    if error.errno == errno.EACCES:
-        return "permission denied: the socket may not be opened by this user"
-    if error.errno == errno.EAGAIN and address.scheme == "unix":
-        return "too many wait to be accepted there"
-    return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
 def _encrypted(
@@ -150,6 +139,10 @@ def _encrypted(
     try:
         context = tls.for_client()
         sock.settimeout(_left(deadline))
+    except BaseException:
+        sock.close()
+        raise
+    try:
         secure = context.wrap_socket(sock, server_hostname=tls.server_name or address.host)
         secure.settimeout(None)
     except TimeoutError:
@@ -161,24 +154,9 @@ def _encrypted(
             address=str(address),
             phase="handshake",
         ) from None
-    except ssl.SSLCertVerificationError as error:
-        sock.close()
-        raise ConnectError(
-            f"{address}: its certificate is not believed: {error.verify_message}. TLS(ca=...) names the authority, "
-            "TLS(server_name=...) another name",
-            address=str(address),
-            phase="handshake",
-        ) from error
-    except ssl.SSLError as error:
-        sock.close()
-        reason = (error.reason or str(error)).replace("_", " ").lower()
-        raise ConnectError(f"{address}: TLS failed: {reason}", address=str(address), phase="handshake") from error
     except OSError as error:
         sock.close()
-        if not error.errno or error.errno == errno.ECONNRESET:
-            text = "it closed the connection during the TLS handshake: is it a tls:// server?"
-            raise ConnectError(f"{address}: {text}", address=str(address), phase="handshake") from error
-        raise
+        raise tls_failed(error, address) from error
     except BaseException:
         sock.close()
         raise

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-import ssl
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import ssl  # who speaks no TLS does without: it takes as long to import as all the rest of a client
 
 __all__ = ["TLS"]
 
@@ -52,6 +55,8 @@ class TLS(NamedTuple):
             return self.context
         if self.cert is None:
             raise ValueError("a tls:// server needs a certificate: tls=TLS(cert='server.pem', key='server.key')")
+        import ssl
+
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._load(context)
@@ -63,6 +68,8 @@ class TLS(NamedTuple):
         """The context of a client; raises `OSError` as `for_server` does."""
         if self.context is not None:
             return self.context
+        import ssl
+
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # it verifies the certificate and its name
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._load(context)
@@ -71,19 +78,22 @@ class TLS(NamedTuple):
         return context
 
     def _load(self, context: ssl.SSLContext) -> None:
-        if self.cert is not None:
-            _named(lambda: context.load_cert_chain(self.cert, self.key, self.password or _no_password), self.cert)
-        if self.ca is not None:
-            _named(lambda: context.load_verify_locations(self.ca), self.ca)
+        cert, key, ca = self.cert, self.key, self.ca
+        if cert is not None:
+            _named(lambda: context.load_cert_chain(cert, key, self.password or _no_password), cert)
+        if ca is not None:
+            _named(lambda: context.load_verify_locations(ca), ca)
 
 
 def _no_password() -> str:
     raise ValueError("the key's file has a password: give it as TLS(password=...)")
 
 
-def _named(load: object, file: Path) -> None:
+def _named(load: Callable[[], None], file: Path) -> None:
+    import ssl
+
     try:
-        load()  # type: ignore[operator]  # one of the two functions above
+        load()
     except ssl.SSLError as error:
         reason = error.reason or "no PEM data"
         raise ssl.SSLError(error.errno, f"{os.fspath(file)!r} cannot be used for TLS ({reason})") from None

@@ -1,0 +1,1 @@
+"""How a server serves: in threads, or on an event loop."""

@@ -5,6 +5,7 @@ Rule: whatever happens, `close` ends everything that was started: threads, loop,
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -19,7 +20,7 @@ from elsewhere.rpc.serving.engine import Engine
 if TYPE_CHECKING:
     from elsewhere.rpc.service import Service
 
-__all__ = ["DRAIN", "Running", "Server", "Serving"]
+__all__ = ["DRAIN", "Running", "Server", "Serving", "check_drain"]
 
 DRAIN = 10.0  # seconds for calls that run when a server is closed
 
@@ -69,8 +70,7 @@ class Running:
             drain: seconds for them; then the connections are closed all the same. A method in a thread that does not
                 end is left to itself.
         """
-        if not isinstance(drain, int | float) or isinstance(drain, bool) or not drain >= 0:
-            raise ValueError(f"drain is a number of seconds from 0 up, not {drain!r}")
+        check_drain(drain)
         with self._lock:
             first, self._closing = not self._closing, True
         if not first:
@@ -129,6 +129,12 @@ class Server(Running):
         finally:
             self._serving.stop()
             self._engine.end()
+
+
+def check_drain(drain: Any) -> None:
+    """Raise unless it is a number of seconds."""
+    if not isinstance(drain, int | float) or isinstance(drain, bool) or not 0 <= drain < math.inf:
+        raise ValueError(f"drain is a number of seconds from 0 up, not {drain!r}")
 
 
 def make_serving(service: Service, arrivals: Any) -> tuple[Engine, Serving]:

@@ -47,6 +47,8 @@ class Wire:
         limit: bytes of the largest message, both ways.
         items: the most that an array or a map of a message may hold.
         old_raw: pack str and bytes as one type, and unpack what is no UTF-8 as bytes.
+        raw: unpack each str as bytes (True), or as a str in any case (False); None: as `old_raw` says.
+        escape: the error handler for a str that is no UTF-8; as in `bytes.decode`.
         default: makes something that can be packed from what cannot; as in `msgpack.Packer`.
 
     Attributes:
@@ -57,7 +59,8 @@ class Wire:
     """
 
     __slots__ = (
-        "_begun", "_default", "_fed", "_head", "_id", "_items", "_old_raw", "_packer", "_unpacker",
+        "_begun", "_default", "_escape", "_fed", "_guess", "_head", "_id", "_items", "_old_raw", "_packer", "_raw",
+        "_unpacker",
         "broken", "limit", "missing", "pending", "too_large",
     )  # fmt: skip
 
@@ -67,6 +70,8 @@ class Wire:
         limit: int = LIMIT,
         items: int = ITEMS,
         old_raw: bool = False,
+        raw: bool | None = None,
+        escape: str = "surrogateescape",
         default: Callable[[Any], Any] | None = None,
     ) -> None:
         self.limit = limit
@@ -74,6 +79,9 @@ class Wire:
         self.too_large = self.missing = 0
         self.pending: dict[int, Any] = {}
         self._old_raw = old_raw
+        self._raw = old_raw if raw is None else raw
+        self._escape = escape
+        self._guess = old_raw and raw is None
         self._items = items
         self._default = default
         self._fed = self._begun = self._id = 0
@@ -85,8 +93,8 @@ class Wire:
         limit = self.limit
         self._fed = self._begun = 0
         self._unpacker = msgpack.Unpacker(
-            raw=self._old_raw,
-            unicode_errors="surrogateescape",
+            raw=self._raw,
+            unicode_errors=self._escape,
             strict_map_key=False,  # such an error would lose the place in the stream
             read_size=BUFFER,
             max_buffer_size=2**31 - 1,  # `feed` looks at the size itself: here a burst of small messages would count
@@ -162,7 +170,7 @@ class Wire:
             return f"an array of {len(message)} that begins with {_kind(kind)} is no message of MessagePack-RPC"
         if kind != NOTIFY and (type(message[1]) is not int or not 0 <= message[1] <= LAST_ID):
             return f"{_kind(message[1])} is no msgid, a number from 0 to 2^32 - 1"
-        if self._old_raw:
+        if self._guess:
             message[:] = [_text(part) for part in message]
         if kind == RESPONSE:
             return ""

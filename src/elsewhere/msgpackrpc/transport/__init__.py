@@ -1,0 +1,1 @@
+"""How messages travel: `tcp` is what a `builder` argument takes."""

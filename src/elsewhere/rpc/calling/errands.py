@@ -1,0 +1,80 @@
+"""A thread for small jobs, which exists only while there are some."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+__all__ = ["Errands"]
+
+LINGER = 0.5  # seconds that the thread waits for another job: starting one takes some 0.1 ms
+_log = logging.getLogger("elsewhere.rpc")
+_count = itertools.count()
+
+
+class Errands:
+    """Runs jobs one at a time, each not before its time.
+
+    Args:
+        name: the thread's.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._changed = threading.Condition()
+        self._jobs: list[tuple[float, int, Callable[[], object]]] = []
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def at(self, when: float, job: Callable[[], object]) -> None:
+        """Run `job` at that time of `time.monotonic`, or as soon as it can be; never once it is closed."""
+        with self._changed:
+            if self._closed:
+                return
+            heapq.heappush(self._jobs, (when, next(_count), job))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+            else:
+                self._changed.notify()
+
+    def soon(self, job: Callable[[], object]) -> None:
+        self.at(0.0, job)
+
+    def _run(self) -> None:
+        while True:
+            job = self._next()
+            if job is None:
+                return
+            try:
+                job()
+            except Exception:  # noqa: BLE001 - a job tells its own errors; this is a bug, or a callback's
+                _log.exception("a job of %s raised", self._name)
+            del job
+
+    def _next(self) -> Callable[[], object] | None:
+        end = time.monotonic() + LINGER
+        with self._changed:
+            while not self._closed:
+                now = time.monotonic()
+                if self._jobs and self._jobs[0][0] <= now:
+                    return heapq.heappop(self._jobs)[2]
+                if not self._jobs and now >= end:
+                    break
+                self._changed.wait((self._jobs[0][0] if self._jobs else end) - now)
+            self._thread = None
+            return None
+
+    def close(self, patience: float) -> None:
+        """Forget the jobs that have not begun, and wait so many seconds for the one that runs."""
+        with self._changed:
+            self._closed = True
+            self._jobs.clear()
+            thread = self._thread
+            self._changed.notify()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(patience)

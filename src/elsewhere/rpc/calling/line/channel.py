@@ -1,0 +1,252 @@
+"""One connection below its calls: who sends, who reads, who waits.
+
+Rule: a thread that waits does the work. The first one has the *turn*: it reads, and hands out what is others'. When it
+leaves, the next one has the turn; a call alone on its connection has no hand-over at all. Sending never waits, so it is
+done at once, under the mutex. What does not go is left to whoever waits for it; it reads meanwhile if nobody else does,
+as two sides that only send would wait for each other for ever.
+
+The main thread does all this inside `Deferred`, where no signal's handler can raise halfway.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from elsewhere.errors import MessageTooLarge, ProtocolError
+from elsewhere.rpc.calling.line.stream import Stream
+from elsewhere.rpc.calling.terms import Lone, Slot
+from elsewhere.runtime.driving.signals import Deferred
+from elsewhere.sansio.msgpackrpc import Message, Wire
+
+__all__ = ["Channel"]
+
+BURST = 65536  # bytes that are gathered before they are sent
+SLICE = 0.05  # seconds after which who waits to send looks whether it should also read
+CLOSED_BY_PEER = "the far side closed the connection"
+
+
+class Channel:
+    """See the module. Once it has ended it stays so.
+
+    Attributes:
+        address: the far side's, as a URL.
+        mutex: for all that follows, and for packing.
+        ended: why it has; "" while it is well.
+        cause: the exception that ended it, if there is one.
+        queued: bytes that were to be sent, since the beginning.
+        written: bytes of them that the kernel has taken.
+        flushed: when they were sent last; of `time.monotonic`.
+        reading: somebody has the turn.
+        driven: changes whenever somebody gives the turn away.
+        serves: changes whenever somebody who waits gets an answer from another thread.
+        out: what is to be sent, in order.
+        broken: nothing can be sent any more; who reads will see why.
+        parked: who could take the turn, in order.
+    """
+
+    def __init__(self, stream: Stream, wire: Wire, address: str) -> None:
+        self.stream = stream
+        self.wire = wire
+        self.address = address
+        self.mutex = threading.Lock()
+        self.ended = ""
+        self.cause: Exception | None = None
+        self.queued = self.written = self.driven = self.serves = 0
+        self.flushed = 0.0
+        self.reading = False
+        self.out: list[bytes | memoryview] = []
+        self.broken = False
+        self.parked: dict[Any, None] = {}
+
+    # ---- for who knows what messages mean ----------------------------------------------------------------------------
+
+    def dispatch(self, messages: list[Message]) -> None:
+        """With the turn, without the mutex: hand these out."""
+        raise NotImplementedError
+
+    def orphaned(self, pending: list[tuple[int, Any]]) -> None:
+        """It has ended: these will have no answer."""
+        raise NotImplementedError
+
+    def left(self) -> None:
+        """With the mutex: nobody has the turn any more, or something is left to be sent."""
+
+    # ---- sending: all with the mutex ---------------------------------------------------------------------------------
+
+    def append(self, data: bytes) -> int:
+        """Have it sent after all the rest; gives what `written` will then be."""
+        self.queued += len(data)
+        if not self.broken and not self.ended:
+            self.out.append(data)
+        return self.queued
+
+    def flush(self) -> None:
+        """Send what goes without waiting."""
+        out = self.out
+        while out:
+            data = out[0] if len(out) == 1 or len(out[0]) >= BURST else self._gather()
+            try:
+                sent = self.stream.send(data)
+            except OSError as error:
+                self.cannot_send(error)
+                return
+            self.written += sent
+            if sent < len(data):
+                out[0] = memoryview(data)[sent:]
+                return
+            del out[0]
+
+    def _gather(self) -> bytes:
+        """The first of them as one; what was only sent in part stays in front, for TLS sends it again."""
+        size = count = 0
+        for data in self.out:
+            if count and size + len(data) > 4 * BURST:
+                break
+            size += len(data)
+            count += 1
+        joined = b"".join(self.out[:count])
+        self.out[:count] = [joined]
+        return joined
+
+    def cannot_send(self, error: OSError) -> None:
+        # What had been sent may have been answered, so the stream is read to its end.
+        self.broken = True
+        self.out.clear()
+        if error.errno is None or type(error).__module__ == "ssl":
+            self.stream.shutdown()
+
+    # ---- waiting -----------------------------------------------------------------------------------------------------
+
+    def join(self, slot: Slot) -> None:
+        """With the mutex: take the turn, or a place among those who may."""
+        if self.reading:
+            self.parked[slot] = None
+        else:
+            self.reading = slot.reads = True
+
+    def wait(self, slot: Slot, done: Callable[[], bool], deadline: float, calm: Deferred, goal: int = 0) -> bool:
+        """Make it go until `done()`; False if the deadline was before that. `join` was called.
+
+        Args:
+            goal: what `written` has to reach, for which nobody else cares.
+        """
+        try:
+            while not done():
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                if slot.reads:
+                    self.read(left, calm)
+                elif self.written < goal and not self.broken:
+                    calm.sleep(self._until_writable, min(left, SLICE))
+                else:
+                    calm.sleep(self._sleep, (slot, left))
+            return True
+        finally:
+            self._leave(slot)
+
+    def read(self, seconds: float, calm: Deferred) -> None:
+        """With the turn: wait for bytes, at most so long, and handle them."""
+        if not self.stream.inbox:
+            if self.out:
+                calm.sleep(self.until_either, seconds)
+            else:
+                calm.sleep(self.stream.receive, seconds)
+        self.take()
+
+    def _sleep(self, how: tuple[Slot, float]) -> None:
+        slot, seconds = how
+        slot.wake.acquire(timeout=min(seconds, 86400.0))
+
+    def _until_writable(self, seconds: float) -> None:
+        if self.stream.wait(read=False, write=True, seconds=seconds):
+            with self.mutex:
+                self.flush()
+
+    def until_either(self, seconds: float) -> None:
+        self.stream.look()
+        if not self.stream.inbox:
+            self.stream.wait(read=True, write=True, seconds=min(seconds, SLICE))
+            self.stream.look()
+        with self.mutex:
+            self.flush()
+
+    def take(self) -> None:
+        """With the turn: handle what was received."""
+        inbox = self.stream.inbox
+        while inbox and not self.ended:
+            data = inbox.popleft()
+            if not data:
+                self.end(CLOSED_BY_PEER)
+                return
+            self.digest(self.wire.feed(data))
+
+    def digest(self, messages: list[Message]) -> None:
+        """With the turn: handle what the wire has made of the bytes."""
+        if messages:
+            self.dispatch(messages)
+        wire = self.wire
+        if wire.broken:
+            cause: Exception = ProtocolError(f"{self.address}: {wire.broken}")
+            if wire.too_large:
+                cause = MessageTooLarge(f"{self.address}: {wire.broken}", size=wire.too_large, limit=wire.limit)
+            self.end(f"it sent what cannot be taken: {wire.broken}", cause)
+
+    def _leave(self, slot: Slot) -> None:
+        with self.mutex:
+            self.parked.pop(slot, None)
+            reads, slot.reads = slot.reads, False
+        if reads:
+            self.hand_on()
+        elif self.out:
+            with self.mutex:
+                self.left()
+
+    def hand_on(self) -> None:
+        """Give the turn away."""
+        with self.mutex:
+            self.driven += 1
+            for slot in self.parked:
+                del self.parked[slot]
+                slot.reads = True
+                slot.rouse()
+                return
+            self.reading = False
+            if self.ended:
+                self.stream.close()
+            else:
+                self.left()
+
+    def served(self, slot: Slot | Lone) -> None:
+        """It has what it waited for, so it needs no turn."""
+        self.parked.pop(slot, None)
+        self.serves += 1
+        slot.rouse()
+
+    # ---- the end -----------------------------------------------------------------------------------------------------
+
+    def end(self, reason: str, cause: Exception | None = None) -> None:
+        """Nothing is sent or read any more; who waits is told. May be called by any thread, without the mutex.
+
+        While another thread reads, the descriptor stays open, so that its number is not another file's; that thread
+        sees the end, and closes it.
+        """
+        with Deferred():
+            with self.mutex:
+                if self.ended:
+                    return
+                self.ended, self.cause = reason, cause
+                self.out.clear()
+                pending = list(self.wire.pending.items())
+                self.wire.pending.clear()
+                self.stream.shutdown()
+                if not self.reading:
+                    self.stream.close()
+            self.orphaned(pending)
+            with self.mutex:
+                for slot in self.parked:
+                    slot.rouse()
+                self.left()

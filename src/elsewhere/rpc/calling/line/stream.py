@@ -1,0 +1,163 @@
+"""A connected socket as what a client needs of one: send what goes, wait for bytes within a time.
+
+Rule: no byte that was read is ever lost, whatever a signal's handler raises. Python may call a handler between the end
+of `recv` and the assignment of what it gave; so bytes go into `inbox` within one call of C code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import struct
+import sys
+import threading
+from collections import deque
+
+__all__ = ["CHUNK", "Plain", "Polled", "Stream", "stream_of"]
+
+CHUNK = 65536  # bytes of one read
+_DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)
+_MILLISECONDS = 1000
+
+
+class Stream:
+    """One thread at a time may receive, one at a time send; these two may be different ones.
+
+    Attributes:
+        inbox: what was received and not taken yet; b"" is the end of the stream.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.inbox: deque[bytes] = deque()
+
+    def send(self, data: bytes | memoryview) -> int:
+        """Send as many bytes as go without waiting, and say how many.
+
+        Raises:
+            OSError: nothing can be sent any more.
+        """
+        raise NotImplementedError
+
+    def receive(self, seconds: float) -> None:
+        """Wait for bytes, at most so many seconds, perhaps less; an error of the socket's is the end of the stream."""
+        raise NotImplementedError
+
+    def look(self) -> None:
+        """`receive` without a wait."""
+        raise NotImplementedError
+
+    def wait(self, *, read: bool, write: bool, seconds: float) -> bool:
+        """Wait until it can be read, or written to; False if the time is over before."""
+        events = (select.POLLIN if read else 0) | (select.POLLOUT if write else 0)
+        poll = select.poll()
+        poll.register(self.sock, events)
+        return bool(poll.poll(max(1, min(seconds, 86400.0) * _MILLISECONDS)))
+
+    def shutdown(self) -> None:
+        """End it both ways; who waits for bytes sees the end."""
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # not TLS's own, which forgets that it is TLS
+
+    def close(self) -> None:
+        """Give the descriptor back; nobody may be in `receive`."""
+        self.sock.close()
+
+    def __del__(self) -> None:
+        self.sock.close()
+
+    def _ended(self, error: OSError) -> None:
+        if error.errno is None and not isinstance(error, ssl.SSLError):
+            raise error  # not the socket's: a signal's handler raised it, a TimeoutError perhaps
+        self.inbox.append(b"")
+
+
+class Plain(Stream):
+    """A blocking socket, whose time limit is the kernel's: one system call for each read, and none to wait."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        sock.settimeout(None)
+        self._recv = sock.recv
+        self._send = sock.send
+        self._seconds = 0.0  # as the kernel has it; 0: no limit
+
+    def send(self, data: bytes | memoryview) -> int:
+        try:
+            return self._send(data, _DONTWAIT)
+        except BlockingIOError:
+            return 0
+
+    def receive(self, seconds: float) -> None:
+        if not self._seconds <= seconds <= 2 * self._seconds:
+            self._limit(seconds)
+        try:
+            self.inbox.extend(map(self._recv, (CHUNK,)))
+        except BlockingIOError:  # the time is over
+            return
+        except OSError as error:
+            self._ended(error)
+
+    def look(self) -> None:
+        try:
+            self.inbox.extend(map(self._recv, (CHUNK,), (_DONTWAIT,)))
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._ended(error)
+
+    def _limit(self, seconds: float) -> None:
+        """Make the kernel's limit somewhat shorter than this one, so that it will do for the next reads too."""
+        seconds = min(seconds, 86400.0)
+        self._seconds = kept = seconds * 0.75 if seconds > 0.01 else seconds
+        micro = max(1, int(kept % 1 * 1e6))  # two zeros would be no limit at all
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(kept), micro))
+
+
+class Polled(Stream):
+    """A socket with TLS, of which only one thread at a time may ask anything; or one of a system unlike Unix."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        sock.setblocking(False)
+        self._one = threading.Lock()
+
+    def send(self, data: bytes | memoryview) -> int:
+        done, view = 0, memoryview(data)
+        try:
+            while done < len(view):
+                with self._one:
+                    done += self.sock.send(view[done:])
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return done
+        return done
+
+    def receive(self, seconds: float) -> None:
+        wants = self._read()
+        if wants:
+            self.wait(read=wants == "read", write=wants == "write", seconds=seconds)
+            self._read()
+
+    def look(self) -> None:
+        self._read()
+
+    def _read(self) -> str:
+        """What it has to wait for; "" if something has come."""
+        try:
+            with self._one:
+                self.inbox.extend(map(self.sock.recv, (CHUNK,)))
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return "read"
+        except ssl.SSLWantWriteError:
+            return "write"
+        except OSError as error:
+            self._ended(error)
+        return ""
+
+
+def stream_of(sock: socket.socket) -> Stream:
+    """The stream for a connected socket, which is its own from here on."""
+    plain = sys.platform != "win32" and not isinstance(sock, ssl.SSLSocket)
+    return Plain(sock) if plain else Polled(sock)

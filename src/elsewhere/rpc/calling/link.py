@@ -1,0 +1,283 @@
+"""One client's address: connects, connects again, repeats what may be repeated.
+
+What is repeated without being asked for: a call that certainly never started because its connection turned out to be
+gone, and one of a method that is idempotent (its service says so, or `options(idempotent=True)`). `Retry` asks for
+more: the errors of the method itself. A call that may have run and is not idempotent is repeated only if the `Retry`
+names the error for it, such as ``Retry(2, on=ConnectionLost)``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgpack
+
+from elsewhere.errors import (
+    ArgumentError,
+    CallTimeout,
+    ConnectError,
+    ConnectTimeout,
+    ElsewhereError,
+    MayHaveRun,
+    MethodNotFound,
+    NeverStarted,
+    RemoteError,
+    Unauthorized,
+)
+from elsewhere.rpc.calling.errands import Errands
+from elsewhere.rpc.calling.line.connection import Connection
+from elsewhere.rpc.calling.opening import Opening
+from elsewhere.rpc.calling.terms import Call, Terms, late, lost
+from elsewhere.rpc.dialect import raised
+from elsewhere.runtime.future import Future
+
+__all__ = ["Link"]
+
+UNASKED = 2  # repeats of what may be repeated
+PATIENCE = 5.0  # seconds for threads to end
+FINISHED = "FINISHED"
+
+
+class Link(Opening):
+    """See the module; one for a client and all its views. It is the owner of their futures."""
+
+    stops_running = True
+
+    def forget_all(self) -> None:
+        super().forget_all()
+        self._errands = Errands("elsewhere-rpc-errands")
+        self._callbacks = Errands("elsewhere-rpc-callbacks")
+        self._unsent: dict[Future[Any], Call] = {}  # with the thread of errands
+
+    # ---- calls -------------------------------------------------------------------------------------------------------
+
+    def call(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any], terms: Terms) -> Any:
+        """The method's result; see `Client.call`."""
+        began = started = time.monotonic()
+        failures = 0
+        while True:
+            try:
+                return self._once(method, args, kwargs, terms, began)
+            except ElsewhereError as error:
+                failures += 1
+                pause = self._repeats(error, method, terms, failures)
+                if pause is None or (terms.retry is None and time.monotonic() + pause >= started + terms.limit):
+                    raise
+            if pause:
+                time.sleep(pause)
+            if terms.retry is not None:
+                began = time.monotonic()
+
+    def _once(self, method: str, args: Any, kwargs: dict[str, Any], terms: Terms, began: float) -> Any:
+        conn = self.conn
+        if conn is None or conn.ended:
+            conn = self._opened(method, terms, began)
+        phrased = conn.phrase(method, args, kwargs, terms.limit)
+        if phrased is None:
+            conn.greet(method, began, terms)
+            phrased = conn.phrase(method, args, kwargs, terms.limit)
+            assert phrased is not None
+        answer = conn.call(method, *phrased, began, terms)
+        if answer[2] is None:
+            return answer[3]
+        raise raised(answer[2], method, self.address)
+
+    def _opened(self, method: str, terms: Terms, began: float) -> Connection:
+        try:
+            return self.open(began + terms.limit)
+        except ConnectTimeout as error:
+            elapsed = time.monotonic() - began
+            if elapsed < terms.limit:
+                raise
+            found = late(method, self.address, terms, elapsed, f"was not sent yet: {error}")
+            raise found from error
+
+    def _repeats(self, error: ElsewhereError, method: str, terms: Terms, failures: int) -> float | None:
+        """Seconds until the call is repeated; None if it is not."""
+        if self.closed or isinstance(error, (Unauthorized, MethodNotFound, ArgumentError)):
+            return None
+        conn = self.conn
+        idempotent = terms.idempotent or (conn is not None and method in conn.idempotent)
+        may_have_run = isinstance(error, (MayHaveRun, CallTimeout))
+        retry = terms.retry
+        if retry is not None and retry.wants(error, failures):
+            named = any(isinstance(error, kind) for kind in retry.on if issubclass(kind, ElsewhereError))
+            if idempotent or named or not may_have_run:
+                return retry.delay(failures)
+        if failures > UNASKED or isinstance(error, (CallTimeout, RemoteError)):
+            return None
+        if isinstance(error, ConnectError) and error.phase != "call":
+            return None  # there was no connection at all: whoever calls should know
+        return 0.0 if isinstance(error, NeverStarted) or (idempotent and may_have_run) else None
+
+    def notify(self, method: str, args: tuple[Any, ...], terms: Terms) -> None:
+        """See `Client.notify`."""
+        began = time.monotonic()
+        for attempt in range(UNASKED + 1):
+            conn = self._opened(method, terms, began)
+            try:
+                if conn.notify(method, args, began + terms.limit):
+                    return
+            except ConnectError:
+                if attempt == UNASKED:
+                    raise
+            else:
+                raise late(method, self.address, terms, time.monotonic() - began, "was still being sent")
+
+    # ---- futures -----------------------------------------------------------------------------------------------------
+
+    def submit(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any], terms: Terms) -> Future[Any]:
+        """See `Client.submit`."""
+        call = Call(method, args, kwargs, terms, time.monotonic())
+        future: Future[Any] = Future(self, 0, call)
+        conn = self.conn
+        if conn is None or conn.ended:
+            self.check_packing(method, args, kwargs)
+        self.launch(future, call, tell=False)
+        return future
+
+    def launch(self, future: Future[Any], call: Call, *, tell: bool = True) -> None:
+        """Send it, on this thread if that needs no wait.
+
+        Args:
+            tell: errors are the future's; else they are raised.
+        """
+        try:
+            if self.closed:
+                self.is_closed()
+            conn = self.conn
+            while conn is not None and not conn.ended:
+                phrased = conn.phrase(call.method, call.args, call.kwargs, call.terms.limit)
+                if phrased is None:
+                    conn.hold(future, call)
+                    return
+                try:
+                    conn.submit(future, call, *phrased)
+                except ConnectError:
+                    conn = self.conn
+                    continue
+                if "_condition" in future.__dict__:  # somebody waits already
+                    conn.attend()
+                return
+            self._later(0.0, future, call)
+        except Exception as error:
+            if not tell:
+                raise
+            future._tell(FINISHED, None, error)
+
+    @contextlib.contextmanager
+    def gathering(self) -> Iterator[None]:
+        """What is sent inside goes together, as far as there is room for it."""
+        conn = self.conn
+        if conn is not None:
+            conn.gathering += 1
+        try:
+            yield
+        finally:
+            if conn is not None:
+                conn.gathering -= 1
+                with conn.mutex:
+                    conn.send_now(time.monotonic())
+
+    def _later(self, when: float, future: Future[Any], call: Call) -> None:
+        self._unsent[future] = call
+        self._errands.at(when, lambda: self._launch_connected(future, call))
+        if self.closed:
+            self._close_unsent()
+
+    def _launch_connected(self, future: Future[Any], call: Call) -> None:
+        """On the thread of errands: connect, and send it."""
+        self._unsent.pop(future, None)
+        if future.done():
+            return
+        try:
+            self._opened(call.method, call.terms, call.began)
+        except Exception as error:  # noqa: BLE001 - its outcome, whatever it is
+            self.failed(future, call, error)
+            return
+        self.launch(future, call)
+
+    def check_packing(self, method: str, args: Any, kwargs: dict[str, Any]) -> None:
+        """What cannot be packed is said where it was passed, though it is not sent from there."""
+        msgpack.Packer(use_bin_type=not self._old_raw, unicode_errors="surrogateescape").pack([method, args, kwargs])
+
+    def failed(self, future: Future[Any], call: Call, error: Exception) -> None:
+        """A call has failed: repeat it, or tell its future."""
+        call.failures += 1
+        pause = None
+        if isinstance(error, ElsewhereError):
+            pause = self._repeats(error, call.method, call.terms, call.failures)
+        now = time.monotonic()
+        if pause is None or (call.terms.retry is None and now + pause >= call.deadline):
+            future.attempt = call.failures
+            future._tell(FINISHED, None, error)
+            return
+        call.channel = None
+        if call.terms.retry is not None:
+            call.began = now + pause
+            call.deadline = call.began + call.terms.limit
+        self._later(now + pause, future, call)
+
+    # ---- what futures ask of their owner: see `runtime.future.Owner` -------------------------------------------------
+
+    def forget(self, job: Any, index: int) -> None:
+        conn = job.channel if job is not None else None
+        if conn is not None:
+            conn.forget(index)
+
+    def is_running(self, job: Any, index: int) -> bool:
+        return False  # nobody tells
+
+    def later(self, work: Callable[[], None]) -> None:
+        self._callbacks.soon(work)
+
+    def attend(self) -> None:
+        conn = self.conn
+        if conn is not None:
+            conn.attend()
+
+    def wait_for(self, future: Any, timeout: float | None) -> bool:
+        deadline = float("inf") if timeout is None else time.monotonic() + timeout
+        while not future.done():
+            call = future._job
+            if call is None:
+                time.sleep(0)  # it is being told this very moment
+                continue
+            if time.monotonic() >= deadline:
+                return False
+            conn = call.channel
+            if conn is None or conn.ended:
+                self._wait_unsent(future, min(deadline, call.deadline + PATIENCE))
+            else:
+                conn.wait_for(future, call, deadline)
+        return True
+
+    def _wait_unsent(self, future: Any, deadline: float) -> None:
+        """It is with the thread of errands, which has the time limit in mind."""
+        with future._condition:
+            seconds = min(deadline - time.monotonic(), 0.05)
+            future._condition.wait_for(future.done, max(0.0, seconds))
+
+    # ---- the end -----------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """See `Client.close`."""
+        self.closed = True
+        conn = self.conn
+        self._errands.close(PATIENCE)
+        if conn is not None:
+            helper = conn.helper
+            conn.end("the client was closed")
+            if helper is not None:
+                helper.join(PATIENCE)
+        self._close_unsent()
+        self._callbacks.close(PATIENCE)
+
+    def _close_unsent(self) -> None:
+        unsent, self._unsent = self._unsent, {}
+        for future, call in unsent.items():
+            error = lost(call.method, self.address, "the client was closed", never=True)
+            future._tell(FINISHED, None, error)

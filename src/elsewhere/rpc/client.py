@@ -1,0 +1,220 @@
+"""`connect` and `Client`: call the methods of a service, or of any peer that speaks MessagePack-RPC."""
+
+from __future__ import annotations
+
+import math
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+from elsewhere.call import Options, Retry
+from elsewhere.errors import MethodNotFound
+from elsewhere.rpc.calling.batch import Batch
+from elsewhere.rpc.calling.link import Link
+from elsewhere.rpc.calling.names import Method
+from elsewhere.rpc.calling.terms import Terms
+from elsewhere.rpc.dialect import METHODS
+from elsewhere.runtime.future import Future
+from elsewhere.transport.address import STREAMS, Address
+from elsewhere.transport.tls import TLS
+
+__all__ = ["Client", "connect"]
+
+LIMIT = 64 << 20  # bytes of a message
+
+
+def connect(
+    address: str | Address,
+    timeout: float | None = 10.0,
+    *,
+    token: str | None = None,
+    tls: TLS | None = None,
+    old_raw: bool = False,
+    name: str | None = None,
+    retry: int | Retry | None = None,
+    max_size: int = LIMIT,
+) -> Client:
+    """A `Client` for the service, or the MessagePack-RPC peer, at an address.
+
+    It is connected at once, so that a wrong address is said here, and connects again by itself when a call finds the
+    connection gone.
+
+    Args:
+        address: ``"tcp://host:6789"``, ``"tls://host:6789"`` or ``"unix:///run/app.sock"``.
+        timeout: seconds that connecting may take, and each call that sets no other; None for no limit.
+        token: the secret that the service asks for. It is checked at once.
+        tls: whom to believe, and which certificate to show, for ``tls://``.
+        old_raw: the peer speaks MessagePack of before 2013, which has one type for str and bytes.
+        name: what the service may call this client, in its logs.
+        retry: see `Client.options`.
+        max_size: bytes of the largest message, both ways.
+
+    Raises:
+        TypeError, ValueError: an argument is wrong.
+        ConnectTimeout: nobody answered within the time.
+        ConnectError: nobody listens there, the name is not found, a certificate is not believed, ...
+        Unauthorized: the service asks for a token, or another one.
+    """
+    target = Address.parse(address, STREAMS)
+    options = Options.of(timeout, retry)
+    _check_text("token", token)
+    _check_text("name", name)
+    if tls is not None and target.scheme != "tls":
+        raise ValueError(f"tls= is for addresses that begin with tls://, and this one is {target}")
+    if isinstance(max_size, bool) or not isinstance(max_size, int) or not 0 < max_size < 2**31:
+        raise ValueError(f"max_size is a number of bytes from 1 to 2 GiB, not {max_size!r}")
+    limit = math.inf if options.timeout is None else options.timeout
+    terms = Terms(limit, f"connect(timeout={limit:g})", options.retry)
+    link = Link(target, limit, token=token, tls=tls, old_raw=old_raw, name=name, max_size=max_size)
+    link.start(terms)
+    return Client(link, terms)
+
+
+def _check_text(what: str, value: Any) -> None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{what} is a str, not a value of type {type(value).__name__}")
+
+
+class Client:
+    """Calls the methods of one service, from any number of threads; made by `connect`.
+
+    ``client.double(7)`` is ``client.call("double", 7)``, and ``client.a.b.c(1)`` calls ``"a.b.c"``. Methods whose names
+    the client uses itself (`call`, `submit`, `notify`, `batch`, `options`, `methods`, `close`, `address`, `closed`) are
+    reached by `call`.
+
+    Also a context manager, which closes it. A process that is forked off may use it too, over a connection of its own.
+    """
+
+    def __init__(self, link: Link, terms: Terms) -> None:
+        self._link = link
+        self._terms = terms
+
+    @property
+    def address(self) -> str:
+        """The service's, as a URL."""
+        return self._link.address
+
+    @property
+    def closed(self) -> bool:
+        """Was it closed?"""
+        return self._link.closed
+
+    def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a method and wait for its result.
+
+        Keyword arguments travel to services of ours; plain peers know positional ones only.
+
+        Raises:
+            RemoteError: the far side answered with an error, which has its text and data.
+            MethodNotFound, ArgumentError: ... because there is no such method, or it does not take these arguments.
+            CallTimeout: it did not answer within the limit. It was told to stop, if it is one of ours.
+            ConnectionLost: the connection ended before the answer; the call may have run. See `options`.
+            ConnectError: there is no connection; it certainly did not run.
+            TypeError, ValueError, OverflowError: the arguments cannot be packed, or a plain peer should get keywords.
+            MessageTooLarge: they are above `max_size`.
+        """
+        if type(method) is not str or not method:
+            _no_method(method)
+        return self._link.call(method, args, kwargs, self._terms)
+
+    def submit(self, method: str, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Call a method without waiting: a `Future`, which has ``result()`` and can be awaited.
+
+        Calls that are submitted in a row are sent together, each within a millisecond. Cancelling the future stops the
+        method, if the service is one of ours. When 8,192 calls or 64 MiB could not be sent yet, it waits for room.
+
+        Raises:
+            TypeError, ValueError, OverflowError, MessageTooLarge: as `call` does. All else is the future's.
+        """
+        if type(method) is not str or not method:
+            _no_method(method)
+        return self._link.submit(method, args, kwargs, self._terms)
+
+    def notify(self, method: str, /, *args: Any) -> None:
+        """Call a method of which no answer is wanted; returns when that is sent. Nobody tells whether it has run.
+
+        Raises:
+            ConnectError: there is no connection.
+            CallTimeout: the far side takes no data.
+            TypeError, ValueError, OverflowError, MessageTooLarge: as `call` does.
+        """
+        if type(method) is not str or not method:
+            _no_method(method)
+        self._link.notify(method, args, self._terms)
+
+    def batch(self) -> Batch:
+        """Collects calls in a ``with`` block, and sends them at its end, together::
+
+        with client.batch() as batch:
+            one = batch.double(7)
+            two = batch.call("double", 8)
+        batch.results()  # [14, 16]; one.result() is 14
+        """
+        return Batch(self._link, self._terms)
+
+    def options(self, timeout: Any = ..., retry: Any = ..., *, idempotent: Any = ...) -> Client:
+        """A view of this client that calls with other terms; what is left out stays as it is.
+
+        Args:
+            timeout: seconds for each call; None for no limit.
+            retry: a number of repeats, or a `Retry`. It repeats calls that certainly did not run, and those whose
+                method raised. One that may have run (its connection was lost, or it was too late) is repeated if its
+                method is idempotent, or if the `Retry` names that error: ``Retry(2, on=ConnectionLost)``.
+            idempotent: calls do no harm if they run twice. Services of ours tell which of their methods are.
+
+        Raises:
+            TypeError, ValueError: one of them is wrong.
+        """
+        terms = self._terms
+        checked = Options.of(None if timeout is ... else timeout, None if retry is ... else retry)
+        if timeout is not ...:
+            limit = math.inf if checked.timeout is None else checked.timeout
+            terms = terms._replace(limit=limit, by=f"options(timeout={limit:g})")
+        if retry is not ...:
+            terms = terms._replace(retry=checked.retry)
+        if idempotent is not ...:
+            if not isinstance(idempotent, bool):
+                raise TypeError(f"idempotent is True or False, not {idempotent!r}")
+            terms = terms._replace(idempotent=idempotent)
+        return Client(self._link, terms)
+
+    def methods(self) -> list[dict[str, Any]]:
+        """What can be called there: each method's ``name``, ``signature``, ``doc``, and if it is ``idempotent``.
+
+        Raises:
+            MethodNotFound: the far side is a plain peer, of which nobody can ask that.
+        """
+        self._link.greet(self._terms)
+        if self._link.plain:
+            raise MethodNotFound(f"{self.address} does not tell its methods: it speaks plain MessagePack-RPC")
+        found: list[dict[str, Any]] = self._link.call(METHODS, (), {}, self._terms)
+        return found
+
+    def close(self) -> None:
+        """Close the connection. Calls under way fail; later ones too. Closes all views of the client."""
+        self._link.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __getattr__(self, name: str) -> Method:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        method = self.__dict__[name] = Method(self._link, name, self._terms)
+        return method
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Client is a connection and cannot be pickled: connect() in the other process")
+
+    def __repr__(self) -> str:
+        return f"<Client of {self.address}: {self._link.state()}>"
+
+
+def _no_method(method: Any) -> NoReturn:
+    if not isinstance(method, str):
+        raise TypeError(f"the name of a method is a str, not {method!r}")
+    raise ValueError("the name of a method is a str of one character or more, and of no subclass")

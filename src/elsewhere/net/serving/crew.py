@@ -105,22 +105,19 @@ class Crew:
             others = self._threads - {threading.current_thread()}
         for thread in others:
             thread.join(max(0.0, deadline - time.monotonic()))
-        return sum(thread.is_alive() for thread in others)
+        left = sum(thread.is_alive() for thread in others)
+        if not left and not self.mine():
+            self._take = _nothing  # a way back to who holds this crew: descriptors are closed now, not some time later
+        return left
 
     # ---- threads -----------------------------------------------------------------------------------------------------
 
     def _start_thread(self) -> None:
         thread = threading.Thread(target=self._member, name="elsewhere-net", daemon=True)
         with self._mutex:
+            thread.start()  # within, so that `join` finds none that was not started
             self._threads.add(thread)
             self._free += 1
-        try:
-            thread.start()
-        except RuntimeError:
-            with self._mutex:
-                self._threads.discard(thread)
-                self._free -= 1
-            raise
 
     def _member(self) -> None:
         try:
@@ -205,3 +202,7 @@ class Crew:
     def _check_idle(self) -> None:
         if self.stopping.is_set and not self._busy:
             self.idle.set()
+
+
+def _nothing(sock: socket.socket) -> Work | None:
+    return None

@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 import threading
 
 from elsewhere.errors import ConnectionLost
 
-release = threading.Event()  # what `hold` waits for
-seen: list = []
+
+class Release(threading.Event):
+    """An event that the loop can wait for, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.waiting = []
+
+    def set(self):
+        super().set()
+        while self.waiting:
+            loop, event = self.waiting.pop()
+            with contextlib.suppress(RuntimeError):  # that loop is closed
+                loop.call_soon_threadsafe(event.set)
+
+    async def wait_on_loop(self):
+        event = asyncio.Event()
+        self.waiting.append((asyncio.get_running_loop(), event))
+        if not self.is_set():
+            await event.wait()
+
+
+release = Release()  # what `hold` waits for
 
 
 def shout(connection):
@@ -73,7 +95,7 @@ def hold(connection):
 async def hold_on_loop(reader, writer):
     writer.write(b"hello\n")
     await writer.drain()
-    await asyncio.to_thread(release.wait, 30)
+    await release.wait_on_loop()
     writer.write(b"goodbye\n")
     await writer.drain()
 

@@ -102,12 +102,13 @@ class Crew:
         """After `stop`: wait so long for the threads; how many are left."""
         deadline = time.monotonic() + seconds
         with self._mutex:
-            others = self._threads - {threading.current_thread()}
-        for thread in others:
+            threads = list(self._threads)
+        for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        left = sum(thread.is_alive() for thread in others)
-        if not left and not self.mine():
-            self._take = _nothing  # a way back to who holds this crew: descriptors are closed now, not some time later
+        left = sum(thread.is_alive() for thread in threads)
+        if not left:
+            for one in (self.stopping, self.idle, self._bell):
+                one.close()
         return left
 
     # ---- threads -----------------------------------------------------------------------------------------------------
@@ -202,7 +203,3 @@ class Crew:
     def _check_idle(self) -> None:
         if self.stopping.is_set and not self._busy:
             self.idle.set()
-
-
-def _nothing(sock: socket.socket) -> Work | None:
-    return None

@@ -5,6 +5,7 @@ Rule: knows sockets, nothing of what is said on them.
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 from collections.abc import Callable, Iterable
@@ -14,7 +15,7 @@ from elsewhere.transport.address import STREAMS, Address
 from elsewhere.transport.listening import Listener, require_safe
 from elsewhere.transport.tls import TLS
 
-__all__ = ["Arrival", "Arrivals"]
+__all__ = ["Arrival", "Arrivals", "exhausted"]
 
 
 class Arrival(NamedTuple):
@@ -92,6 +93,11 @@ class Arrivals:
         """Listen no more."""
         for listener in self._listeners:
             listener.close()
+
+
+def exhausted(error: OSError) -> bool:
+    """Is it that there are no more descriptors, or no memory for one? That passes."""
+    return error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 def label_of(scheme: str, peer: Any) -> str:

@@ -139,6 +139,12 @@ def check_drain(drain: Any) -> None:
 
 def make_serving(service: Service, arrivals: Any) -> tuple[Engine, Serving]:
     """The engine of a service and what serves its connections, by where its methods run."""
+    methods = service._registry.methods.values()
+    if methods and all(method.where != "threads" for method in methods):
+        from elsewhere.rpc.serving.loop.server import LoopServing
+
+        on_loop = LoopServing(service, arrivals.sources())
+        return on_loop.engine, on_loop
     from elsewhere.rpc.serving.threads.reactor import Reactor
 
     engine = Engine(service)

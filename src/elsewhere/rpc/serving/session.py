@@ -221,13 +221,15 @@ class Session:
         args, named = method.schema.bind(args, kwargs)
         if method.timeout is not None and (limit is None or method.timeout < limit):
             limit = method.timeout
-        if method.where == "threads" or (method.where == "loop" and self.engine.on_loop and not method.asynchronous):
+        if self.engine.runs_here(method):
             return here(self, method, msgid, args, named, limit)
         call = self.open(method, msgid, time.monotonic(), limit)
         method.begun += 1
         try:
             if method.where == "loop":
                 self.engine.run_on_loop(call, args, named)
+            elif method.where == "threads":
+                self.engine.run_in_thread(call, args, named)
             else:
                 self.engine.run_in_pool(call, args, named)
         except BaseException as error:  # noqa: BLE001 - it could not be begun: say so to the caller

@@ -12,7 +12,6 @@ time while connections are owned, until the next time limit else.
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
 import os
@@ -25,6 +24,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from elsewhere.rpc.serving.arrivals import exhausted
 from elsewhere.rpc.serving.deadlines import Deadline, Deadlines
 from elsewhere.rpc.serving.engine import Engine
 from elsewhere.rpc.serving.threads.connection import Connection
@@ -43,7 +43,6 @@ PAUSE = 0.1  # seconds without accepting, when there are no more descriptors
 AT_ONCE = 64  # connections that are accepted in one go
 PATIENCE = 2.0  # seconds for threads that were told to end
 OVERFLOW = 8  # abandoned threads and those that wait for their callers may be this many times the threads
-EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 READABLE = select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR
 Accept = Callable[[], "tuple[socket.socket, str, ssl.SSLContext | None] | None"]  # None: no more for now
 
@@ -151,7 +150,7 @@ class Reactor:
             try:
                 found = accept()
             except OSError as error:
-                if error.errno in EXHAUSTED:
+                if exhausted(error):
                     _log.error("no connection can be accepted for now: %s", error.strerror)
                     self.stop_accepting()
                     self.later(PAUSE, self._accept_again)

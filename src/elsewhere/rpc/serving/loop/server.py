@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from elsewhere.rpc.serving.arrivals import exhausted
+from elsewhere.rpc.serving.arrivals import Arrival, Source, exhausted
 from elsewhere.rpc.serving.engine import Engine, new_loop, run_loop
 from elsewhere.rpc.serving.loop.protocol import Peer
 from elsewhere.transport.connecting import tune
@@ -24,7 +24,6 @@ _log = logging.getLogger("elsewhere.rpc")
 AT_ONCE = 64  # connections that are accepted in one go
 PAUSE = 0.1  # seconds without accepting, when there are no more descriptors
 PATIENCE = 2.0  # seconds for the loop's thread to end
-Accept = Callable[[], "tuple[socket.socket, str, ssl.SSLContext | None] | None"]
 
 
 class LoopServing:
@@ -32,7 +31,7 @@ class LoopServing:
 
     Args:
         service: what is served.
-        sources: descriptors that tell of new connections, each with what accepts one.
+        arrivals: where connections come from.
 
     Attributes:
         engine: of the service.
@@ -40,11 +39,12 @@ class LoopServing:
         thread_id: of the thread that runs it.
     """
 
-    def __init__(self, service: Any, sources: dict[int, Accept]) -> None:
+    def __init__(self, service: Any, arrivals: Source) -> None:
         self.loop = new_loop()
         self.engine = Engine(service, self.loop)
         self.thread_id = 0
-        self._sources = sources
+        self._arrivals = arrivals
+        self._sources = arrivals.sources()
         self._peers: set[Peer] = set()
         self._opening: set[asyncio.Task[Any]] = set()
         self._accepting = False
@@ -81,7 +81,7 @@ class LoopServing:
             for fd in self._sources:
                 self.loop.remove_reader(fd)
 
-    def _accept(self, accept: Accept) -> None:
+    def _accept(self, accept: Callable[[], Arrival | None]) -> None:
         for _ in range(AT_ONCE):
             try:
                 found = accept()
@@ -100,6 +100,7 @@ class LoopServing:
         if len(self._peers) + len(self._opening) >= limits.connections or self.engine.closing:
             _log.warning("%s is turned away: there are %d connections", label, len(self._peers))
             sock.close()
+            self._arrivals.gone()
             return
         sock.setblocking(False)
         tune(sock)
@@ -119,6 +120,7 @@ class LoopServing:
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
             _log.warning("%s: TLS failed: %s", label, getattr(error, "reason", None) or error)
             sock.close()
+            self._arrivals.gone()
 
     def came(self, peer: Peer) -> None:
         """A connection is open."""
@@ -132,6 +134,7 @@ class LoopServing:
     def went(self, peer: Peer) -> None:
         """A connection is over."""
         self._peers.discard(peer)
+        self._arrivals.gone()
         if self.engine.closing and not self._peers:
             self._empty.set()
 

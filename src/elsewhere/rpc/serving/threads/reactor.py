@@ -24,7 +24,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from elsewhere.rpc.serving.arrivals import exhausted
+from elsewhere.rpc.serving.arrivals import Arrival, Source, exhausted
 from elsewhere.rpc.serving.deadlines import Deadline, Deadlines
 from elsewhere.rpc.serving.engine import Engine
 from elsewhere.rpc.serving.threads.connection import Connection
@@ -44,7 +44,6 @@ AT_ONCE = 64  # connections that are accepted in one go
 PATIENCE = 2.0  # seconds for threads that were told to end
 OVERFLOW = 8  # abandoned threads and those that wait for their callers may be this many times the threads
 READABLE = select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR
-Accept = Callable[[], "tuple[socket.socket, str, ssl.SSLContext | None] | None"]  # None: no more for now
 
 
 class Reactor:
@@ -52,13 +51,14 @@ class Reactor:
 
     Args:
         engine: of the service.
-        sources: descriptors that tell of new connections, each with what accepts one.
+        arrivals: where connections come from.
     """
 
-    def __init__(self, engine: Engine, sources: dict[int, Accept]) -> None:
+    def __init__(self, engine: Engine, arrivals: Source) -> None:
         self.engine = engine
         self.connections: dict[int, Connection] = {}
-        self._sources = sources
+        self._arrivals = arrivals
+        self._sources = arrivals.sources()
         self._accepting = False
         self._poll = select.epoll()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -145,7 +145,7 @@ class Reactor:
             for fd in self._sources:
                 self._poll.unregister(fd)
 
-    def _accept(self, accept: Accept) -> None:
+    def _accept(self, accept: Callable[[], Arrival | None]) -> None:
         for _ in range(AT_ONCE):
             try:
                 found = accept()
@@ -164,6 +164,7 @@ class Reactor:
         if len(self.connections) >= limits.connections or self.engine.closing:
             _log.warning("%s is turned away: there are %d connections", label, len(self.connections))
             sock.close()
+            self._arrivals.gone()
             return
         sock.setblocking(True)
         tune(sock)
@@ -217,6 +218,7 @@ class Reactor:
         """It is being closed."""
         self._poll.unregister(connection.fd)
         self.connections.pop(connection.fd, None)
+        self._arrivals.gone()
         if self.engine.closing and not self.connections:
             self.empty.set()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ def join(first: str, *more: str, sep: str = " ") -> str:
 
 def echo(value):
     return value
+
+
+def big(size: int) -> bytes:
+    return b"x" * size
 
 
 def fail(text: str) -> None:
@@ -60,7 +65,7 @@ async def sleepy(n: int) -> int:
     return 2 * n
 
 
-PLAIN = [double, join, echo, fail, pid, leave, thing]
+PLAIN: list[Callable[..., Any]] = [double, join, big, echo, fail, pid, leave, thing]
 
 
 def service_of(where: str, **options: Any) -> Service:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         set_executable,
     )
 
-    from elsewhere import net, shared
+    from elsewhere import net, rpc, shared
     from elsewhere.call import Retry
     from elsewhere.errors import (
         ArgumentError,
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from elsewhere.process.sync.pipes import Pipe
     from elsewhere.process.sync.queues import JoinableQueue, Queue, SimpleQueue
     from elsewhere.rpc.client import Client, connect
+    from elsewhere.rpc.service import Service
     from elsewhere.runtime.compat import MaybeEncodingError
     from elsewhere.runtime.future import Future
     from elsewhere.shared.managers import BaseManager, Manager, ManagerLost, SyncManager
@@ -99,12 +100,13 @@ _HOMES = {
     "elsewhere.process.process": ("Process",),
     "elsewhere.process.single": ("call",),
     "elsewhere.rpc.client": ("Client", "connect"),
+    "elsewhere.rpc.service": ("Service",),
     "elsewhere.runtime.compat": ("MaybeEncodingError",),
     "elsewhere.runtime.future": ("Future",),
     "elsewhere.shared.managers": ("BaseManager", "ManagerLost", "SyncManager"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
-_ROOMS = frozenset({"net", "shared"})  # doors that are used by their own name: elsewhere.shared.ndarray
+_ROOMS = frozenset({"net", "rpc", "shared"})  # doors that are used by their own name: elsewhere.shared.ndarray
 
 __all__ = [
     "ArgumentError",
@@ -148,6 +150,7 @@ __all__ = [
     "RemoteError",
     "Retry",
     "Semaphore",
+    "Service",
     "SimpleQueue",
     "SocketTimeout",
     "SyncManager",
@@ -175,6 +178,7 @@ __all__ = [
     "options",
     "parent_process",
     "reducer",
+    "rpc",
     "set_executable",
     "set_forkserver_preload",
     "set_start_method",

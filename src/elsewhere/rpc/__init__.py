@@ -8,3 +8,31 @@
     serving/    what a service is made of
     calling/    what a client is made of
 """
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING, without importing typing
+if TYPE_CHECKING:
+    from elsewhere.rpc.client import Client, connect
+    from elsewhere.rpc.service import Service
+    from elsewhere.rpc.serving.caller import Caller, caller
+
+__all__ = ["Caller", "Client", "Service", "caller", "connect"]
+
+_HOME = {
+    "Caller": "elsewhere.rpc.serving.caller",
+    "Client": "elsewhere.rpc.client",
+    "Service": "elsewhere.rpc.service",
+    "caller": "elsewhere.rpc.serving.caller",
+    "connect": "elsewhere.rpc.client",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'elsewhere.rpc' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(home), name)
+    return value

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import select
 import socket
 import threading
 import time
@@ -16,6 +18,7 @@ from elsewhere.transport.trouble import tls_failed, unreachable
 __all__ = ["connect", "resolve", "tune"]
 
 IDLE, EVERY, TIMES = 60, 15, 4  # seconds, seconds, probes: a peer that has vanished is noticed after two minutes
+STAGGER = 0.25  # seconds that one of a host's addresses has before the next is tried, too (RFC 8305)
 Target = tuple[int, int, int, Any]  # family, type, protocol, address
 
 
@@ -33,19 +36,11 @@ def connect(address: Address, timeout: float | None = 10.0, tls: TLS | None = No
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     if address.scheme == "unix":
-        return _connected(address, (socket.AF_UNIX, socket.SOCK_STREAM, 0, address.name), deadline, timeout)
+        return _unix(address, deadline, timeout)
     kind = socket.SOCK_DGRAM if address.scheme == "udp" else socket.SOCK_STREAM
-    first: ConnectError | None = None
-    for target in resolve(address, kind, timeout):
-        try:
-            sock = _connected(address, target, deadline, timeout)
-        except ConnectTimeout:
-            raise
-        except ConnectError as error:
-            first = first or error
-        else:
-            return _encrypted(sock, address, tls, deadline, timeout) if address.scheme == "tls" else sock
-    raise first or ConnectError(f"{address}: its name has no address", address=str(address), phase="resolve")
+    targets = resolve(address, kind, timeout)
+    sock = _first(address, targets, deadline, timeout)
+    return _encrypted(sock, address, tls, deadline, timeout) if address.scheme == "tls" else sock
 
 
 def resolve(address: Address, kind: int, timeout: float | None = None, *, passive: bool = False) -> list[Target]:
@@ -105,31 +100,110 @@ def _left(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.001, deadline - time.monotonic())
 
 
-def _connected(address: Address, target: Target, deadline: float | None, timeout: float | None) -> socket.socket:
+def _first(address: Address, targets: list[Target], deadline: float | None, timeout: float | None) -> socket.socket:
+    """Connected to the first that answers: the next is tried, too, once one has failed or was silent for a while.
+
+    So a host with two addresses, one of which nobody can be reached at, takes no longer than `STAGGER`.
+    """
+    failed: ConnectError | None = None
+    waiting, trying = list(targets), dict[int, socket.socket]()
+    poller = select.poll()
+    try:
+        while waiting or trying:
+            if waiting:
+                try:
+                    sock, done = _begun(address, waiting.pop(0))
+                except ConnectError as error:
+                    failed = failed or error
+                    continue
+                trying[sock.fileno()] = sock
+                poller.register(sock, select.POLLOUT)
+                if done:
+                    return _ready(trying.pop(sock.fileno()))
+            moment = time.monotonic() + STAGGER if waiting else None
+            while trying and (found := poller.poll(_until(moment, deadline))):
+                for fd, _ in found:
+                    sock = trying.pop(fd)
+                    if not (code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
+                        return _ready(sock)
+                    poller.unregister(fd)
+                    sock.close()
+                    failed = failed or unreachable(OSError(code, os.strerror(code)), address)
+                    moment = time.monotonic()  # the next one's turn has come
+                if waiting:
+                    break
+            if deadline is not None and time.monotonic() >= deadline and trying:
+                raise _silent(address, timeout)
+    finally:
+        for sock in trying.values():
+            sock.close()
+    raise failed or ConnectError(f"{address}: its name has no address", address=str(address), phase="resolve")
+
+
+def _begun(address: Address, target: Target) -> tuple[socket.socket, bool]:
+    """A socket that connects, and whether it has done so already."""
     family, kind, proto, where = target
     try:
         sock = socket.socket(family, kind, proto)
     except OSError as error:  # no more descriptors, or a system without this family
         raise unreachable(error, address) from error
     try:
-        sock.settimeout(_left(deadline))
+        sock.setblocking(False)
         sock.connect(where)
-        tune(sock)
-        sock.settimeout(None)
-    except TimeoutError:
-        sock.close()
-        raise ConnectTimeout(
-            f"{address} does not answer: no connection within {timeout:g} s" if timeout else f"{address} timed out",
-            address=str(address),
-            phase="connect",
-        ) from None
+    except BlockingIOError:
+        return sock, False
     except OSError as error:
         sock.close()
         raise unreachable(error, address) from error
     except BaseException:
         sock.close()
         raise
+    return sock, True
+
+
+def _ready(sock: socket.socket) -> socket.socket:
+    tune(sock)
+    sock.setblocking(True)
     return sock
+
+
+def _until(*moments: float | None) -> int | None:
+    """Milliseconds until the first of these, for `poll`."""
+    known = [moment for moment in moments if moment is not None]
+    return max(0, int((min(known) - time.monotonic()) * 1000) + 1) if known else None
+
+
+def _unix(address: Address, deadline: float | None, timeout: float | None) -> socket.socket:
+    pause = 0.001
+    try:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    except OSError as error:
+        raise unreachable(error, address) from error
+    try:
+        sock.setblocking(False)
+        while True:
+            try:
+                sock.connect(address.name)
+                return _ready(sock)
+            except BlockingIOError:  # too many wait to be accepted; no `poll` tells when there is room
+                if deadline is not None and time.monotonic() + pause >= deadline:
+                    raise _silent(address, timeout) from None
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
+    except ConnectError:
+        sock.close()
+        raise
+    except OSError as error:
+        sock.close()
+        raise unreachable(error, address) from error
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _silent(address: Address, timeout: float | None) -> ConnectTimeout:
+    text = f"{address} does not answer: no connection within {timeout:g} s"
+    return ConnectTimeout(text, address=str(address), phase="connect")
 
 
 def _encrypted(
@@ -148,9 +222,7 @@ def _encrypted(
     except TimeoutError:
         sock.close()
         raise ConnectTimeout(
-            f"{address}: no TLS handshake within {timeout:g} s: is it a tls:// server?"
-            if timeout
-            else f"{address}: TLS handshake timed out",
+            f"{address}: no TLS handshake within {timeout:g} s: is it a tls:// server?",
             address=str(address),
             phase="handshake",
         ) from None

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterable
 from typing import Any
 
+from elsewhere.errors import ConnectError
 from elsewhere.transport.address import Address
 from elsewhere.transport.connecting import resolve
 from elsewhere.transport.tls import TLS
@@ -47,7 +48,8 @@ class Listener:
                 self._listen(reuse_port)
         except OSError as error:
             self.close()
-            raise type(error)(error.errno, f"cannot listen at {address}: {_why(error, address)}") from None
+            code = error.errno or errno.EADDRNOTAVAIL  # a name that is not found has none, or one of another table
+            raise OSError(abs(code), f"cannot listen at {address}: {_why(error, address)}") from None
         except BaseException:
             self.close()
             raise
@@ -144,6 +146,8 @@ def _remove_stale(path: str) -> None:
 
 
 def _why(error: OSError, address: Address) -> str:
+    if isinstance(error, ConnectError):
+        return str(error).removeprefix(f"{address}: ")
     if error.errno == errno.EADDRINUSE:
         if address.scheme == "unix":
             return "another program listens there"

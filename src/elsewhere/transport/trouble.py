@@ -31,7 +31,9 @@ def unreachable(error: OSError, address: Address) -> ConnectError:
         text = "too many wait to be accepted there"
     else:
         text = _strerror(error)
-    return ConnectError(f"{address}: {text}", address=str(address), phase="connect")
+    found = ConnectError(f"{address}: {text}", address=str(address), phase="connect")
+    found.__cause__ = error
+    return found
 
 
 def tls_failed(error: OSError, address: Address) -> ConnectError:
@@ -40,12 +42,12 @@ def tls_failed(error: OSError, address: Address) -> ConnectError:
         why = getattr(error, "verify_message", "") or str(error)
         cure = "TLS(ca=...) names the authority, TLS(server_name=...) another name"
         text = f"its certificate is not believed: {why}. {cure}"
+    elif type(error).__name__ == "SSLEOFError" or error.errno in {None, 0, errno.ECONNRESET, errno.EPIPE}:
+        text = "it closed the connection during the TLS handshake: is it a tls:// server?"
     elif reason := getattr(error, "reason", None):
         text = f"TLS failed: {_words(reason)}"
         if reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}:
             text += ": is it a tls:// server?"
-    elif not error.errno or error.errno in {errno.ECONNRESET, errno.EPIPE} or "EOF" in str(error):
-        text = "it closed the connection during the TLS handshake: is it a tls:// server?"
     else:
         text = f"TLS failed: {_strerror(error)}"
     return ConnectError(f"{address}: {text}", address=str(address), phase="handshake")

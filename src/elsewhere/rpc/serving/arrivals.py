@@ -1,0 +1,127 @@
+"""Where a server listens, and how connections arrive from there.
+
+Rule: knows sockets, nothing of what is said on them.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Protocol
+
+from elsewhere.transport.address import STREAMS, Address
+from elsewhere.transport.listening import Listener, require_safe
+from elsewhere.transport.tls import TLS
+
+__all__ = ["Arrival", "Arrivals", "Source", "exhausted"]
+
+
+class Arrival(NamedTuple):
+    """A connection that has just come.
+
+    Attributes:
+        sock: it.
+        label: the peer's address as a URL, for texts.
+        context: TLS is to be spoken, with this; None for none.
+    """
+
+    sock: socket.socket
+    label: str
+    context: ssl.SSLContext | None
+
+
+class Source(Protocol):
+    """Where a server's connections come from."""
+
+    addresses: list[str]
+
+    def sources(self) -> dict[int, Callable[[], Arrival | None]]:
+        """Descriptors that tell of new connections, each with what takes one, or gives None if there is none."""
+
+    def gone(self) -> None:
+        """A connection that came from here is over."""
+
+    def close(self) -> None:
+        """Take no more."""
+
+
+class Arrivals:
+    """The listeners of one server.
+
+    Args:
+        addresses: URLs.
+        tls: for ``tls://`` addresses.
+        authenticated: peers must send a token.
+        insecure: other machines may come without TLS and authentication.
+
+    Attributes:
+        addresses: where it listens, with the ports that were found.
+        secure: TLS is spoken at one of them.
+
+    Raises:
+        ValueError: an address is none, or is not safe.
+        OSError: one cannot be listened at.
+    """
+
+    def __init__(
+        self, addresses: Iterable[str | Address], tls: TLS | None, authenticated: bool, insecure: bool
+    ) -> None:
+        wanted = [Address.parse(address, STREAMS) for address in addresses]
+        if not wanted:
+            raise ValueError('a server needs an address to listen at, such as "tcp://localhost:6789"')
+        if tls is not None and not isinstance(tls, TLS):
+            raise TypeError(f"tls is an elsewhere TLS(cert=..., key=...), not {tls!r}")
+        require_safe(wanted, tls=tls, authenticated=authenticated, insecure=insecure)
+        self.secure = any(address.scheme == "tls" for address in wanted)
+        self._context = (tls or TLS()).for_server() if self.secure else None
+        self._listeners: list[Listener] = []
+        try:
+            for address in wanted:
+                self._listeners.append(Listener(address))
+        except BaseException:
+            self.close()
+            raise
+        self.addresses = [str(listener.address) for listener in self._listeners]
+
+    def sources(self) -> dict[int, Callable[[], Arrival | None]]:
+        """Each listening descriptor, with what accepts a connection there, or gives None if none waits."""
+        return {
+            sock.fileno(): self._acceptor(sock, listener.address.scheme)
+            for listener in self._listeners
+            for sock in listener.sockets
+        }
+
+    def _acceptor(self, listening: socket.socket, scheme: str) -> Callable[[], Arrival | None]:
+        context = self._context if scheme == "tls" else None
+
+        def accept() -> Arrival | None:
+            try:
+                sock, peer = listening.accept()
+            except BlockingIOError:
+                return None
+            return Arrival(sock, label_of(scheme, peer), context)
+
+        return accept
+
+    def gone(self) -> None:
+        """Nobody counts them here."""
+
+    def close(self) -> None:
+        """Listen no more."""
+        for listener in self._listeners:
+            listener.close()
+
+
+def exhausted(error: OSError) -> bool:
+    """Is it that there are no more descriptors, or no memory for one? That passes."""
+    return error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+def label_of(scheme: str, peer: Any) -> str:
+    """A peer's address as a URL; a Unix socket's has none."""
+    if scheme == "unix":
+        return "a peer at a Unix socket"
+    host, port = peer[:2]
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

@@ -1,0 +1,229 @@
+"""A service while it runs: what its sessions share.
+
+Rule: an engine is made when a service starts and ended with it. It has the loop and the pool that methods run in, each
+made when the first call needs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import logging
+import threading
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from elsewhere.errors import NeverStarted
+from elsewhere.rpc import dialect
+from elsewhere.rpc.serving.caller import current
+from elsewhere.rpc.serving.methods.registry import Method
+from elsewhere.rpc.serving.session import Call
+
+if TYPE_CHECKING:
+    from elsewhere.rpc.service import Service
+
+__all__ = ["Engine", "Limits"]
+
+_log = logging.getLogger("elsewhere.rpc")
+PATIENCE = 0.5  # seconds for coroutines that were cancelled to end
+
+
+class Limits(NamedTuple):
+    """What peers may use; `Service` describes each."""
+
+    connections: int
+    size: int
+    calls: int
+    threads: int
+    idle: float | None
+    handshake: float
+    send: float
+
+
+class Engine:
+    """What the sessions of a running service share.
+
+    Args:
+        service: it.
+        loop: connections live on this loop, and plain functions of "loop" run where they are read.
+
+    Attributes:
+        methods: by name, the service's own dict.
+        token: that peers must send, or None.
+        closing: no call is begun any more.
+        on_loop: see `loop`.
+    """
+
+    def __init__(self, service: Service, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self.service = service
+        self.methods = service._registry.methods
+        self.limits: Limits = service._limits
+        self.token: bytes | None = service._token
+        self.traceback: bool = service._traceback
+        self.closing = False
+        self.on_loop = loop is not None
+        self._lock = threading.Lock()
+        self._loop = loop
+        self._loop_thread: threading.Thread | None = None
+        self._pool: Any = None
+        self._threads: ThreadPoolExecutor | None = None
+
+    def hello(self) -> dict[str, Any]:
+        """What a service says of itself."""
+        return {
+            "version": dialect.VERSION,
+            "name": self.service.name,
+            "features": list(dialect.FEATURES),
+            "idempotent": [name for name, method in list(self.methods.items()) if method.idempotent],
+        }
+
+    def runs_here(self, method: Method) -> bool:
+        """Does it run where its connection is read?"""
+        if self.on_loop:
+            return method.where == "loop" and not method.asynchronous
+        return method.where == "threads"
+
+    # ---- coroutines --------------------------------------------------------------------------------------------------
+
+    def run_on_loop(self, call: Call, args: list[Any], kwargs: dict[str, Any]) -> None:
+        """Run a method on the loop."""
+        loop = self._loop or self._start_loop()
+        if self.on_loop:
+            _begin(loop, call, args, kwargs)
+        else:
+            loop.call_soon_threadsafe(_begin, loop, call, args, kwargs)
+
+    def _start_loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self.closing and self._loop is None:
+                raise NeverStarted("the service is closing")
+            if self._loop is None:
+                self._loop = new_loop()
+                self._loop_thread = threading.Thread(
+                    target=run_loop, args=(self._loop,), name="elsewhere-rpc-loop", daemon=True
+                )
+                self._loop_thread.start()
+            return self._loop
+
+    # ---- threads, where connections live on a loop -------------------------------------------------------------------
+
+    def run_in_thread(self, call: Call, args: list[Any], kwargs: dict[str, Any]) -> None:
+        """Run a method, which was registered after the server had been started on a loop, in a thread."""
+        context = contextvars.copy_context()
+        context.run(current.set, call)
+        with self._lock:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(self.limits.threads, "elsewhere-rpc")
+        future = self._threads.submit(context.run, call.method.fn, *args, **kwargs)
+        future.add_done_callback(lambda future: self._settle(call, future))
+
+    def _settle(self, call: Call, future: Any) -> None:
+        """Answer a call with the outcome of a future, in the thread that answers."""
+        if self.on_loop and self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and so have the connections
+                self._loop.call_soon_threadsafe(_settled, call, future)
+        else:
+            _settled(call, future)
+
+    # ---- processes ---------------------------------------------------------------------------------------------------
+
+    def run_in_pool(self, call: Call, args: list[Any], kwargs: dict[str, Any]) -> None:
+        """Run a method in its pool."""
+        method = call.method
+        pool = method.pool or self.service._pool or self._own_pool()
+        view = (
+            pool.options(name=method.name) if call.limit is None else pool.options(timeout=call.limit, name=method.name)
+        )
+        future = view.submit(method.fn, *args, **kwargs)
+        future.add_done_callback(lambda future: self._settle(call, future))
+        call.stopped_by(future.cancel)
+
+    def _own_pool(self) -> Any:
+        with self._lock:
+            if self._pool is None:
+                if self.closing:
+                    raise NeverStarted("the service is closing")
+                from elsewhere.pool.pool import Pool
+
+                self._pool = Pool(self.service._pool_size)
+            return self._pool
+
+    # ---- the end -----------------------------------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """Stop what is left: the loop's tasks are cancelled, the pool that was made on demand is terminated."""
+        with self._lock:
+            self.closing = True
+            loop, thread, pool, threads = self._loop, self._loop_thread, self._pool, self._threads
+            self._loop_thread = self._pool = self._threads = None
+        if loop is not None and thread is not None:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+        if threads is not None:
+            threads.shutdown(wait=False, cancel_futures=True)
+        if pool is not None:
+            pool.terminate()
+            pool.join()
+
+
+def _settled(call: Call, future: Any) -> None:
+    if future.cancelled():
+        call.session.finish(call, None, CancelledError("the service has stopped it"))
+        return
+    error = future.exception()
+    call.session.finish(call, None if error else future.result(), error)
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Uvloop's where that is installed, asyncio's else."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+def run_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Run it until it is stopped, and leave nothing."""
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:  # one that goes on after it was cancelled does not hold up the end
+            loop.run_until_complete(asyncio.wait(tasks, timeout=PATIENCE))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def _begin(loop: asyncio.AbstractEventLoop, call: Call, args: list[Any], kwargs: dict[str, Any]) -> None:
+    """On the loop: begin the method; `call` is answered when it has ended."""
+    if call.over:
+        return
+    context = contextvars.copy_context()
+    context.run(current.set, call)
+    try:
+        value = context.run(call.method.fn, *args, **kwargs)
+        if not asyncio.iscoroutine(value):
+            call.session.finish(call, value, None)
+            return
+        task = loop.create_task(value, context=context)
+    except BaseException as error:  # noqa: BLE001 - it is the caller's, whatever it is
+        call.session.finish(call, None, error)
+        return
+    task.add_done_callback(lambda task: _ended(call, task))
+    call.stopped_by(lambda: loop.call_soon_threadsafe(task.cancel))
+
+
+def _ended(call: Call, task: asyncio.Task[Any]) -> None:
+    if task.cancelled():
+        call.session.finish(call, None, CancelledError("the service has stopped it"))
+        return
+    error = task.exception()
+    call.session.finish(call, None if error else task.result(), error)

@@ -1,0 +1,137 @@
+"""A method's signature as what its arguments are checked against, before it runs.
+
+Rule: an argument that is wrong, missing or too many is an `ArgumentError` that names the parameter and what it expects.
+Everything is worked out when the method is registered; a call whose arguments are plain values of just the annotated
+types costs one comparison of two lists.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from elsewhere.errors import ArgumentError
+from elsewhere.rpc.serving.methods.converters import EXACT, Converter, Mismatch, converter, expected
+
+__all__ = ["Schema"]
+
+_log = logging.getLogger("elsewhere.rpc")
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+class Schema:
+    """What a method takes.
+
+    Args:
+        fn: the function; a bound method has no self any more.
+        name: as it is registered, for errors.
+
+    Attributes:
+        signature: in words, such as ``"(n: int, *, unit: str = 'm') -> int"``.
+        plain: the types of positional arguments that can be passed on as they are; None if there is more to it.
+
+    Raises:
+        TypeError: a parameter is annotated with what no peer can send.
+    """
+
+    def __init__(self, fn: Callable[..., Any], name: str) -> None:
+        self.name = name
+        try:
+            found = inspect.signature(fn)
+        except (TypeError, ValueError):  # some builtins have none
+            found = inspect.Signature(
+                [
+                    inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
+                    inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
+                ]
+            )
+        hints = _hints(fn, name)
+        self.signature = str(found)
+        self._converters: dict[str, Converter | None] = {}
+        for parameter in found.parameters.values():
+            hint = hints.get(parameter.name, Any)
+            try:
+                self._converters[parameter.name] = converter(hint)
+            except TypeError as error:
+                raise TypeError(f"the parameter {parameter.name!r} of {name!r}: {error}") from None
+        parameters = found.parameters.values()
+        self._positional = [each.name for each in parameters if each.kind in _POSITIONAL]
+        self._named = {each.name for each in parameters if each.kind in _NAMED}
+        self._required = [
+            each.name for each in parameters if each.default is each.empty and each.kind < 4 and each.kind != 2
+        ]
+        self._rest = next((each.name for each in parameters if each.kind is each.VAR_POSITIONAL), None)
+        self._others = next((each.name for each in parameters if each.kind is each.VAR_KEYWORD), None)
+        self._hints = {key: expected(hint) for key, hint in hints.items()}
+        exact = [hints.get(key, Any) for key in self._positional]
+        only_positional = not self._rest and self._required == self._positional and all(kind in EXACT for kind in exact)
+        self.plain: list[type] | None = exact if only_positional else None
+
+    def bind(self, args: list[Any], kwargs: dict[str, Any] | None = None) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments to call it with.
+
+        Raises:
+            ArgumentError: they are not what it takes.
+        """
+        if self.plain is not None and not kwargs and [*map(type, args)] == self.plain:
+            return args, {}
+        many = len(self._positional)
+        if len(args) > many and self._rest is None:
+            takes = f"{many} positional argument{'' if many == 1 else 's'}" if many else "no positional arguments"
+            raise ArgumentError(f"{self.name}{self.signature} takes {takes}, and was given {len(args)}")
+        bound = [self._convert(key, value) for key, value in zip(self._positional, args, strict=False)]
+        if self._rest is not None:
+            rest = self._rest
+            bound += [self._convert(rest, value, f"[{index}]") for index, value in enumerate(args[many:])]
+        named = self._keywords(kwargs, self._positional[: len(args)]) if kwargs else {}
+        given = {*self._positional[: len(args)], *named}
+        missing = [key for key in self._required if key not in given]
+        if missing:
+            told = ", ".join(f"{key!r} ({self._hints[key]})" if key in self._hints else repr(key) for key in missing)
+            raise ArgumentError(f"{self.name}{self.signature} misses {told}")
+        return bound, named
+
+    def _keywords(self, kwargs: dict[str, Any], taken: list[str]) -> dict[str, Any]:
+        named: dict[str, Any] = {}
+        for key, value in kwargs.items():
+            if not isinstance(key, str):
+                raise ArgumentError(f"{self.name}: the name of a keyword argument is a str")
+            if key in self._named:
+                if key in taken:
+                    raise ArgumentError(f"{self.name}{self.signature} was given {key!r} twice")
+                named[key] = self._convert(key, value)
+            elif self._others is not None:
+                named[key] = self._convert(self._others, value, f"[{key!r:.60}]")
+            else:
+                raise ArgumentError(f"{self.name}{self.signature} takes no argument {key!r:.60}")
+        return named
+
+    def _convert(self, key: str, value: Any, path: str = "") -> Any:
+        convert = self._converters[key]
+        if convert is None:
+            return value
+        try:
+            return convert(value)
+        except Mismatch as mismatch:
+            where = f"{key}{path}{mismatch.path}"
+            raise ArgumentError(f"{self.name}: {where}: expected {mismatch.expected}, got {mismatch.got}") from None
+
+
+def _hints(fn: Any, name: str) -> dict[str, Any]:
+    """The annotations of its parameters."""
+    while hasattr(fn, "func") and not hasattr(fn, "__annotations__"):  # a partial
+        fn = fn.func
+    target = fn if hasattr(fn, "__annotations__") else type(fn).__call__  # of an object that can be called
+    try:
+        found = typing.get_type_hints(target, include_extras=True)
+    except NameError as error:  # what is imported for type checkers only, or local to a function
+        _log.warning("%r is served without a check of its arguments: its annotations name %s", name, error)
+        return {}
+    except TypeError:  # a builtin
+        return {}
+    found.pop("return", None)
+    return found

@@ -1,0 +1,160 @@
+"""A service that runs in the background of this process.
+
+Rule: whatever happens, `close` ends everything that was started: threads, loop, pool, sockets.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from elsewhere.rpc.serving.arrivals import Source
+from elsewhere.rpc.serving.engine import Engine
+
+if TYPE_CHECKING:
+    from elsewhere.rpc.service import Service
+
+__all__ = ["DRAIN", "Running", "Server", "Serving", "check_drain"]
+
+DRAIN = 10.0  # seconds for calls that run when a server is closed
+
+
+class Serving(Protocol):
+    """What serves connections: on threads, or on a loop."""
+
+    def start(self) -> None:
+        """Accept from now on."""
+
+    def stop_accepting(self) -> None:
+        """Accept no more."""
+
+    def drain(self, seconds: float) -> bool:
+        """Let what runs end, and refuse what comes; True if all of it has ended in time."""
+
+    def stop(self) -> None:
+        """End everything now."""
+
+
+class Running:
+    """A running service, as `Service.start` gives it; a context manager that closes it.
+
+    Attributes:
+        addresses: where it listens, with the ports that were found: each can be given to `connect`.
+    """
+
+    def __init__(self, service: Service, arrivals: Source) -> None:
+        self.addresses: list[str] = arrivals.addresses
+        self._service = service
+        self._arrivals = arrivals
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._closing = False
+        self._closed_calls: list[Callable[[], object]] = []
+        service._servers.append(self)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is closed; False when `timeout` seconds are over."""
+        return self._ended.wait(timeout)
+
+    def close(self, drain: float = DRAIN) -> None:
+        """Accept nothing more, let calls that run end, and close the connections.
+
+        Args:
+            drain: seconds for them; then the connections are closed all the same. A method in a thread that does not
+                end is left to itself.
+        """
+        check_drain(drain)
+        with self._lock:
+            first, self._closing = not self._closing, True
+        if not first:
+            self._ended.wait()
+            return
+        try:
+            self._close(time.monotonic() + drain)
+        finally:
+            self._service._servers.remove(self)
+            self._ended.set()
+            for work in self._closed_calls:
+                work()
+
+    def when_closed(self, work: Callable[[], object]) -> None:
+        """Call `work` when it is closed."""
+        with self._lock:
+            self._closed_calls.append(work)
+            closed = self._ended.is_set()
+        if closed:
+            work()
+
+    def _close(self, deadline: float) -> None:
+        raise NotImplementedError
+
+    def told(self) -> list[dict[str, list[Any]]]:
+        """What was called in other processes, as `merged` wants it."""
+        return []
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of those that serve."""
+        return [self._pid]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(DRAIN if kind is None else 0.0)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._ended.is_set() else "closing" if self._closing else "serving"
+        return f"<Server of {self._service.name!r}, {state} at {', '.join(self.addresses)}>"
+
+    def __del__(self) -> None:
+        if not self.__dict__.get("_closing", True) and self._pid == os.getpid():
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+
+
+class Server(Running):
+    """One that serves in this process."""
+
+    def __init__(self, service: Service, arrivals: Source) -> None:
+        super().__init__(service, arrivals)
+        self._engine, self._serving = make_serving(service, arrivals)
+        self._serving.start()
+
+    def _close(self, deadline: float) -> None:
+        self._engine.closing = True
+        try:
+            self._serving.stop_accepting()
+            self._arrivals.close()
+            self._serving.drain(max(0.0, deadline - time.monotonic()))
+        finally:
+            self._serving.stop()
+            self._engine.end()
+
+
+def check_drain(drain: Any) -> None:
+    """Raise unless it is a number of seconds."""
+    if not isinstance(drain, int | float) or isinstance(drain, bool) or not 0 <= drain < math.inf:
+        raise ValueError(f"drain is a number of seconds from 0 up, not {drain!r}")
+
+
+def make_serving(service: Service, arrivals: Source) -> tuple[Engine, Serving]:
+    """The engine of a service and what serves its connections, by where its methods run."""
+    methods = service._registry.methods.values()
+    if methods and all(method.where != "threads" for method in methods):
+        from elsewhere.rpc.serving.loop.server import LoopServing
+
+        on_loop = LoopServing(service, arrivals)
+        return on_loop.engine, on_loop
+    from elsewhere.rpc.serving.threads.reactor import Reactor
+
+    engine = Engine(service)
+    return engine, Reactor(engine, arrivals)

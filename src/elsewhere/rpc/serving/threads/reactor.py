@@ -1,0 +1,323 @@
+"""The one thread that accepts connections, watches those that are parked, and sees which owners are busy for long.
+
+Rule: it runs no method and never waits for a peer. It sleeps in epoll: without a limit when nothing goes on, 2 ms at a
+time while connections are owned, until the next time limit else.
+
+::
+
+    accept ─> parked ──readable──> queue ─> an owner reads, runs, answers, lingers ──nothing came──> parked
+                                     ^             │ a method runs for 2 ms
+                                     └─────────────┘ the rest goes to the next owner
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import queue
+import select
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable
+
+from elsewhere.rpc.serving.arrivals import Arrival, Source, exhausted
+from elsewhere.rpc.serving.deadlines import Deadline, Deadlines
+from elsewhere.rpc.serving.engine import Engine
+from elsewhere.rpc.serving.threads.connection import Connection
+from elsewhere.rpc.serving.threads.owner import Owner
+from elsewhere.rpc.serving.threads.secure import Secure
+from elsewhere.transport.connecting import tune
+
+__all__ = ["Reactor"]
+
+_log = logging.getLogger("elsewhere.rpc")
+LOOK = 0.002  # seconds between two looks at the owners, and for which a method may keep its connection
+LINGER = 0.005  # seconds that an owner waits for the next message, before the connection is parked
+EAGER = 4  # threads that are started as soon as there is something to do; more, when it waits for a look
+STAY = 10.0  # seconds that a thread without work stays; the last one stays longer
+PAUSE = 0.1  # seconds without accepting, when there are no more descriptors
+AT_ONCE = 64  # connections that are accepted in one go
+PATIENCE = 2.0  # seconds for threads that were told to end
+OVERFLOW = 8  # abandoned threads and those that wait for their callers may be this many times the threads
+READABLE = select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR
+
+
+class Reactor:
+    """Serves connections on threads.
+
+    Args:
+        engine: of the service.
+        arrivals: where connections come from.
+    """
+
+    def __init__(self, engine: Engine, arrivals: Source) -> None:
+        self.engine = engine
+        self.connections: dict[int, Connection] = {}
+        self._arrivals = arrivals
+        self._sources = arrivals.sources()
+        self._accepting = False
+        self._poll = select.epoll()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._poll.register(self._wake, select.EPOLLIN)
+        self._deadlines = Deadlines()
+        self._ready: queue.SimpleQueue[Connection | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()  # of the four numbers and the list below
+        self._active = 0  # connections that wait for an owner or have one
+        self._idle = 0  # owners that wait for a connection
+        self._lent = 0  # owners that do not count: they wait for their callers, or were abandoned
+        self._number = 0
+        self._owners: list[Owner] = []
+        self._ticking = self._stopping = False
+        self.empty = threading.Event()  # set, when the service closes, once there is no connection any more
+        self._thread = threading.Thread(target=self._run, name="elsewhere-rpc-reactor", daemon=True)
+
+    def start(self) -> None:
+        """Accept from now on."""
+        self._accept_again()
+        self._thread.start()
+
+    # ---- its thread --------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                self._ticking = self._active > 0
+                now = time.monotonic()
+                left = self._deadlines.next() - now
+                if self._ticking:
+                    left = min(left, LOOK)
+                for fd, event in self._poll.poll(-1 if left == math.inf else max(0.0, left)):
+                    self._happened(fd, event)
+                self._look(time.monotonic())
+        except BaseException:  # what goes on without it would hang
+            _log.critical("the server is ended by a bug in elsewhere", exc_info=True)
+            raise
+
+    def _happened(self, fd: int, event: int) -> None:
+        connection = self.connections.get(fd)
+        if connection is not None:
+            self._moved(connection, event)
+        elif fd in self._sources:
+            self._accept(self._sources[fd])
+        elif fd == self._wake:
+            os.eventfd_read(fd)
+
+    def _moved(self, connection: Connection, event: int) -> None:
+        if event & select.EPOLLOUT:
+            connection.push()
+        if not event & READABLE:
+            return
+        if connection.wants()[0]:
+            if connection.claim():
+                self.enqueue(connection)
+        elif not event & select.EPOLLIN:
+            connection.end("it was reset")
+
+    def _look(self, now: float) -> None:
+        if self._ticking:
+            for owner in self._owners:
+                owner.look(now, LOOK)
+            waiting = self._ready.qsize() - self._idle
+            if waiting > 0:
+                self._start_owners(1 + waiting // 8)
+        for work in self._deadlines.due(now):
+            try:
+                work()
+            except Exception:  # noqa: BLE001 - the next one is due all the same
+                _log.critical("a bug in elsewhere", exc_info=True)
+
+    # ---- new connections ---------------------------------------------------------------------------------------------
+
+    def _accept_again(self) -> None:
+        if not self.engine.closing and not self._accepting:
+            self._accepting = True
+            for fd in self._sources:
+                self._poll.register(fd, select.EPOLLIN)
+
+    def stop_accepting(self) -> None:
+        """Look at the listeners no more."""
+        if self._accepting:
+            self._accepting = False
+            for fd in self._sources:
+                self._poll.unregister(fd)
+
+    def _accept(self, accept: Callable[[], Arrival | None]) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                found = accept()
+            except OSError as error:
+                if exhausted(error):
+                    _log.error("no connection can be accepted for now: %s", error.strerror)
+                    self.stop_accepting()
+                    self.later(PAUSE, self._accept_again)
+                return  # else it was aborted before it was accepted
+            if found is None:
+                return
+            self._greet(*found)
+
+    def _greet(self, sock: socket.socket, label: str, context: ssl.SSLContext | None) -> None:
+        limits = self.engine.limits
+        if len(self.connections) >= limits.connections or self.engine.closing:
+            _log.warning("%s is turned away: there are %d connections", label, len(self.connections))
+            sock.close()
+            self._arrivals.gone()
+            return
+        sock.setblocking(True)
+        tune(sock)
+        whole, part = divmod(LINGER, 1.0)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(whole), int(part * 1e6)))
+        connection = Connection(self, sock, label, None if context is None else Secure(context))
+        self.connections[connection.fd] = connection
+        self._poll.register(connection.fd, select.EPOLLIN | select.EPOLLONESHOT)
+        if context is not None or not connection.session.authorized:
+            self.later(limits.handshake, lambda: self._look_whether_it_knows(connection))
+        if limits.idle is not None:
+            self.later(limits.idle, lambda: self._look_whether_it_lives(connection))
+
+    def _look_whether_it_knows(self, connection: Connection) -> None:
+        if connection.secure is not None and not connection.secure.ready:
+            connection.end("no TLS handshake in time")
+        elif not connection.session.authorized:
+            connection.end("no token in time")
+
+    def _look_whether_it_lives(self, connection: Connection) -> None:
+        idle = self.engine.limits.idle
+        if idle is None or connection.fd not in self.connections:
+            return
+        left = connection.since + idle - time.monotonic()
+        if left <= 0.0 and connection.parked and not connection.session.running:
+            connection.end(f"nothing came for {idle:g} s")
+        else:
+            self.later(left if left > 0.0 else idle, lambda: self._look_whether_it_lives(connection))
+
+    # ---- what connections ask for ------------------------------------------------------------------------------------
+
+    def watch(self, connection: Connection) -> None:
+        """Watch it for what it wants; it holds its lock."""
+        reading, writing = connection.wants()
+        events = (select.EPOLLIN if reading else 0) | (select.EPOLLOUT if writing else 0)
+        if events or connection.parked:
+            self._poll.modify(connection.fd, events | select.EPOLLONESHOT)
+
+    def enqueue(self, connection: Connection) -> None:
+        """It belongs to the next owner that is free."""
+        with self._lock:
+            self._active += 1
+            self._ready.put(connection)
+            start = self._ready.qsize() > self._idle and len(self._owners) - self._lent < min(EAGER, self._most)
+        if start:
+            self._start_owners(1)
+        if not self._ticking:
+            self._rouse()
+
+    def gone(self, connection: Connection) -> None:
+        """It is being closed."""
+        self._poll.unregister(connection.fd)
+        self.connections.pop(connection.fd, None)
+        self._arrivals.gone()
+        if self.engine.closing and not self.connections:
+            self.empty.set()
+
+    def later(self, seconds: float, work: Callable[[], object]) -> Deadline:
+        """Call `work` in this thread after so many seconds."""
+        entry, first = self._deadlines.add(time.monotonic() + seconds, work)
+        if first and not self._ticking:
+            self._rouse()
+        return entry
+
+    def _rouse(self) -> None:
+        if threading.current_thread() is not self._thread:
+            with self._lock:
+                if not self._stopping:
+                    os.eventfd_write(self._wake, 1)
+
+    # ---- owners ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _most(self) -> int:
+        return self.engine.limits.threads
+
+    def _start_owners(self, count: int) -> None:
+        for _ in range(count):
+            with self._lock:
+                if self._stopping or len(self._owners) - min(self._lent, OVERFLOW * self._most) >= self._most:
+                    return
+                self._number += 1
+                owner = Owner(self, self._number)
+                self._owners = [*self._owners, owner]  # the reactor goes through it without the lock
+            owner.thread.start()
+
+    def next_ready(self) -> Connection | None:
+        """Wait for a connection; None if the thread is to end."""
+        while True:
+            with self._lock:
+                self._idle += 1
+                alone = len(self._owners) - self._lent <= 1
+            try:
+                return self._ready.get(timeout=None if alone else STAY)
+            except queue.Empty:
+                pass
+            finally:
+                with self._lock:
+                    self._idle -= 1
+            with self._lock:
+                if not self._ready.qsize() and self._idle:
+                    return None
+
+    def left(self) -> None:
+        """An owner has left its connection."""
+        with self._lock:
+            self._active -= 1
+
+    def may_linger(self) -> bool:
+        """May an owner wait for the next message, or is it needed elsewhere?"""
+        return self._ready.qsize() <= self._idle and not self.engine.closing
+
+    def lend(self, count: int) -> None:
+        """So many owners more count no longer."""
+        with self._lock:
+            self._lent += count
+
+    def thread_ended(self, owner: Owner) -> None:
+        """An owner's thread leaves."""
+        with self._lock:
+            self._owners = [each for each in self._owners if each is not owner]
+            if owner.abandoned:
+                self._lent -= 1
+
+    # ---- the end -----------------------------------------------------------------------------------------------------
+
+    def drain(self, seconds: float) -> bool:
+        """Let what runs end, and refuse what comes; True if all of it has ended in time. `engine.closing` is set."""
+        for connection in list(self.connections.values()):
+            connection.session.methods = {}
+            if connection.claim():
+                self.enqueue(connection)
+        if not self.connections:
+            self.empty.set()
+        return self.empty.wait(seconds)
+
+    def stop(self) -> None:
+        """End everything now. Threads whose methods do not end are left to themselves."""
+        for connection in list(self.connections.values()):
+            connection.end("the service has ended")
+        with self._lock:
+            self._stopping = True
+            owners = self._owners
+        for _ in owners:
+            self._ready.put(None)
+        os.eventfd_write(self._wake, 1)
+        for thread in [self._thread, *(owner.thread for owner in owners if not owner.token and not owner.call)]:
+            if thread is not threading.current_thread():
+                thread.join(PATIENCE)
+        self._close()
+
+    def _close(self) -> None:
+        for connection in list(self.connections.values()):  # of an owner that is stuck in a method
+            connection.close()
+        self._poll.close()
+        os.close(self._wake)

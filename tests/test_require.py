@@ -12,9 +12,12 @@ from tests.require import require
 def test_what_is_there_is_given():
     assert require(program="sh", install="-") == shutil.which("sh")
     assert require(module="shutil", install="-") is shutil
+    assert require(file="pyproject.toml", install="-").is_file()
 
 
-@pytest.mark.parametrize("missing", [{"program": "no-such-program"}, {"module": "no_such_module"}])
+@pytest.mark.parametrize(
+    "missing", [{"program": "no-such-program"}, {"module": "no_such_module"}, {"file": "no/such/file"}]
+)
 @pytest.mark.parametrize(("ci", "outcome"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)])
 def test_what_is_missing_skips_here_and_fails_in_ci(missing, ci, outcome, monkeypatch):
     monkeypatch.setenv("CI", ci)

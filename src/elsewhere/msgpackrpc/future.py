@@ -170,7 +170,7 @@ class Future:
                     slot.wake()
             answered = getattr(self._loop, "_answered", None)
             if answered is not None:
-                answered()
+                answered(self._callback is not None)
 
     def _call_back(self) -> None:
         assert self._callback is not None

@@ -46,6 +46,7 @@ class Loop:
             )
         self._lock = threading.RLock()  # a signal's handler may close a server
         self._running = self._stopped = False
+        self._came = False  # a client's callback was called while it did not run
         self._selector: selectors.BaseSelector | None = None
         self._waker: tuple[socket.socket, socket.socket] | None = None
         self._watched: dict[socket.socket, tuple[int, Handler]] = {}
@@ -79,11 +80,14 @@ class Loop:
         with self._lock:
             if self._running:
                 raise RuntimeError("this Loop is running already")
-            if self._stopped:
+            came, self._came = self._came, False
+            if self._stopped or (came and not self._watched):
                 self._stopped = False
                 return
             self._open()
             self._running = True
+            if self._periodic is not None:  # its time counts from here
+                self._next = time.monotonic() + self._periodic[1]
         try:
             for session in list(self._sessions):
                 session._pump()
@@ -173,9 +177,14 @@ class Loop:
     def _attach(self, session: Session) -> None:
         self._sessions.add(session)
 
-    def _answered(self) -> None:
-        if self._running and not self._watched:  # a server goes on
+    def _answered(self, called_back: bool) -> None:
+        """A call of a client has its outcome: what its program ran the loop for, unless it serves."""
+        if self._watched:
+            return
+        if self._running:
             self.stop()
+        elif called_back:
+            self._came = True
 
     # ---- descriptors: only while it runs, as each client has a loop ------------------------------------------------
 

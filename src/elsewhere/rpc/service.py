@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
 from elsewhere.rpc.serving.engine import Limits
-from elsewhere.rpc.serving.methods.registry import MethodStatistics, Registry, public_methods
+from elsewhere.rpc.serving.methods.registry import MethodStatistics, Registry, merged, public_methods
 from elsewhere.rpc.serving.server import DRAIN, Running, Server, check_drain
 from elsewhere.transport.address import Address
 from elsewhere.transport.tls import TLS
@@ -84,6 +84,7 @@ class Service:
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name is a str, not {name!r}")
         self._registry = Registry()
+        self._methods: list[dict[str, Any]] = []
         self._pool = pool
         self._pool_size: int | None = None
         self._token = _token(token)
@@ -182,18 +183,27 @@ class Service:
         return [method.described() for method in self._registry.methods.values()]
 
     def statistics(self) -> dict[str, MethodStatistics]:
-        """What each method has done so far, by name."""
-        return {name: method.statistics() for name, method in list(self._registry.methods.items())}
+        """What each method has done so far, by name; in all the processes that serve now."""
+        others = [server.told() for server in list(self._servers)]
+        return merged([self._told(), *(each for told in others for each in told)])
+
+    def _told(self) -> dict[str, list[Any]]:
+        return {name: method.told() for name, method in list(self._registry.methods.items())}
 
     # ---- serving -----------------------------------------------------------------------------------------------------
 
-    def start(self, *addresses: str | Address, tls: TLS | None = None, insecure: bool = False) -> Running:
+    def start(
+        self, *addresses: str | Address, tls: TLS | None = None, insecure: bool = False, workers: int = 1
+    ) -> Running:
         """Serve in the background.
 
         Args:
             addresses: where to listen: ``tcp://``, ``tls://``, ``unix://``. Port 0 picks a free one.
             tls: the certificate for ``tls://`` addresses.
             insecure: let other machines come without TLS and a token or client certificate.
+            workers: processes that serve; 1 means this very one. With more, this process accepts connections and hands
+                each to the worker that has the fewest; one that dies is replaced. The service is sent to them as it
+                is now, so its methods and their objects are pickled, and each worker has its own.
 
         Returns:
             the running server: a context manager with `addresses` and `close`.
@@ -204,13 +214,29 @@ class Service:
         """
         from elsewhere.rpc.serving.arrivals import Arrivals
 
-        return Server(self, Arrivals(addresses, tls, self._token is not None, insecure))
+        count = _count("workers", workers)
+        if count > 1:
+            self._check_workers(tls)
+        arrivals = Arrivals(addresses, tls, self._token is not None, insecure)
+        if count == 1:
+            return Server(self, arrivals)
+        from elsewhere.rpc.serving.workers.parent import Workers
+
+        return Workers(self, arrivals, count, tls)
+
+    def _check_workers(self, tls: TLS | None) -> None:
+        """Raise if something cannot go to other processes."""
+        if self._pool is not None or any(method.pool is not None for method in self._registry.methods.values()):
+            raise ValueError("a Pool cannot go to the workers: leave it out, and each makes its own")
+        if tls is not None and tls.context is not None:
+            raise ValueError("TLS(context=...) cannot go to the workers: give TLS(cert=..., key=...) instead")
 
     def serve(
         self,
         *addresses: str | Address,
         tls: TLS | None = None,
         insecure: bool = False,
+        workers: int = 1,
         drain: float = DRAIN,
     ) -> int:
         """Serve until SIGINT or SIGTERM comes; then accept nothing more, and let calls that run end.
@@ -219,7 +245,7 @@ class Service:
         where no signals arrive, it serves until `close` is called.
 
         Args:
-            addresses: as in `start`; so are `tls` and `insecure`, and what is raised.
+            addresses: as in `start`; so are `tls`, `insecure` and `workers`, and what is raised.
             drain: seconds for the calls that run.
 
         Returns:
@@ -228,12 +254,30 @@ class Service:
         from elsewhere.rpc.serving.signals import serve_until_signal
 
         check_drain(drain)
-        return serve_until_signal(self.start(*addresses, tls=tls, insecure=insecure), drain)
+        return serve_until_signal(self.start(*addresses, tls=tls, insecure=insecure, workers=workers), drain)
 
     def close(self, drain: float = DRAIN) -> None:
         """Close every running server of this service, as its own ``close(drain)`` does."""
         for server in list(self._servers):
             server.close(drain)
+
+    # ---- on its way to a worker process ------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {key: value for key, value in self.__dict__.items() if key not in {"_registry", "_servers", "_pool"}}
+        return {**state, "_methods": [method.registration for method in self._registry.methods.values()]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _servers=[], _pool=None)
+
+    def __getattr__(self, name: str) -> Any:
+        # Only now are the methods certainly whole: one of them may have this very service among its globals.
+        if name == "_registry" and "_methods" in self.__dict__:
+            registry = Registry()
+            for each in self.__dict__["_methods"]:
+                registry.add(**each)
+            return self.__dict__.setdefault("_registry", registry)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
         names = list(self._registry.methods)

@@ -34,6 +34,8 @@ LAST_ID = 2**32 - 1  # rpclib's servers abort on 2^32
 LIMIT = 64 << 20  # bytes of a message
 ITEMS = 1 << 20  # of an array or a map: the codec makes room for as many as a header claims
 BUFFER = 16 << 10  # bytes that the codec begins with, instead of a megabyte for each connection; it grows as it must
+# What the codec raises of bytes that it cannot take. Not every Exception: a signal's handler may raise in here.
+WRONG = (ValueError, TypeError, OverflowError, MemoryError, RecursionError, msgpack.exceptions.UnpackException)
 
 Message = list[Any]  # as it was decoded; checked, and its method is a str
 
@@ -135,7 +137,7 @@ class Wire:
                     return found
                 found.append(message)
                 self._begun = unpacker.tell()  # later it also counts what it has looked at of the next
-        except Exception as error:  # noqa: BLE001 - the codec raises many kinds, and each ends the connection
+        except WRONG as error:
             self._undecodable(error)
             return found
         self._fed += len(data)

@@ -76,6 +76,8 @@ class Encodings:
 
 
 def _to_msgpack(value: Any) -> Any:
+    if isinstance(value, int):
+        raise OverflowError(f"{value} is no integer of 64 bits, the most that MessagePack knows")
     return value.to_msgpack()
 
 

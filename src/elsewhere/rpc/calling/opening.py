@@ -96,9 +96,9 @@ class Opening:
         wait = min(self._not_before, deadline) - time.monotonic()
         if wait > 0:
             time.sleep(wait)
-        left = deadline - time.monotonic()
+        left = max(0.001, round(deadline - time.monotonic(), 3))  # round, for it stands in the error's text
         try:
-            sock = connecting.connect(self.target, None if left == float("inf") else max(0.001, left), self._tls)
+            sock = connecting.connect(self.target, None if left == float("inf") else left, self._tls)
         except ConnectError:
             self._pause = min(2 * self._pause or FIRST_PAUSE, LONGEST_PAUSE)
             self._not_before = time.monotonic() + self._pause * random.uniform(0.5, 1.0)
@@ -146,7 +146,7 @@ class Opening:
             return "closed"
         if conn is None or conn.ended:
             return "not connected"
-        count = len(conn.wire.pending)
+        count = len(conn.wire.pending) - (conn.plain is None)  # the greeting is none of the user's
         calls = {0: "", 1: ", 1 call under way"}.get(count, f", {count} calls under way")
         return f"connected{', plain MessagePack-RPC' if conn.plain else ''}{calls}"
 

@@ -5,16 +5,17 @@ Rule: knows sockets, nothing of what is said on them.
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from elsewhere.transport.address import STREAMS, Address
 from elsewhere.transport.listening import Listener, require_safe
 from elsewhere.transport.tls import TLS
 
-__all__ = ["Arrival", "Arrivals"]
+__all__ = ["Arrival", "Arrivals", "Source", "exhausted"]
 
 
 class Arrival(NamedTuple):
@@ -31,6 +32,21 @@ class Arrival(NamedTuple):
     context: ssl.SSLContext | None
 
 
+class Source(Protocol):
+    """Where a server's connections come from."""
+
+    addresses: list[str]
+
+    def sources(self) -> dict[int, Callable[[], Arrival | None]]:
+        """Descriptors that tell of new connections, each with what takes one, or gives None if there is none."""
+
+    def gone(self) -> None:
+        """A connection that came from here is over."""
+
+    def close(self) -> None:
+        """Take no more."""
+
+
 class Arrivals:
     """The listeners of one server.
 
@@ -42,6 +58,7 @@ class Arrivals:
 
     Attributes:
         addresses: where it listens, with the ports that were found.
+        secure: TLS is spoken at one of them.
 
     Raises:
         ValueError: an address is none, or is not safe.
@@ -57,8 +74,8 @@ class Arrivals:
         if tls is not None and not isinstance(tls, TLS):
             raise TypeError(f"tls is an elsewhere TLS(cert=..., key=...), not {tls!r}")
         require_safe(wanted, tls=tls, authenticated=authenticated, insecure=insecure)
-        secure = any(address.scheme == "tls" for address in wanted)
-        self._context = (tls or TLS()).for_server() if secure else None
+        self.secure = any(address.scheme == "tls" for address in wanted)
+        self._context = (tls or TLS()).for_server() if self.secure else None
         self._listeners: list[Listener] = []
         try:
             for address in wanted:
@@ -88,10 +105,18 @@ class Arrivals:
 
         return accept
 
+    def gone(self) -> None:
+        """Nobody counts them here."""
+
     def close(self) -> None:
         """Listen no more."""
         for listener in self._listeners:
             listener.close()
+
+
+def exhausted(error: OSError) -> bool:
+    """Is it that there are no more descriptors, or no memory for one? That passes."""
+    return error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 def label_of(scheme: str, peer: Any) -> str:

@@ -11,12 +11,13 @@ import contextlib
 import contextvars
 import logging
 import threading
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from elsewhere.errors import CallTimeout, NeverStarted
+from elsewhere.errors import NeverStarted
 from elsewhere.rpc import dialect
 from elsewhere.rpc.serving.caller import current
+from elsewhere.rpc.serving.methods.registry import Method
 from elsewhere.rpc.serving.session import Call
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Engine:
         self._loop = loop
         self._loop_thread: threading.Thread | None = None
         self._pool: Any = None
+        self._threads: ThreadPoolExecutor | None = None
 
     def hello(self) -> dict[str, Any]:
         """What a service says of itself."""
@@ -75,6 +77,12 @@ class Engine:
             "features": list(dialect.FEATURES),
             "idempotent": [name for name, method in list(self.methods.items()) if method.idempotent],
         }
+
+    def runs_here(self, method: Method) -> bool:
+        """Does it run where its connection is read?"""
+        if self.on_loop:
+            return method.where == "loop" and not method.asynchronous
+        return method.where == "threads"
 
     # ---- coroutines --------------------------------------------------------------------------------------------------
 
@@ -98,6 +106,26 @@ class Engine:
                 self._loop_thread.start()
             return self._loop
 
+    # ---- threads, where connections live on a loop -------------------------------------------------------------------
+
+    def run_in_thread(self, call: Call, args: list[Any], kwargs: dict[str, Any]) -> None:
+        """Run a method, which was registered after the server had been started on a loop, in a thread."""
+        context = contextvars.copy_context()
+        context.run(current.set, call)
+        with self._lock:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(self.limits.threads, "elsewhere-rpc")
+        future = self._threads.submit(context.run, call.method.fn, *args, **kwargs)
+        future.add_done_callback(lambda future: self._settle(call, future))
+
+    def _settle(self, call: Call, future: Any) -> None:
+        """Answer a call with the outcome of a future, in the thread that answers."""
+        if self.on_loop and self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and so have the connections
+                self._loop.call_soon_threadsafe(_settled, call, future)
+        else:
+            _settled(call, future)
+
     # ---- processes ---------------------------------------------------------------------------------------------------
 
     def run_in_pool(self, call: Call, args: list[Any], kwargs: dict[str, Any]) -> None:
@@ -108,15 +136,7 @@ class Engine:
             pool.options(name=method.name) if call.limit is None else pool.options(timeout=call.limit, name=method.name)
         )
         future = view.submit(method.fn, *args, **kwargs)
-
-        def done(future: Any) -> None:
-            error = None if future.cancelled() else future.exception()
-            if isinstance(error, CallTimeout):
-                call.session.late(call)
-            elif not future.cancelled():
-                call.session.finish(call, None if error else future.result(), error)
-
-        future.add_done_callback(done)
+        future.add_done_callback(lambda future: self._settle(call, future))
         call.stopped_by(future.cancel)
 
     def _own_pool(self) -> Any:
@@ -135,15 +155,25 @@ class Engine:
         """Stop what is left: the loop's tasks are cancelled, the pool that was made on demand is terminated."""
         with self._lock:
             self.closing = True
-            loop, thread, pool = self._loop, self._loop_thread, self._pool
-            self._loop_thread = self._pool = None
+            loop, thread, pool, threads = self._loop, self._loop_thread, self._pool, self._threads
+            self._loop_thread = self._pool = self._threads = None
         if loop is not None and thread is not None:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(loop.stop)
             thread.join()
+        if threads is not None:
+            threads.shutdown(wait=False, cancel_futures=True)
         if pool is not None:
             pool.terminate()
             pool.join()
+
+
+def _settled(call: Call, future: Any) -> None:
+    if future.cancelled():
+        call.session.finish(call, None, CancelledError("the service has stopped it"))
+        return
+    error = future.exception()
+    call.session.finish(call, None if error else future.result(), error)
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from elsewhere.rpc.serving.arrivals import Arrivals
+from elsewhere.rpc.serving.arrivals import Source
 from elsewhere.rpc.serving.engine import Engine
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Running:
         addresses: where it listens, with the ports that were found: each can be given to `connect`.
     """
 
-    def __init__(self, service: Service, arrivals: Arrivals) -> None:
+    def __init__(self, service: Service, arrivals: Source) -> None:
         self.addresses: list[str] = arrivals.addresses
         self._service = service
         self._arrivals = arrivals
@@ -95,6 +95,15 @@ class Running:
     def _close(self, deadline: float) -> None:
         raise NotImplementedError
 
+    def told(self) -> list[dict[str, list[Any]]]:
+        """What was called in other processes, as `merged` wants it."""
+        return []
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of those that serve."""
+        return [self._pid]
+
     def __enter__(self) -> Self:
         return self
 
@@ -115,7 +124,7 @@ class Running:
 class Server(Running):
     """One that serves in this process."""
 
-    def __init__(self, service: Service, arrivals: Arrivals) -> None:
+    def __init__(self, service: Service, arrivals: Source) -> None:
         super().__init__(service, arrivals)
         self._engine, self._serving = make_serving(service, arrivals)
         self._serving.start()
@@ -137,9 +146,15 @@ def check_drain(drain: Any) -> None:
         raise ValueError(f"drain is a number of seconds from 0 up, not {drain!r}")
 
 
-def make_serving(service: Service, arrivals: Any) -> tuple[Engine, Serving]:
+def make_serving(service: Service, arrivals: Source) -> tuple[Engine, Serving]:
     """The engine of a service and what serves its connections, by where its methods run."""
+    methods = service._registry.methods.values()
+    if methods and all(method.where != "threads" for method in methods):
+        from elsewhere.rpc.serving.loop.server import LoopServing
+
+        on_loop = LoopServing(service, arrivals)
+        return on_loop.engine, on_loop
     from elsewhere.rpc.serving.threads.reactor import Reactor
 
     engine = Engine(service)
-    return engine, Reactor(engine, arrivals.sources())
+    return engine, Reactor(engine, arrivals)

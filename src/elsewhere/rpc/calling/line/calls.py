@@ -16,7 +16,7 @@ from elsewhere.sansio.msgpackrpc import RESPONSE, Message, Wire
 
 __all__ = ["Calls"]
 
-STALE = 0.01  # seconds without a call, after which it is looked whether the far side is still there
+STALE = 0.001  # seconds without a call, after which it is looked whether the far side is still there
 
 
 class Calls(Channel):
@@ -134,7 +134,7 @@ class Calls(Channel):
         """It was not used for a while: is the far side still there?"""
         with Deferred():
             with self.mutex:
-                if self.reading or self.ended:
+                if self.reading or self.ended or not self.written:
                     return
                 self.reading = True
             try:

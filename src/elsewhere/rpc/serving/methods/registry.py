@@ -11,13 +11,13 @@ import functools
 import inspect
 import math
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from elsewhere.rpc.dialect import RESERVED
 from elsewhere.rpc.serving.methods.schema import Schema
 
-__all__ = ["WHERE", "Method", "MethodStatistics", "Registry", "public_methods"]
+__all__ = ["WHERE", "Method", "MethodStatistics", "Registry", "merged", "public_methods"]
 
 WHERE = ("threads", "loop", "processes")
 
@@ -40,6 +40,21 @@ class MethodStatistics(NamedTuple):
     longest: float
 
 
+def merged(told: Iterable[dict[str, Any]]) -> dict[str, MethodStatistics]:
+    """The sum of what several processes tell: calls, errors, running, seconds and the longest of each method."""
+    sums: dict[str, list[Any]] = {}
+    for each in told:
+        for name, (calls, errors, running, seconds, longest) in each.items():
+            old = sums.get(name, [0, 0, 0, 0.0, 0.0])
+            sums[name] = [
+                old[0] + calls, old[1] + errors, old[2] + running, old[3] + seconds, max(old[4], longest),
+            ]  # fmt: skip
+    return {
+        name: MethodStatistics(calls, errors, running, seconds / calls if calls else 0.0, longest)
+        for name, (calls, errors, running, seconds, longest) in sums.items()
+    }
+
+
 class Method:
     """One method.
 
@@ -54,18 +69,20 @@ class Method:
         schema: what it takes.
         on_thread, on_loop: the types of arguments with which it can be called there at once; None if there is more to
             look at.
+        given: what was registered: `fn`, but for a coroutine function in a thread.
         begun, calls, errors, seconds, longest: what `statistics` tells of. Each is changed by a plain ``+=`` of a
             number, within which CPython does not change threads.
     """
 
     __slots__ = (
-        "asynchronous", "begun", "calls", "doc", "errors", "fn", "idempotent", "longest", "name", "on_loop",
+        "asynchronous", "begun", "calls", "doc", "errors", "fn", "given", "idempotent", "longest", "name", "on_loop",
         "on_thread", "pool", "schema", "seconds", "timeout", "where",
     )  # fmt: skip
 
     def __init__(self, fn: Callable[..., Any], name: str, where: Any, timeout: float | None, idempotent: bool) -> None:
         self.asynchronous = asyncio.iscoroutinefunction(inspect.unwrap(fn)) or _async_call(fn)
         self.pool: Any = None
+        self.given = fn
         self.schema = Schema(fn, name)
         self.doc = inspect.getdoc(fn) or ""
         self.where = self._place(fn, where)
@@ -99,11 +116,17 @@ class Method:
             self.errors += 1
         self.longest = max(self.longest, seconds)
 
-    def statistics(self) -> MethodStatistics:
-        """What it has done so far."""
-        calls = self.calls
-        running = max(0, self.begun - calls)
-        return MethodStatistics(calls, self.errors, running, self.seconds / calls if calls else 0.0, self.longest)
+    def told(self) -> list[Any]:
+        """Calls, errors, running, seconds, longest."""
+        return [self.calls, self.errors, max(0, self.begun - self.calls), self.seconds, self.longest]
+
+    @property
+    def registration(self) -> dict[str, Any]:
+        """What it was registered with."""
+        return {
+            "fn": self.given, "name": self.name, "where": self.pool or self.where, "timeout": self.timeout,
+            "idempotent": self.idempotent,
+        }  # fmt: skip
 
     def described(self) -> dict[str, Any]:
         """What `rpc.methods` tells of it."""

@@ -12,7 +12,6 @@ time while connections are owned, until the next time limit else.
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
 import os
@@ -25,6 +24,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from elsewhere.rpc.serving.arrivals import Arrival, Source, exhausted
 from elsewhere.rpc.serving.deadlines import Deadline, Deadlines
 from elsewhere.rpc.serving.engine import Engine
 from elsewhere.rpc.serving.threads.connection import Connection
@@ -43,9 +43,7 @@ PAUSE = 0.1  # seconds without accepting, when there are no more descriptors
 AT_ONCE = 64  # connections that are accepted in one go
 PATIENCE = 2.0  # seconds for threads that were told to end
 OVERFLOW = 8  # abandoned threads and those that wait for their callers may be this many times the threads
-EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 READABLE = select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR
-Accept = Callable[[], "tuple[socket.socket, str, ssl.SSLContext | None] | None"]  # None: no more for now
 
 
 class Reactor:
@@ -53,13 +51,14 @@ class Reactor:
 
     Args:
         engine: of the service.
-        sources: descriptors that tell of new connections, each with what accepts one.
+        arrivals: where connections come from.
     """
 
-    def __init__(self, engine: Engine, sources: dict[int, Accept]) -> None:
+    def __init__(self, engine: Engine, arrivals: Source) -> None:
         self.engine = engine
         self.connections: dict[int, Connection] = {}
-        self._sources = sources
+        self._arrivals = arrivals
+        self._sources = arrivals.sources()
         self._accepting = False
         self._poll = select.epoll()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -146,12 +145,12 @@ class Reactor:
             for fd in self._sources:
                 self._poll.unregister(fd)
 
-    def _accept(self, accept: Accept) -> None:
+    def _accept(self, accept: Callable[[], Arrival | None]) -> None:
         for _ in range(AT_ONCE):
             try:
                 found = accept()
             except OSError as error:
-                if error.errno in EXHAUSTED:
+                if exhausted(error):
                     _log.error("no connection can be accepted for now: %s", error.strerror)
                     self.stop_accepting()
                     self.later(PAUSE, self._accept_again)
@@ -165,6 +164,7 @@ class Reactor:
         if len(self.connections) >= limits.connections or self.engine.closing:
             _log.warning("%s is turned away: there are %d connections", label, len(self.connections))
             sock.close()
+            self._arrivals.gone()
             return
         sock.setblocking(True)
         tune(sock)
@@ -218,6 +218,7 @@ class Reactor:
         """It is being closed."""
         self._poll.unregister(connection.fd)
         self.connections.pop(connection.fd, None)
+        self._arrivals.gone()
         if self.engine.closing and not self.connections:
             self.empty.set()
 
@@ -247,8 +248,12 @@ class Reactor:
                     return
                 self._number += 1
                 owner = Owner(self, self._number)
+                try:
+                    owner.thread.start()  # under the lock, so that `stop` finds none that has not begun
+                except RuntimeError as error:  # the system has no more of them; those that there are go on
+                    _log.error("no thread can be started for now: %s", error)
+                    return
                 self._owners = [*self._owners, owner]  # the reactor goes through it without the lock
-            owner.thread.start()
 
     def next_ready(self) -> Connection | None:
         """Wait for a connection; None if the thread is to end."""

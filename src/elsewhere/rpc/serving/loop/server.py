@@ -1,0 +1,176 @@
+"""Connections on a loop of their own: for services none of whose methods blocks.
+
+Rule: one thread, which runs the loop, accepts, reads, runs what is quick, and writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from elsewhere.rpc.serving.arrivals import Arrival, Source, exhausted
+from elsewhere.rpc.serving.engine import Engine, new_loop, run_loop
+from elsewhere.rpc.serving.loop.protocol import Peer
+from elsewhere.transport.connecting import tune
+
+__all__ = ["LoopServing"]
+
+_log = logging.getLogger("elsewhere.rpc")
+AT_ONCE = 64  # connections that are accepted in one go
+PAUSE = 0.1  # seconds without accepting, when there are no more descriptors
+PATIENCE = 2.0  # seconds for the loop's thread to end
+
+
+class LoopServing:
+    """Serves connections on a loop.
+
+    Args:
+        service: what is served.
+        arrivals: where connections come from.
+
+    Attributes:
+        engine: of the service.
+        loop: the loop.
+        thread_id: of the thread that runs it.
+    """
+
+    def __init__(self, service: Any, arrivals: Source) -> None:
+        self.loop = new_loop()
+        self.engine = Engine(service, self.loop)
+        self.thread_id = 0
+        self._arrivals = arrivals
+        self._sources = arrivals.sources()
+        self._peers: set[Peer] = set()
+        self._opening: set[asyncio.Task[Any]] = set()
+        self._accepting = False
+        self._empty = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="elsewhere-rpc-loop", daemon=True)
+
+    def start(self) -> None:
+        """Accept from now on."""
+        self.loop.call_soon(self._accept_again)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self.thread_id = threading.get_ident()
+        run_loop(self.loop)
+
+    def soon(self, work: Callable[[], object]) -> None:
+        """Call it in the loop's thread; never, if that has ended."""
+        try:
+            self.loop.call_soon_threadsafe(work)
+        except RuntimeError:
+            _log.debug("the loop has ended before something could be done on it")
+
+    # ---- new connections ---------------------------------------------------------------------------------------------
+
+    def _accept_again(self) -> None:
+        if not self._accepting and not self.engine.closing:
+            self._accepting = True
+            for fd, accept in self._sources.items():
+                self.loop.add_reader(fd, self._accept, accept)
+
+    def _stop_accepting(self) -> None:
+        if self._accepting:
+            self._accepting = False
+            for fd in self._sources:
+                self.loop.remove_reader(fd)
+
+    def _accept(self, accept: Callable[[], Arrival | None]) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                found = accept()
+            except OSError as error:
+                if exhausted(error):
+                    _log.error("no connection can be accepted for now: %s", error.strerror)
+                    self._stop_accepting()
+                    self.loop.call_later(PAUSE, self._accept_again)
+                return
+            if found is None:
+                return
+            self._greet(*found)
+
+    def _greet(self, sock: socket.socket, label: str, context: ssl.SSLContext | None) -> None:
+        limits = self.engine.limits
+        if len(self._peers) + len(self._opening) >= limits.connections or self.engine.closing:
+            _log.warning("%s is turned away: there are %d connections", label, len(self._peers))
+            sock.close()
+            self._arrivals.gone()
+            return
+        sock.setblocking(False)
+        tune(sock)
+        task = self.loop.create_task(self._open(sock, label, context))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    async def _open(self, sock: socket.socket, label: str, context: ssl.SSLContext | None) -> None:
+        limit = self.engine.limits.handshake
+        try:
+            await self.loop.connect_accepted_socket(
+                lambda: Peer(self, label),
+                sock,
+                ssl=context,
+                ssl_handshake_timeout=None if context is None else limit,
+            )
+        except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
+            _log.warning("%s: TLS failed: %s", label, getattr(error, "reason", None) or error)
+            sock.close()
+            self._arrivals.gone()
+
+    def came(self, peer: Peer) -> None:
+        """A connection is open."""
+        self._peers.add(peer)
+        limits = self.engine.limits
+        if not peer.session.authorized:
+            self.loop.call_later(limits.handshake, peer.look_whether_it_knows)
+        if limits.idle is not None:
+            peer.expect(limits.idle)
+
+    def went(self, peer: Peer) -> None:
+        """A connection is over."""
+        self._peers.discard(peer)
+        self._arrivals.gone()
+        if self.engine.closing and not self._peers:
+            self._empty.set()
+
+    # ---- the end -----------------------------------------------------------------------------------------------------
+
+    def stop_accepting(self) -> None:
+        """Look at the listeners no more."""
+        done = threading.Event()
+
+        def stop() -> None:
+            self._stop_accepting()
+            done.set()
+
+        self.soon(stop)
+        done.wait(PATIENCE)  # a plain function that blocks the loop holds up the end too, but not for ever
+
+    def drain(self, seconds: float) -> bool:
+        """Let what runs end, and refuse what comes; True if all of it has ended in time."""
+
+        def drain() -> None:
+            for peer in list(self._peers):
+                peer.drain()
+            if not self._peers:
+                self._empty.set()
+
+        # Two turns: in the first, what had come by now is read.
+        self.soon(lambda: self.loop.call_soon(drain))
+        return self._empty.wait(seconds)
+
+    def stop(self) -> None:
+        """End everything now."""
+
+        def stop() -> None:
+            for peer in list(self._peers):
+                peer.abort()
+            self.loop.call_soon(self.loop.stop)
+
+        self.soon(stop)
+        self._thread.join(PATIENCE)

@@ -1,0 +1,111 @@
+"""A worker process: serves the connections that its parent hands it, until that says close, or has gone.
+
+Rule: signals that a terminal or a service manager sends to all of them at once are the parent's business: SIGINT is
+ignored, SIGTERM lets what runs end.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from elsewhere.rpc.serving.arrivals import Arrival
+from elsewhere.rpc.serving.workers.channel import Channel
+from elsewhere.transport.tls import TLS
+
+if TYPE_CHECKING:
+    from elsewhere.rpc.service import Service
+
+__all__ = ["Handed", "work"]
+
+_log = logging.getLogger("elsewhere.rpc")
+DRAIN = 10.0  # seconds, when the worker alone is told to end
+
+
+class Handed:
+    """Connections that the parent has accepted.
+
+    Args:
+        channel: to the parent.
+        tls: for connections that came to a ``tls://`` address.
+        asked: is called with the seconds to drain when the worker is to close.
+    """
+
+    def __init__(self, service: Service, channel: Channel, tls: TLS | None, asked: Callable[[float], None]) -> None:
+        self.addresses: list[str] = []
+        self._service = service
+        self._channel = channel
+        self._context = None if tls is None else tls.for_server()
+        self._asked = asked
+        self._gone = 0
+        self._ended = False
+
+    def sources(self) -> dict[int, Callable[[], Arrival | None]]:
+        """The channel, with what takes a connection from it."""
+        return {self._channel.fileno(): self._accept}
+
+    def _accept(self) -> Arrival | None:
+        while not self._ended:
+            try:
+                packet = self._channel.receive()
+            except EOFError:  # the parent was killed, or has given this worker up
+                self._close(0.0)
+                break
+            if packet is None:
+                break
+            (verb, *rest), fd = packet
+            if verb == "connection" and fd < 0:
+                _log.error("a connection is lost: this process has no descriptor left for it")
+                self.gone()
+            elif verb == "connection":
+                label, secure = rest
+                return Arrival(socket.socket(fileno=fd), label, self._context if secure else None)
+            elif verb == "close":
+                self._close(rest[0])
+            elif verb == "statistics":
+                self._tell(rest[0])
+        return None
+
+    def _close(self, seconds: float) -> None:
+        self._ended = True
+        self._asked(seconds)
+
+    def _tell(self, number: int) -> None:
+        self._channel.send(["statistics", number, self._service._told()])
+
+    def gone(self) -> None:
+        """A connection is over."""
+        self._gone += 1
+        self._channel.send(["gone", self._gone])
+
+    def close(self) -> None:
+        """Take no more."""
+
+
+def work(service: Service, channel: Channel, tls: TLS | None, share: tuple[int, int]) -> None:
+    """What a worker process runs.
+
+    Args:
+        service: what is served.
+        channel: to the parent.
+        tls: for ``tls://`` addresses, or None.
+        share: the connections that this worker may have, and the processes of its own pool.
+    """
+    from elsewhere.rpc.serving.server import Server
+
+    told: queue.SimpleQueue[float] = queue.SimpleQueue()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: told.put(DRAIN))
+    service._limits = service._limits._replace(connections=share[0])
+    service._pool_size = share[1]
+    handed = Handed(service, channel, tls, told.put)
+    server = Server(service, handed)
+    channel.send(["ready", os.getpid()])
+    seconds = told.get()
+    server.close(seconds)
+    channel.close()

@@ -1,0 +1,307 @@
+"""Peers that are late, gone, stopped, or no peers at all: no hang, and an error that says which."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+
+import msgpack
+import pytest
+
+from elsewhere import msgpackrpc
+from elsewhere.errors import ConnectError, ConnectionLost
+from elsewhere.msgpackrpc.error import TimeoutError as Late
+from elsewhere.msgpackrpc.error import TransportError
+from tests.msgpackrpc.helpers import BOUND, RawServer, Services, client_of, line_of, process, serving
+
+SERVER = """
+import elsewhere.msgpackrpc as msgpackrpc, threading
+class Services:
+    def double(self, n): return 2 * n
+    def never(self): return msgpackrpc.server.AsyncResult()
+server = msgpackrpc.Server(Services())
+server.listen(msgpackrpc.Address("127.0.0.1", 0))
+print(server.addresses[0].rpartition(":")[2], flush=True)
+server.start()
+"""
+
+
+@pytest.fixture
+def raw():
+    with RawServer() as server:
+        yield server
+
+
+def unused():
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return msgpackrpc.Address("127.0.0.1", sock.getsockname()[1])
+
+
+def answered(peer, result=None):
+    """Answer the next request."""
+    kind, msgid, _method, params = peer.take()
+    assert kind == 0
+    peer.send([1, msgid, None, params if result is None else result])
+
+
+def test_a_refused_connection_is_a_transport_error_after_the_tries():
+    client = msgpackrpc.Client(unused(), reconnect_limit=3)
+    with pytest.raises(TransportError) as caught:
+        client.call("x")
+    assert caught.value.args == ("Retry connection over the limit",)
+    assert isinstance(caught.value.__cause__, ConnectError)
+    future = client.call_async("x")  # nothing is raised here
+    with pytest.raises(TransportError, match=r"^Retry connection over the limit$"):
+        future.get()
+    with pytest.raises(TransportError, match=r"^Retry connection over the limit$"):
+        client.notify("x")
+
+
+def test_a_name_that_is_not_found_is_a_transport_error():
+    client = msgpackrpc.Client(msgpackrpc.Address("no-such-host.invalid", 1), timeout=BOUND)
+    with pytest.raises(TransportError) as caught:
+        client.call("x")
+    assert "no-such-host.invalid" in str(caught.value.__cause__)
+
+
+def test_a_timeout_is_a_number_of_seconds_and_may_be_a_fraction(raw):
+    client = msgpackrpc.Client(raw.at, timeout=0.2)
+    started = time.monotonic()
+    with pytest.raises(Late) as caught:
+        client.call("x")
+    assert caught.value.args == ("Request timed out",)
+    assert 0.2 <= time.monotonic() - started < 1.2  # the original looks once a second: 1.2 and more
+    client.close()
+
+
+def test_an_answer_that_comes_too_late_is_not_taken_for_another(raw):
+    client = msgpackrpc.Client(raw.at, timeout=0.1, unpack_encoding="utf-8")
+    with pytest.raises(Late):
+        client.call("x", "old")
+    peer = raw.accept()
+    late = peer.take()
+    client._timeout = BOUND
+    future = client.call_async("x", "new")
+    peer.send([1, late[1], None, "old"])
+    answered(peer)
+    assert future.get() == ["new"]
+    client.close()
+
+
+@pytest.mark.parametrize("timeout", [0, None, BOUND])
+def test_the_end_of_the_connection_fails_what_is_under_way_at_once(raw, timeout):
+    client = msgpackrpc.Client(raw.at, timeout=timeout)
+    futures = [client.call_async("x"), client.call_async("y")]
+    raw.accept().sock.close()
+    started = time.monotonic()
+    for future in futures:
+        with pytest.raises(TransportError) as caught:
+            future.get()
+        assert isinstance(caught.value.__cause__, ConnectionLost)
+    assert time.monotonic() - started < 1
+    client.close()
+
+
+@pytest.mark.parametrize(
+    "sends", [b"HTTP/1.1 400 Bad Request\r\n", b"\xc1", b"\x93\x01\x00\xc0", b"\x94\x01\xa1x\xc0\xc0"]
+)
+def test_what_is_no_message_ends_the_connection_with_its_reason(raw, sends):
+    client = msgpackrpc.Client(raw.at, timeout=0)
+    future = client.call_async("x")
+    raw.accept().sock.sendall(sends)
+    with pytest.raises(TransportError, match=r"no peer of MessagePack-RPC"):
+        future.get()
+    client.close()
+
+
+@pytest.mark.parametrize("how", ["cut", "reset"])
+def test_an_answer_may_break_off_at_any_byte(how):
+    answer = msgpack.packb([1, 1, None, {"key": [1, "text", b"bytes", 2.5]}])
+    for cut in range(len(answer)):
+        with RawServer() as server:
+            client = msgpackrpc.Client(server.at, timeout=0, unpack_encoding="utf-8")
+            future = client.call_async("x")
+            peer = server.accept()
+            peer.take()
+            peer.sock.sendall(answer[:cut])
+            peer.sock.close() if how == "cut" else peer.reset()
+            with pytest.raises(TransportError):
+                future.get()
+            future = client.call_async("x")  # it connects anew
+            peer = server.accept()
+            answered(peer, "well")
+            assert future.get() == "well"
+            client.close()
+
+
+def test_a_client_connects_again_to_a_server_that_was_started_anew(raw):
+    client = msgpackrpc.Client(raw.at, timeout=BOUND, unpack_encoding="utf-8")
+    for _ in range(3):
+        future = client.call_async("x", 1)
+        peer = raw.accept()
+        answered(peer)
+        assert future.get() == [1]
+        peer.sock.close()  # while nothing is under way: the next call is not lost
+    client.close()
+
+
+def test_a_request_of_the_far_side_is_refused_and_a_notification_ignored(raw):
+    client = msgpackrpc.Client(raw.at, timeout=BOUND, unpack_encoding="utf-8")
+    future = client.call_async("x", 1)
+    peer = raw.accept()
+    request = peer.take()
+    peer.send([2, "event", []], [0, 9, "call_me", []], [1, request[1], None, "ok"])
+    assert future.get() == "ok"
+    assert peer.take() == [1, 9, "'call_me' method not found", None]
+    client.close()
+
+
+def test_closing_fails_what_other_threads_wait_for(raw):
+    client = msgpackrpc.Client(raw.at, timeout=0)
+    futures = [client.call_async("x") for _ in range(3)]
+    threads = [threading.Thread(target=future.join) for future in futures]
+    for thread in threads:
+        thread.start()
+    client.close()
+    for thread in threads:
+        thread.join(BOUND)
+    assert all(isinstance(future.error, TransportError) for future in futures)
+
+
+def test_32_threads_share_a_client():
+    wrong: list[object] = []
+
+    def calls(client, first):
+        for n in range(first, first + 100):
+            if client.call("double", n) != 2 * n:
+                wrong.append(n)
+
+    with serving(Services()) as server, client_of(server) as client:
+        threads = [threading.Thread(target=calls, args=(client, 1000 * n)) for n in range(32)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(BOUND)
+        assert not any(thread.is_alive() for thread in threads)
+    assert wrong == []
+
+
+def test_threads_whose_calls_end_at_different_times_read_for_each_other(raw):
+    client = msgpackrpc.Client(raw.at, timeout=BOUND, unpack_encoding="utf-8")
+    futures = [client.call_async("x", n) for n in range(4)]
+    peer = raw.accept()
+    requests = [peer.take() for _ in futures]
+    order: list[int] = []
+    threads = [
+        threading.Thread(target=lambda future=future, n=n: (future.join(), order.append(n)))
+        for n, future in enumerate(futures)
+    ]
+    for thread in threads:
+        thread.start()
+    for n in (2, 0, 3, 1):
+        peer.send([1, requests[n][1], None, n])
+        threads[n].join(BOUND)
+        assert order[-1] == n
+    client.close()
+
+
+def test_both_sides_may_send_more_than_the_sockets_hold(raw):
+    """A client that sends without reading, to a server that answers before it reads on."""
+    client = msgpackrpc.Client(raw.at, timeout=BOUND, unpack_encoding="utf-8")
+    client.notify("hello")
+    peer = raw.accept()
+    peer.take()
+
+    def echo():
+        for _ in range(100):
+            answered(peer)
+
+    thread = threading.Thread(target=echo)
+    thread.start()
+    futures = [client.call_async("x", "a" * 500_000) for _ in range(100)]
+    assert all(future.get() == ["a" * 500_000] for future in futures)
+    thread.join(BOUND)
+    client.close()
+
+
+def test_a_server_that_takes_nothing_is_a_timeout(raw):
+    client = msgpackrpc.Client(raw.at, timeout=0.3)
+    other = client.call_async("x")
+    future = client.call_async("x", b"a" * 50_000_000)
+    with pytest.raises(Late):
+        future.get()
+    with pytest.raises((Late, TransportError)):  # half a message is out: nothing more can be sent
+        other.get()
+    client.close()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_server_that_is_killed_or_stopped_in_a_call(signum):
+    with process(SERVER) as child:
+        at = msgpackrpc.Address("127.0.0.1", int(line_of(child)))
+        client = msgpackrpc.Client(at, timeout=1.0)
+        assert client.call("double", 4) == 8
+        future = client.call_async("never")
+        os.kill(child.pid, signum)
+        with pytest.raises(TransportError if signum == signal.SIGKILL else Late):
+            future.get()
+        client.close()
+
+
+def test_a_forked_child_has_a_connection_of_its_own():
+    with serving(Services(), unpack_encoding="utf-8") as server, client_of(server) as client:
+        assert client.call("double", 1) == 2
+        pending = client.call_async("never")
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if not pid:
+            try:
+                good = client.call("double", 2) == 4
+                pending.join()
+                good = good and isinstance(pending.error, TransportError)
+                client.close()
+                os.write(writing, b"good" if good else b"bad")
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
+        os.close(writing)
+        with open(reading, "rb") as pipe:
+            assert pipe.read() == b"good"
+        assert client.call("double", 3) == 6  # the child has not spoiled it
+
+
+def test_a_client_that_is_forgotten_closes_its_connection(raw):
+    msgpackrpc.Client(raw.at, timeout=BOUND).notify("x")
+    peer = raw.accept()
+    peer.take()
+    with pytest.raises(EOFError):
+        peer.take()
+
+
+INTERRUPTED = """
+import elsewhere.msgpackrpc as msgpackrpc, signal, sys
+client = msgpackrpc.Client(msgpackrpc.Address("127.0.0.1", int(sys.argv[1])), timeout=0, unpack_encoding="utf-8")
+future = client.call_async("never")
+print("waiting", client.call("echo", 1), flush=True)
+try:
+    future.join()
+except KeyboardInterrupt:
+    print("interrupted", client.call("double", 4), flush=True)
+"""
+
+
+def test_ctrl_c_ends_the_waiting_and_not_the_client():
+    with serving(Services()) as server, process(INTERRUPTED, str(server.at.port)) as child:
+        assert line_of(child) == "waiting 1"
+        while line_of_state(child.pid) != "S":
+            os.sched_yield()
+        child.send_signal(signal.SIGINT)
+        assert line_of(child) == "interrupted 8"
+
+
+def line_of_state(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0]

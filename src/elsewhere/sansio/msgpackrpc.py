@@ -33,6 +33,8 @@ REQUEST, RESPONSE, NOTIFY = 0, 1, 2
 LAST_ID = 2**32 - 1  # rpclib's servers abort on 2^32
 LIMIT = 64 << 20  # bytes of a message
 ITEMS = 1 << 20  # of an array or a map: the codec makes room for as many as a header claims
+LARGE = 256 << 10  # bytes that a message still lacks, from which on it is collected in one buffer
+KEPT = 16 << 20  # bytes of such a buffer that are kept for the next one: fresh memory costs more than the copy
 BUFFER = 16 << 10  # bytes that the codec begins with, instead of a megabyte for each connection; it grows as it must
 # What the codec raises of bytes that it cannot take. Not every Exception: a signal's handler may raise in here.
 WRONG = (ValueError, TypeError, OverflowError, MemoryError, RecursionError, msgpack.exceptions.UnpackException)
@@ -61,8 +63,8 @@ class Wire:
     """
 
     __slots__ = (
-        "_begun", "_default", "_escape", "_fed", "_guess", "_head", "_id", "_items", "_old_raw", "_packer", "_raw",
-        "_unpacker",
+        "_begun", "_default", "_escape", "_fed", "_filled", "_guess", "_head", "_id", "_items", "_large", "_old_raw",
+        "_packer", "_raw", "_size", "_unpacker",
         "broken", "limit", "missing", "pending", "too_large",
     )  # fmt: skip
 
@@ -87,26 +89,30 @@ class Wire:
         self._items = items
         self._default = default
         self._fed = self._begun = self._id = 0
+        self._large = bytearray()  # collects a large message
+        self._size = self._filled = 0  # of that, if one is under way: bytes that it will have, and those that are there
         self._head = b""  # of the message under way
         self._packer: Any = None  # both are made when they are needed: an idle connection has none
         self._unpacker: Any = None
 
     def _make_unpacker(self) -> Any:
-        limit = self.limit
         self._fed = self._begun = 0
-        self._unpacker = msgpack.Unpacker(
-            raw=self._raw,
-            unicode_errors=self._escape,
-            strict_map_key=False,  # such an error would lose the place in the stream
-            read_size=BUFFER,
-            max_buffer_size=2**31 - 1,  # `feed` looks at the size itself: here a burst of small messages would count
-            max_str_len=limit,
-            max_bin_len=limit,
-            max_ext_len=limit,
-            max_array_len=min(self._items, limit),
-            max_map_len=min(self._items, limit),
-        )
+        # `feed` looks at the size itself: with max_buffer_size, a burst of small messages would count.
+        self._unpacker = msgpack.Unpacker(read_size=BUFFER, max_buffer_size=2**31 - 1, **self._options())
         return self._unpacker
+
+    def _options(self) -> dict[str, Any]:
+        limit, items = self.limit, min(self._items, self.limit)
+        return {
+            "raw": self._raw,
+            "unicode_errors": self._escape,
+            "strict_map_key": False,  # such an error would lose the place in the stream
+            "max_str_len": limit,
+            "max_bin_len": limit,
+            "max_ext_len": limit,
+            "max_array_len": items,
+            "max_map_len": items,
+        }
 
     def _make_packer(self) -> Any:
         self._packer = msgpack.Packer(
@@ -119,6 +125,13 @@ class Wire:
         self._packer = None
         if self._fed == self._begun:
             self._unpacker = None
+        if not self._size:
+            self._large = bytearray()
+
+    @property
+    def resting(self) -> bool:
+        """Is there nothing that `rest` would give back, but for what each busy moment takes?"""
+        return not self._large
 
     # ---- in ----------------------------------------------------------------------------------------------------------
 
@@ -126,6 +139,8 @@ class Wire:
         """The messages that are whole now, in their order; once `broken` is set, none any more."""
         if self.broken:
             return []
+        if self._size:
+            return self._collect(data)
         found: list[Message] = []
         unpacker = self._unpacker or self._make_unpacker()
         try:
@@ -162,6 +177,57 @@ class Wire:
         if size > self.limit:
             self.too_large = size
             self.broken = f"a message of {size:,} bytes or more is above the limit of {self.limit:,}"
+        elif self.missing >= LARGE and not begun:
+            self._unpacker = None
+            self._fed = self._begun = self._filled = 0
+            self._size = size
+            self._collect(data[len(data) - waiting :])
+
+    # ---- large messages: straight into a buffer of their size, instead of the codec's, which grows and copies -------
+
+    def room(self) -> memoryview | None:
+        """Where the next bytes may be put, of a large message under way; None if there is none. `put` says how many.
+
+        Until then nothing else of this object may be used.
+        """
+        if not self._size:
+            return None
+        if len(self._large) == self._filled:  # it grows as it is filled: a claim alone takes no memory
+            self._large += bytes(min(self._size - self._filled, max(LARGE, self._filled)))
+        return memoryview(self._large)[self._filled : self._size]
+
+    def put(self, count: int) -> list[Message]:
+        """So many bytes were put into `room`; `feed` otherwise."""
+        self._filled += count
+        self.missing = self._size - self._filled
+        return [] if self.missing else self._collected()
+
+    def _collect(self, data: bytes | bytearray | memoryview) -> list[Message]:
+        view, found = memoryview(data), []
+        while view and (room := self.room()) is not None:
+            with room:
+                count = min(len(room), len(view))
+                room[:count] = view[:count]
+            view = view[count:]
+            found += self.put(count)
+        return found + self.feed(view) if view else found
+
+    def _collected(self) -> list[Message]:
+        """All that its head has claimed is there."""
+        size, buffer = self._size, self._large
+        self._size, self._head = 0, b""
+        if size > KEPT:
+            self._large = bytearray()
+        try:
+            with memoryview(buffer) as whole, whole[:size] as view:
+                message = msgpack.unpackb(view, **self._options())
+        except WRONG as error:
+            if type(error) is ValueError and "incomplete" in str(error):
+                return self.feed(bytes(buffer[:size]))  # there is more to it than was to be seen in its head
+            self._undecodable(error)
+            return []
+        self.broken = self._problem(message)
+        return [] if self.broken else [message]
 
     def _problem(self, message: Any) -> str:
         """What is wrong with it; decodes its method."""

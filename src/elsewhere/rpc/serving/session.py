@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from elsewhere.errors import ArgumentError, CallTimeout, ConnectionLost, MethodNotFound, NeverStarted, Unauthorized
 from elsewhere.rpc import dialect
 from elsewhere.rpc.serving.methods.registry import Method
-from elsewhere.rpc.serving.methods.results import pack_response
+from elsewhere.rpc.serving.methods.results import Data, pack_response
 from elsewhere.sansio.msgpackrpc import REQUEST, RESPONSE, Message, Wire
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Link(Protocol):
     def label(self) -> str:
         """Who is at its other end, for texts."""
 
-    def post(self, data: bytes) -> None:
+    def post(self, data: Data) -> None:
         """Send it soon, from any thread, without waiting."""
 
     def later(self, seconds: float, work: Callable[[], object]) -> Timer:
@@ -113,12 +113,12 @@ class Call:
         """As above."""
 
 
-Here = Callable[["Session", Method, "int | None", "list[Any]", "dict[str, Any]", "float | None"], "bytes | None"]
+Here = Callable[["Session", Method, "int | None", "list[Any]", "dict[str, Any]", "float | None"], "Data | None"]
 
 
 def run_here(
     session: Session, method: Method, msgid: int | None, args: list[Any], kwargs: dict[str, Any], limit: float | None
-) -> bytes | None:
+) -> Data | None:
     """Run it in this thread, now; the answer's bytes."""
     begun = time.monotonic()
     method.begun += 1
@@ -172,7 +172,7 @@ class Session:
 
     # ---- what comes --------------------------------------------------------------------------------------------------
 
-    def begin(self, message: Message, here: Here = run_here) -> bytes | None:
+    def begin(self, message: Message, here: Here = run_here) -> Data | None:
         """Deal with one message.
 
         Args:
@@ -193,7 +193,7 @@ class Session:
         except BaseException as error:  # noqa: BLE001 - every request has its answer
             return self.failure(msgid, error, name)
 
-    def _reserved(self, msgid: int | None, name: str, params: list[Any], here: Here) -> bytes | None:
+    def _reserved(self, msgid: int | None, name: str, params: list[Any], here: Here) -> Data | None:
         if name == dialect.HELLO:
             return self.answer(msgid, self._hello(params), name)
         if name == dialect.METHODS:
@@ -214,7 +214,7 @@ class Session:
         kwargs: dict[str, Any] | None,
         limit: float | None,
         here: Here,
-    ) -> bytes | None:
+    ) -> Data | None:
         """Check a call and begin it, where it is to run; raises what refuses it."""
         method = self.methods.get(name)
         if method is None:
@@ -339,7 +339,7 @@ class Session:
 
     # ---- answers -----------------------------------------------------------------------------------------------------
 
-    def answer(self, msgid: int | None, value: Any, name: str) -> bytes | None:
+    def answer(self, msgid: int | None, value: Any, name: str) -> Data | None:
         """The bytes of an answer; of an error that says why, where the value cannot be sent."""
         if msgid is None:
             return None
@@ -353,7 +353,7 @@ class Session:
             )
             return self.failure(msgid, told, name)
 
-    def failure(self, msgid: int | None, error: BaseException, name: str) -> bytes | None:
+    def failure(self, msgid: int | None, error: BaseException, name: str) -> Data | None:
         """The bytes of an answer that is an error; one that nobody waits for is logged."""
         if isinstance(error, CancelledError | MethodNotFound | ArgumentError | Unauthorized | NeverStarted):
             _log.debug("%s called %s: %s", self.link.label, name, error)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.rpc.serving.caller import current
+from elsewhere.rpc.serving.methods.results import LARGE, Data
 from elsewhere.rpc.serving.session import Session, run_here
 from elsewhere.sansio.msgpackrpc import REQUEST, Message
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Peer"]
 
 _log = logging.getLogger("elsewhere.rpc")
+RELAX = 1.0  # seconds after which an idle connection gives back its buffers
 PILE = 1 << 20  # bytes of answers that may wait for the peer to read
 
 
@@ -47,6 +49,7 @@ class Peer(asyncio.Protocol):
         self._late: list[bytes] = []
         self._full = self._finished = self._paused = False
         self._heard = time.monotonic()
+        self._relax: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
 
     # ---- asyncio's ---------------------------------------------------------------------------------------------------
@@ -64,8 +67,18 @@ class Peer(asyncio.Protocol):
         if wire.broken:
             _log.warning("%s: the connection is ended: %s", self.label, wire.broken)
             self._transport.close()
-        elif not self._inbox:
-            wire.rest()
+        elif self._relax is None:
+            self._relax = self.server.loop.call_later(RELAX, self._look_whether_it_rests)
+
+    def _look_whether_it_rests(self) -> None:
+        """Give back the buffers of a connection on which nothing comes any more."""
+        self._relax = None
+        if self._transport.is_closing():
+            return
+        if time.monotonic() - self._heard >= RELAX:
+            self.session.wire.rest()
+        else:
+            self._relax = self.server.loop.call_later(RELAX, self._look_whether_it_rests)
 
     def eof_received(self) -> bool:
         self._finished = True
@@ -86,8 +99,9 @@ class Peer(asyncio.Protocol):
         self._run()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
+        for timer in (self._stall, self._relax):
+            if timer is not None:
+                timer.cancel()
         self._inbox.clear()
         self.server.went(self)
         self.session.lost()
@@ -96,7 +110,8 @@ class Peer(asyncio.Protocol):
 
     def _run(self) -> None:
         """Deal with what is in the inbox, as far as that is wise."""
-        session, inbox, out = self.session, self._inbox, []
+        session, inbox = self.session, self._inbox
+        out: list[bytes] = []
         token = current.set(self)
         try:
             while inbox and self._welcome():
@@ -107,14 +122,13 @@ class Peer(asyncio.Protocol):
                 else:
                     answer = session.begin(message)
                 if answer is not None:
-                    out.append(answer)
+                    out += answer if isinstance(answer, tuple) else (answer,)
                     if len(out) >= 256:  # enough for one write; that may say that the peer does not read
-                        self._transport.write(b"".join(out))
-                        out.clear()
+                        self._write(out)
+                        out = []
         finally:
             current.reset(token)
-        if out:
-            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+        self._write(out)
         self._regulate()
 
     def _welcome(self) -> bool:
@@ -153,19 +167,28 @@ class Peer(asyncio.Protocol):
 
     # ---- a session's link --------------------------------------------------------------------------------------------
 
-    def post(self, data: bytes) -> None:
+    def _write(self, out: list[bytes]) -> None:
+        if len(out) == 1:
+            self._transport.write(out[0])
+        elif out and max(map(len, out)) < LARGE:
+            self._transport.write(b"".join(out))
+        else:
+            for data in out:
+                self._transport.write(data)
+
+    def post(self, data: Data) -> None:
         """Send it; what ends in the same turn of the loop goes together."""
         if threading.get_ident() != self.server.thread_id:
             self.server.soon(lambda: self.post(data))
             return
         if not self._late:
             self.server.loop.call_soon(self._flush)
-        self._late.append(data)
+        self._late += data if isinstance(data, tuple) else (data,)
 
     def _flush(self) -> None:
         late, self._late = self._late, []
-        if late and not self._transport.is_closing():
-            self._transport.write(late[0] if len(late) == 1 else b"".join(late))
+        if not self._transport.is_closing():
+            self._write(late)
 
     def later(self, seconds: float, work: Callable[[], object]) -> asyncio.TimerHandle:
         """Call it then; on the loop's thread alone."""

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from elsewhere.rpc.serving.methods.results import LARGE, Data
 from elsewhere.rpc.serving.session import Session
 from elsewhere.rpc.serving.threads.secure import Secure
 from elsewhere.sansio.msgpackrpc import Message
@@ -28,7 +29,8 @@ __all__ = ["Connection"]
 
 _log = logging.getLogger("elsewhere.rpc")
 READ = 64 << 10  # bytes of a usual read
-LARGE = 4 << 20  # ... of one while a large message comes
+PIECES = 512  # that go in one system call; the kernel takes 1,024
+RELAX = 1.0  # seconds after which a parked connection gives back the buffer of its last large message
 
 
 class Connection:
@@ -74,32 +76,46 @@ class Connection:
 
     def read(self, wait: bool) -> bool | None:
         """Fill the inbox; True if something came, None if nothing did in time, False if nothing more will."""
-        missing = self.session.wire.missing
+        flags = 0 if wait else socket.MSG_DONTWAIT
         try:
-            data = self.sock.recv(READ if missing < READ else min(missing, LARGE), 0 if wait else socket.MSG_DONTWAIT)
+            if self.session.wire.missing and self.secure is None:
+                return self._read_more(flags)
+            data = self.sock.recv(READ, flags)
         except BlockingIOError:
             return None
         except OSError as error:
             self.ended = self.ended or f"it was reset ({error.strerror or error})"
             return False
         if not data:
-            self._finish()
-            return False
-        self._take(data)
-        return True
+            return self._finish()
+        wire = self.session.wire
+        if self.secure is None:
+            messages = wire.feed(data)
+        else:
+            messages = []
+            for piece in self._decrypted(self.secure, data):
+                messages += wire.feed(piece)
+        return self._received(messages)
 
-    def _take(self, data: bytes) -> None:
-        wire, pieces = self.session.wire, [data]
-        if self.secure is not None:
-            pieces = self._decrypted(self.secure, data)
-        messages: list[Message] = []
-        for piece in pieces:
-            messages += wire.feed(piece)
+    def _read_more(self, flags: int) -> bool:
+        """... of a message that has begun: a large one has a place for it."""
+        wire = self.session.wire
+        room = wire.room()
+        if room is None:
+            data = self.sock.recv(READ, flags)
+            return self._received(wire.feed(data)) if data else self._finish()
+        with room:
+            count = self.sock.recv_into(room, 0, flags or socket.MSG_WAITALL)  # all of it, or what comes in the linger
+        return self._received(wire.put(count)) if count else self._finish()
+
+    def _received(self, messages: list[Message]) -> bool:
+        wire = self.session.wire
         messages.reverse()
         self.inbox = messages
         if wire.broken:
             self.ended = self.ended or wire.broken  # once what came before is answered
             _log.warning("%s: the connection is ended: %s", self.label, wire.broken)
+        return True
 
     def _decrypted(self, secure: Secure, data: bytes) -> list[bytes]:
         try:
@@ -114,42 +130,60 @@ class Connection:
             self._finish()
         return pieces
 
-    def _finish(self) -> None:
+    def _finish(self) -> bool:
         self.finished = True
         self.session.fell_silent()
+        return False
 
     # ---- sending, by anybody -----------------------------------------------------------------------------------------
 
-    def post(self, data: bytes) -> None:
+    def post(self, data: Data) -> None:
         """Send it; what the kernel does not take goes later."""
+        self._send(data, socket.MSG_DONTWAIT)
+
+    def flush(self, *, patient: bool = False) -> None:
+        """Send the answers that were collected.
+
+        Args:
+            patient: by its owner: wait a moment, if they are large, for the kernel to take them all.
+        """
+        out, self.out = self.out, []
+        if len(out) == 1:
+            self.post(out[0])
+        elif out and max(map(len, out)) < LARGE:
+            self.post(b"".join(out))
+        elif out:
+            self._send(tuple(out), 0 if patient else socket.MSG_DONTWAIT)
+
+    def _send(self, data: Data, flags: int) -> None:
         if self.secure is not None:
             with self.secure.sending:
-                self._send_raw(self.secure.sealed(data))
+                self._send_raw(self.secure.sealed(b"".join(data) if isinstance(data, tuple) else data), flags)
             return
-        self._send_raw(data)
+        self._send_raw(data, flags)
 
-    def flush(self) -> None:
-        """Send the answers that were collected."""
-        out, self.out = self.out, []
-        if out:
-            self.post(out[0] if len(out) == 1 else b"".join(out))
-
-    def _send_raw(self, data: bytes) -> None:
+    def _send_raw(self, data: Data, flags: int = socket.MSG_DONTWAIT) -> None:
         with self._lock:
             if self._closed or not data:
                 return
             if self.outbox is not None:
-                self.outbox.append(memoryview(data))
+                self.outbox += _rest(data, 0)
                 return
             try:
-                sent = self.sock.send(data, socket.MSG_DONTWAIT)
+                if isinstance(data, tuple):
+                    sent = self.sock.sendmsg(data[:PIECES], (), flags)
+                else:
+                    sent = self.sock.send(data, flags)
+                    if sent == len(data):
+                        return
             except BlockingIOError:
                 sent = 0
             except OSError:
                 return  # who reads will see why
-            if sent == len(data):
+            rest = _rest(data, sent)
+            if not rest:
                 return
-            self.outbox = deque([memoryview(data)[sent:]])
+            self.outbox = rest
             self._moved = time.monotonic()
             self.reactor.watch(self)
         self.later(self.reactor.engine.limits.send, self._look_whether_it_reads)
@@ -192,11 +226,21 @@ class Connection:
 
     def park(self) -> None:
         """Its owner leaves it."""
-        self.session.wire.rest()
+        wire = self.session.wire
         self.since = time.monotonic()
+        if wire.resting or self.reactor.engine.closing:
+            wire.rest()
+        else:
+            self.later(RELAX, self._relax)
         with self._lock:
             self.parked = True
         self.settle()
+
+    def _relax(self) -> None:
+        """In the reactor: was it parked all the time since?"""
+        with self._lock:
+            if self.parked and time.monotonic() - self.since >= RELAX:
+                self.session.wire.rest()
 
     def settle(self) -> None:
         """If it is parked: close it, or have its inbox looked into, or let the reactor watch it."""
@@ -279,3 +323,13 @@ class Connection:
     def __repr__(self) -> str:
         state = "closed" if self._closed else "parked" if self.parked else "owned"
         return f"<Connection of {self.label}, {state}>"
+
+
+def _rest(data: Data, sent: int) -> deque[memoryview]:
+    """What is left of it when so many bytes were sent."""
+    rest: deque[memoryview] = deque()
+    for piece in data if isinstance(data, tuple) else (data,):
+        if sent < len(piece):
+            rest.append(memoryview(piece)[sent:])
+        sent = max(0, sent - len(piece))
+    return rest

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from elsewhere.rpc.serving.caller import current
 from elsewhere.rpc.serving.methods.registry import Method
+from elsewhere.rpc.serving.methods.results import Data
 from elsewhere.rpc.serving.session import Call, Session
 from elsewhere.sansio.msgpackrpc import REQUEST
 
@@ -95,7 +96,7 @@ class Owner:
             if connection.inbox and not self._run(connection):
                 return  # somebody else's now
             if connection.out:
-                connection.flush()
+                connection.flush(patient=True)
             if connection.ended:
                 connection.close()
                 return
@@ -120,7 +121,9 @@ class Owner:
                 self._taken = False
                 self.call = None
                 return False
-            if answer is not None:
+            if isinstance(answer, tuple):
+                out.extend(answer)
+            elif answer is not None:
                 out.append(answer)
             if not connection.welcome():
                 return True
@@ -134,7 +137,7 @@ class Owner:
         args: list[Any],
         kwargs: dict[str, Any],
         limit: float | None,
-    ) -> bytes | None:
+    ) -> Data | None:
         """Run a method in this thread."""
         token = self.token
         begun = time.monotonic()
@@ -158,7 +161,7 @@ class Owner:
 
     def _raised(
         self, session: Session, method: Method, msgid: int | None, begun: float, error: BaseException
-    ) -> bytes | None:
+    ) -> Data | None:
         try:
             self.token.pop()
         except IndexError:

@@ -37,6 +37,7 @@ __all__ = ["Reactor"]
 _log = logging.getLogger("elsewhere.rpc")
 LOOK = 0.002  # seconds between two looks at the owners, and for which a method may keep its connection
 LINGER = 0.005  # seconds that an owner waits for the next message, before the connection is parked
+PUSH = 0.02  # seconds that an owner waits for the kernel to take a large answer, before the reactor sends the rest
 EAGER = 4  # threads that are started as soon as there is something to do; more, when it waits for a look
 STAY = 10.0  # seconds that a thread without work stays; the last one stays longer
 PAUSE = 0.1  # seconds without accepting, when there are no more descriptors
@@ -168,8 +169,8 @@ class Reactor:
             return
         sock.setblocking(True)
         tune(sock)
-        whole, part = divmod(LINGER, 1.0)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(whole), int(part * 1e6)))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(LINGER))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(PUSH))
         connection = Connection(self, sock, label, None if context is None else Secure(context))
         self.connections[connection.fd] = connection
         self._poll.register(connection.fd, select.EPOLLIN | select.EPOLLONESHOT)
@@ -325,3 +326,7 @@ class Reactor:
             connection.close()
         self._poll.close()
         os.close(self._wake)
+
+
+def _timeval(seconds: float) -> bytes:
+    return struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))

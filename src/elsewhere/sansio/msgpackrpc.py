@@ -33,6 +33,7 @@ REQUEST, RESPONSE, NOTIFY = 0, 1, 2
 LAST_ID = 2**32 - 1  # rpclib's servers abort on 2^32
 LIMIT = 64 << 20  # bytes of a message
 ITEMS = 1 << 20  # of an array or a map: the codec makes room for as many as a header claims
+SPARES = 4  # decoders that are kept for connections that have something to say
 LARGE = 256 << 10  # bytes that a message still lacks, from which on it is collected in one buffer
 KEPT = 16 << 20  # bytes of such a buffer that are kept for the next one: fresh memory costs more than the copy
 BUFFER = 16 << 10  # bytes that the codec begins with, instead of a megabyte for each connection; it grows as it must
@@ -53,6 +54,7 @@ class Wire:
         old_raw: pack str and bytes as one type, and unpack what is no UTF-8 as bytes.
         raw: unpack each str as bytes (True), or as a str in any case (False); None: as `old_raw` says.
         escape: the error handler for a str that is no UTF-8; as in `bytes.decode`.
+        spare: holds decoders that are not in use, for all wires with these very limits: one takes 60 kB.
         default: makes something that can be packed from what cannot; as in `msgpack.Packer`.
 
     Attributes:
@@ -64,7 +66,7 @@ class Wire:
 
     __slots__ = (
         "_begun", "_default", "_escape", "_fed", "_filled", "_guess", "_head", "_id", "_items", "_large", "_old_raw",
-        "_packer", "_raw", "_size", "_unpacker",
+        "_packer", "_raw", "_size", "_spare", "_unpacker",
         "broken", "limit", "missing", "pending", "too_large",
     )  # fmt: skip
 
@@ -77,6 +79,7 @@ class Wire:
         raw: bool | None = None,
         escape: str = "surrogateescape",
         default: Callable[[Any], Any] | None = None,
+        spare: list[Any] | None = None,
     ) -> None:
         self.limit = limit
         self.broken = ""
@@ -88,6 +91,7 @@ class Wire:
         self._guess = old_raw and raw is None
         self._items = items
         self._default = default
+        self._spare = spare
         self._fed = self._begun = self._id = 0
         self._large = bytearray()  # collects a large message
         self._size = self._filled = 0  # of that, if one is under way: bytes that it will have, and those that are there
@@ -96,6 +100,14 @@ class Wire:
         self._unpacker: Any = None
 
     def _make_unpacker(self) -> Any:
+        if self._spare:
+            try:
+                self._unpacker = self._spare.pop()
+            except IndexError:  # another thread has just taken it
+                pass
+            else:
+                self._fed = self._begun = self._unpacker.tell()  # it counts on
+                return self._unpacker
         self._fed = self._begun = 0
         # `feed` looks at the size itself: with max_buffer_size, a burst of small messages would count.
         self._unpacker = msgpack.Unpacker(read_size=BUFFER, max_buffer_size=2**31 - 1, **self._options())
@@ -120,12 +132,19 @@ class Wire:
         )
         return self._packer
 
-    def rest(self) -> None:
-        """Give back the memory that only a busy connection needs; nothing that came is lost."""
+    def rest(self, *, large: bool = True) -> None:
+        """Give back the memory that only a busy connection needs; nothing that came is lost.
+
+        Args:
+            large: also the buffer of large messages, which is worth keeping if more of them come soon.
+        """
         self._packer = None
-        if self._fed == self._begun:
+        unpacker = self._unpacker
+        if unpacker is not None and self._fed == self._begun and not self.broken:
             self._unpacker = None
-        if not self._size:
+            if self._spare is not None and len(self._spare) < SPARES:
+                self._spare.append(unpacker)
+        if large and not self._size:
             self._large = bytearray()
 
     @property

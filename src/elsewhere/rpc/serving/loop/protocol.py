@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from elsewhere.rpc.serving.caller import current
 from elsewhere.rpc.serving.methods.results import LARGE, Data
-from elsewhere.rpc.serving.session import Session, run_here
+from elsewhere.rpc.serving.session import Session, Timer, run_here
 from elsewhere.sansio.msgpackrpc import REQUEST, Message
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Peer"]
 
 _log = logging.getLogger("elsewhere.rpc")
-RELAX = 1.0  # seconds after which an idle connection gives back its buffers
+MANY = 256  # answers that are written together at most ...
+SOON = 0.001  # ... and seconds for which they are collected, when many messages came in one piece
+RELAX = 1.0  # seconds after which a connection gives back the buffer of its last large message
 PILE = 1 << 20  # bytes of answers that may wait for the peer to read
 
 
@@ -43,7 +45,7 @@ class Peer(asyncio.Protocol):
     def __init__(self, server: LoopServing, label: str) -> None:
         self.server = server
         self.label = label
-        self.session = Session(server.engine, self)
+        self.session = Session(server.engine, self, pieces=True)
         self._transport: Any = None
         self._inbox: deque[Message] = deque()
         self._late: list[bytes] = []
@@ -67,11 +69,13 @@ class Peer(asyncio.Protocol):
         if wire.broken:
             _log.warning("%s: the connection is ended: %s", self.label, wire.broken)
             self._transport.close()
-        elif self._relax is None:
+            return
+        wire.rest(large=False)
+        if not wire.resting and self._relax is None:
             self._relax = self.server.loop.call_later(RELAX, self._look_whether_it_rests)
 
     def _look_whether_it_rests(self) -> None:
-        """Give back the buffers of a connection on which nothing comes any more."""
+        """Give back the buffer of its last large message, if no other came since."""
         self._relax = None
         if self._transport.is_closing():
             return
@@ -110,11 +114,11 @@ class Peer(asyncio.Protocol):
 
     def _run(self) -> None:
         """Deal with what is in the inbox, as far as that is wise."""
-        session, inbox = self.session, self._inbox
+        session, inbox, most = self.session, self._inbox, self.server.engine.limits.calls
         out: list[bytes] = []
-        token = current.set(self)
+        token, begun = current.set(self), time.monotonic()
         try:
-            while inbox and self._welcome():
+            while inbox and not self._full and len(session.running) < most:
                 message = inbox.popleft()
                 method = session.methods.get(message[2]) if message[0] == REQUEST else None
                 if method is not None and method.on_loop == [*map(type, message[3])]:
@@ -123,9 +127,10 @@ class Peer(asyncio.Protocol):
                     answer = session.begin(message)
                 if answer is not None:
                     out += answer if isinstance(answer, tuple) else (answer,)
-                    if len(out) >= 256:  # enough for one write; that may say that the peer does not read
-                        self._write(out)
-                        out = []
+                    now = time.monotonic()
+                    if len(out) >= MANY or now - begun > SOON:
+                        self._write(out)  # that may say that the peer does not read
+                        out, begun = [], now
         finally:
             current.reset(token)
         self._write(out)
@@ -190,9 +195,11 @@ class Peer(asyncio.Protocol):
         if not self._transport.is_closing():
             self._write(late)
 
-    def later(self, seconds: float, work: Callable[[], object]) -> asyncio.TimerHandle:
-        """Call it then; on the loop's thread alone."""
-        return self.server.loop.call_later(seconds, work)
+    def later(self, seconds: float, work: Callable[[], object]) -> Timer:
+        """Call it then, on the loop's thread."""
+        if threading.get_ident() == self.server.thread_id:
+            return self.server.loop.call_later(seconds, work)
+        return _Later(self.server, seconds, work)
 
     def look_whether_it_knows(self) -> None:
         """End it, if the token has not come."""
@@ -237,3 +244,19 @@ class Peer(asyncio.Protocol):
 
     def goes_on(self) -> None:
         """Never."""
+
+
+class _Later:
+    """A timer that another thread than the loop's has asked for."""
+
+    def __init__(self, server: LoopServing, seconds: float, work: Callable[[], object]) -> None:
+        self._work: Callable[[], object] | None = work
+        server.soon(lambda: server.loop.call_later(seconds, self._due))
+
+    def _due(self) -> None:
+        if self._work is not None:
+            self._work()
+
+    def cancel(self) -> None:
+        """It will not happen."""
+        self._work = None

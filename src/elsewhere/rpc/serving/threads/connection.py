@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from elsewhere.rpc.serving.deadlines import Deadline
     from elsewhere.rpc.serving.threads.reactor import Reactor
 
-__all__ = ["Connection"]
+__all__ = ["LINGER", "Connection"]
 
 _log = logging.getLogger("elsewhere.rpc")
 READ = 64 << 10  # bytes of a usual read
+LINGER = 0.005  # seconds that an owner waits for the next message, before the connection is parked
 PIECES = 512  # that go in one system call; the kernel takes 1,024
 RELAX = 1.0  # seconds after which a parked connection gives back the buffer of its last large message
 
@@ -48,11 +49,12 @@ class Connection:
         finished: the peer sends no more; calls that run are still answered.
         ended: why it is to be closed now; "" while it is well.
         since: when it was last heard of.
+        talks: its last messages came so quickly that it is worth waiting for the next one.
     """
 
     __slots__ = (
-        "_closed", "_lock", "_moved", "ended", "fd", "finished", "inbox", "label", "out", "outbox", "parked", "reactor",
-        "secure", "session", "since", "sock",
+        "_closed", "_lock", "_met", "_moved", "ended", "fd", "finished", "inbox", "label", "out", "outbox", "parked",
+        "reactor", "secure", "session", "since", "sock", "talks",
     )  # fmt: skip
 
     def __init__(self, reactor: Reactor, sock: socket.socket, label: str, secure: Secure | None) -> None:
@@ -61,7 +63,7 @@ class Connection:
         self.fd = sock.fileno()
         self.label = label
         self.secure = secure
-        self.session = Session(reactor.engine, self)
+        self.session = Session(reactor.engine, self, pieces=True)
         self.inbox: list[Message] = []
         self.out: list[bytes] = []
         self.outbox: deque[memoryview] | None = None
@@ -69,14 +71,20 @@ class Connection:
         self.finished = False
         self.ended = ""
         self.since = self._moved = time.monotonic()
-        self._closed = False
+        self.talks = self._closed = False
+        self._met = False  # was it owned before?
         self._lock = threading.Lock()
+
+    def meet(self) -> None:
+        """It has a new owner."""
+        self.talks = self._met and time.monotonic() - self.since < LINGER
+        self._met = True
 
     # ---- reading, by its owner ---------------------------------------------------------------------------------------
 
     def read(self, wait: bool) -> bool | None:
         """Fill the inbox; True if something came, None if nothing did in time, False if nothing more will."""
-        flags = 0 if wait else socket.MSG_DONTWAIT
+        flags = 0 if wait and (self.talks or self.session.wire.missing) else socket.MSG_DONTWAIT
         try:
             if self.session.wire.missing and self.secure is None:
                 return self._read_more(flags)
@@ -119,13 +127,13 @@ class Connection:
 
     def _decrypted(self, secure: Secure, data: bytes) -> list[bytes]:
         try:
-            pieces, answer = secure.opened(data)
+            with secure.sending:
+                pieces, answer = secure.opened(data)
+                self._send_raw(answer)
         except OSError as error:  # ssl.SSLError is one
             self.ended = self.ended or f"TLS failed: {getattr(error, 'reason', None) or error}"
             _log.warning("%s: %s", self.label, self.ended)
             return []
-        if answer:
-            self._send_raw(answer)
         if secure.ended:
             self._finish()
         return pieces
@@ -228,9 +236,8 @@ class Connection:
         """Its owner leaves it."""
         wire = self.session.wire
         self.since = time.monotonic()
-        if wire.resting or self.reactor.engine.closing:
-            wire.rest()
-        else:
+        wire.rest(large=False)
+        if not wire.resting:
             self.later(RELAX, self._relax)
         with self._lock:
             self.parked = True

@@ -31,7 +31,7 @@ __all__ = ["TIMED_OUT", "Link"]
 
 TIMED_OUT = "Request timed out"
 ITEMS = 1 << 26  # of an array: simulators send images as arrays of numbers, and a server was chosen by its client
-CHUNK, MOST = 1 << 16, 1 << 20  # bytes of one read
+MOST = 1 << 20  # bytes of one write
 TICK = 1.0  # seconds that a read may sleep; a shorter time is waited for by poll, which takes one more system call
 Later = list[Callable[[], None]]  # what is to be done when the reading has been handed on
 
@@ -51,9 +51,9 @@ class Link:
     def __init__(self, sock: socket.socket, encodings: Encodings, address: str) -> None:
         self.ended = ""
         self._sock = sock
-        self._encodings = encodings
         self._address = address
-        self._wire = encodings.wire(ITEMS)
+        self._stream = encodings.stream(ITEMS)
+        self._wire = self._stream.wire
         self._pid = os.getpid()
         self._mutex = threading.Lock()
         self._reading = self._writing = False
@@ -291,7 +291,7 @@ class Link:
 
     def _take(self, data: bytes, later: Later) -> None:
         pending = self._wire.pending
-        for message in self._encodings.incoming(self._wire, data):
+        for message in self._stream.take(data):
             if message[0] == RESPONSE:
                 future = pending.get(message[1])
                 if future is not None:  # else it came too late
@@ -303,12 +303,11 @@ class Link:
             self.end(f"it is no peer of MessagePack-RPC: {self._wire.broken}", later)
 
     def _receive(self, left: float | None) -> bytes:
-        size = max(CHUNK, min(self._wire.missing, MOST))
         if left is None or left >= TICK:
-            return self._sock.recv(size)
+            return self._stream.receive(self._sock)
         if left > 0:
             _readable(self._sock, left)
-        return self._sock.recv(size, socket.MSG_DONTWAIT)
+        return self._stream.receive(self._sock, socket.MSG_DONTWAIT)
 
     def _refuse(self, msgid: int, method: str) -> None:
         """Nothing can be called here."""

@@ -217,6 +217,8 @@ class ServerTransport:
             peer = Peer(sock, self, self._server, self._encodings)
             self._peers.add(peer)
             peer.watch()
+            if not self._listeners:  # closed by another thread, which may not have seen this one
+                peer.close()
 
     def _pause(self) -> None:
         """Those who wait would wake the loop again and again."""

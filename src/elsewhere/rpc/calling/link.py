@@ -33,6 +33,7 @@ from elsewhere.rpc.calling.opening import Opening
 from elsewhere.rpc.calling.terms import Call, Terms, late, lost
 from elsewhere.rpc.dialect import raised
 from elsewhere.runtime.future import Future
+from elsewhere.sansio.msgpackrpc import Message
 
 __all__ = ["Link"]
 
@@ -60,7 +61,14 @@ class Link(Opening):
         failures = 0
         while True:
             try:
-                return self._once(method, args, kwargs, terms, began)
+                conn = self.conn
+                if conn is None or conn.ended or kwargs or (terms.limit != self.limit and not conn.plain):
+                    answer = self._carefully(method, args, kwargs, terms, began)
+                else:
+                    answer = conn.call(method, method, args, began, terms)
+                if answer[2] is None:
+                    return answer[3]
+                raise raised(answer[2], method, self.address)
             except ElsewhereError as error:
                 failures += 1
                 pause = self._repeats(error, method, terms, failures)
@@ -71,19 +79,15 @@ class Link(Opening):
             if terms.retry is not None:
                 began = time.monotonic()
 
-    def _once(self, method: str, args: Any, kwargs: dict[str, Any], terms: Terms, began: float) -> Any:
-        conn = self.conn
-        if conn is None or conn.ended:
-            conn = self._opened(method, terms, began)
+    def _carefully(self, method: str, args: Any, kwargs: dict[str, Any], terms: Terms, began: float) -> Message:
+        """The answer to a call that may need a connection first, or to know what the far side is."""
+        conn = self._opened(method, terms, began)
         phrased = conn.phrase(method, args, kwargs, terms.limit)
         if phrased is None:
             conn.greet(method, began, terms)
             phrased = conn.phrase(method, args, kwargs, terms.limit)
             assert phrased is not None
-        answer = conn.call(method, *phrased, began, terms)
-        if answer[2] is None:
-            return answer[3]
-        raise raised(answer[2], method, self.address)
+        return conn.call(method, *phrased, began, terms)
 
     def _opened(self, method: str, terms: Terms, began: float) -> Connection:
         try:

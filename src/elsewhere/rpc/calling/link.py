@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgpack
 
@@ -35,6 +35,9 @@ from elsewhere.rpc.dialect import raised
 from elsewhere.runtime.future import Future
 from elsewhere.sansio.msgpackrpc import Message
 
+if TYPE_CHECKING:
+    from elsewhere.rpc.service import Service
+
 __all__ = ["Link"]
 
 UNASKED = 2  # repeats of what may be repeated
@@ -46,12 +49,29 @@ class Link(Opening):
     """See the module; one for a client and all its views. It is the owner of their futures."""
 
     stops_running = True
+    _service: Any = None
+    _engine: Any = None
+
+    def serve(self, service: Service) -> None:
+        """Offer it to the far side, over each connection that is made from now on."""
+        from elsewhere.rpc.serving.engine import Engine
+
+        self._service = service
+        self._engine = Engine(service)
+
+    def offer(self, conn: Connection) -> None:
+        if self._engine is not None:
+            from elsewhere.rpc.calling.incoming import Incoming
+
+            conn.offer(Incoming(conn, self._engine, self._errands))
 
     def forget_all(self) -> None:
         super().forget_all()
         self._errands = Errands("elsewhere-rpc-errands")
         self._callbacks = Errands("elsewhere-rpc-callbacks")
         self._unsent: dict[Future[Any], Call] = {}  # with the thread of errands
+        if self._service is not None:
+            self.serve(self._service)
 
     # ---- calls -------------------------------------------------------------------------------------------------------
 
@@ -278,6 +298,8 @@ class Link(Opening):
             if helper is not None:
                 helper.join(PATIENCE)
         self._close_unsent()
+        if self._engine is not None:
+            self._engine.end()
         self._callbacks.close(PATIENCE)
 
     def _close_unsent(self) -> None:

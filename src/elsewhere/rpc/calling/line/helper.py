@@ -177,7 +177,7 @@ class Helper:
         conn = self._conn
         before = conn.serves
         conn.take()
-        if not conn.serving and (conn.parked or conn.serves != before):
+        if conn.incoming is None and (conn.parked or conn.serves != before):
             self._give_back()
 
     def _give_back(self) -> None:

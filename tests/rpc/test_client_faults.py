@@ -371,7 +371,7 @@ class TestTokens:
         with Peer(self.mood) as peer, connect(peer.address, token=self.SECRET) as client:
             assert client.double(1) == 2
             assert self.SECRET not in repr(client)
-            assert self.SECRET not in repr(vars(client))
+            assert self.SECRET not in repr(client.double)
 
     def test_a_wrong_one_is_said_at_once_and_never_shown(self):
         with Peer(self.mood) as peer, pytest.raises(Unauthorized) as caught:

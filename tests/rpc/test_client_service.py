@@ -59,6 +59,10 @@ def make() -> Service:
         return caller().call(method, value)
 
     @service.method
+    def ask_nothing_of(method):
+        return caller().call(method)
+
+    @service.method
     def factorial(n: int) -> int:
         return n * caller().call("factorial", n - 1) if n > 1 else 1
 
@@ -225,10 +229,10 @@ class TestCallingBack:
 
     def test_to_any_depth(self, server):
         def factorial(n: int) -> int:
-            return n * client.factorial(n - 1) if n > 1 else 1
+            return n * mine.factorial(n - 1) if n > 1 else 1
 
-        with connect(server.addresses[0], service=self.offered(factorial=factorial)) as client:
-            assert client.factorial(20) == 2_432_902_008_176_640_000
+        with connect(server.addresses[0], service=self.offered(factorial=factorial)) as mine:
+            assert mine.factorial(20) == 2_432_902_008_176_640_000
 
     def test_with_a_caller_of_its_own(self, server):
         def factorial(n: int) -> int:
@@ -274,21 +278,24 @@ class TestCallingBack:
             assert second[:2] == [1, 8]
             assert "text" in second[2]
 
-    def test_what_is_under_way_is_told_of_the_end(self, service):
-        entered = threading.Event()
+    def test_what_is_under_way_is_told_of_the_end(self, server, service):
+        entered, ended = threading.Event(), threading.Event()
 
         def slow():
             entered.set()
-            client.double(1)
+            try:
+                client.call("wait")
+            finally:
+                ended.set()
 
-        with service.start("tcp://127.0.0.1:0") as server:
-            client = connect(server.addresses[0], service=self.offered(slow=slow))
-            future = client.submit("wait")
-            assert entered.wait(0) is False
-            client.close()
-            with pytest.raises(ConnectionLost, match="was closed"):
-                future.result()
-            service.gate.set()
+        client = connect(server.addresses[0], service=self.offered(slow=slow))
+        future = client.submit("ask_nothing_of", "slow")
+        assert entered.wait(20)
+        client.close()
+        with pytest.raises(ConnectionLost, match="was closed"):
+            future.result()
+        assert ended.wait(20)
+        service.gate.set()
 
     def test_arguments_are_checked(self, server):
         with pytest.raises(TypeError, match="Service"):

@@ -102,9 +102,12 @@ class Client:
     Also a context manager, which closes it. A process that is forked off may use it too, over a connection of its own.
     """
 
+    __slots__ = ("__weakref__", "_link", "_methods", "_terms")
+
     def __init__(self, link: Link, terms: Terms) -> None:
         self._link = link
         self._terms = terms
+        self._methods: dict[str, Method] = {}  # that were asked for
 
     @property
     def address(self) -> str:
@@ -222,7 +225,9 @@ class Client:
     def __getattr__(self, name: str) -> Method:
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        method = self.__dict__[name] = Method(self._link, name, self._terms)
+        method = self._methods.get(name)
+        if method is None:
+            method = self._methods[name] = Method(self._link, name, self._terms)
         return method
 
     def __reduce__(self) -> NoReturn:

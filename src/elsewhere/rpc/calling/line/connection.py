@@ -71,7 +71,7 @@ class Connection(Calls):
         with self.mutex:
             self.check(call.method)
             self.assist()
-            idle = not self.wire.pending
+            idle = not (self.wire.pending and self.written)  # the greeting alone is nothing to wait for
             future._index, data = self.wire.request(
                 name or call.method, call.args if params is None else params, future
             )

@@ -133,7 +133,7 @@ class Helper:
             return min(until, TICK)
         if busy or self._stalled:
             self.dozing = True
-            return until
+            return min(until, LINGER)  # who reads now may leave nothing to do, and does not say so
         self._idle += 1
         if self._idle <= IDLE_TICKS:
             return TICK

@@ -7,8 +7,9 @@ connection, or for each datagram. Docs: docs/sockets.md.
 from elsewhere.net.connecting import connect
 from elsewhere.net.connection import Connection
 from elsewhere.net.datagrams import Datagrams
+from elsewhere.net.limits import Statistics
 from elsewhere.net.server import Server
 from elsewhere.transport.address import Address
 from elsewhere.transport.tls import TLS
 
-__all__ = ["TLS", "Address", "Connection", "Datagrams", "Server", "connect"]
+__all__ = ["TLS", "Address", "Connection", "Datagrams", "Server", "Statistics", "connect"]

@@ -63,7 +63,11 @@ class Connection:
         self._stream.sendall(data, self._seconds(timeout))
 
     def shutdown(self) -> None:
-        """Tell the far side that nothing more will be sent: it reads the end of the file, and may still send."""
+        """Tell the far side that nothing more will be sent: it reads the end of the file, and may still send.
+
+        Raises:
+            TypeError: with TLS there is no such thing, as in asyncio.
+        """
         self._stream.shutdown()
 
     # ---- in ----------------------------------------------------------------------------------------------------------

@@ -98,7 +98,8 @@ class Server:
         self._running: Loop | Threads | None = None
         self._counted = Statistics()
         self._mutex = threading.Lock()
-        self._closed = Flag()
+        self._closed = False
+        self._served: set[Flag] = set()  # set by `close`, for each `serve_forever`
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -118,7 +119,7 @@ class Server:
             RuntimeError: it has been started before.
         """
         with self._mutex:
-            if self._running is not None or self._closed.is_set:
+            if self._running is not None or self._closed:
                 raise RuntimeError(f"{self!r} was started before; make another one")
             listeners: list[Listener] = []
             try:
@@ -156,34 +157,48 @@ class Server:
         """
         bound = seconds(drain, "drain")
         with Signals() as signals:
-            if self._running is None and not self._closed.is_set:
-                self.start()
-            signals.first.wait(None, self._closed)
-            self._close(bound, signals.second)
+            with self._mutex:
+                begun = self._running is not None or self._closed
+                self._served.add(signals.first)
+            try:
+                if not begun:
+                    self.start()
+                if not self._closed:
+                    signals.first.wait(None)
+                self._close(bound, signals.second)
+            finally:
+                self._served.discard(signals.first)
             return signals.number
 
     def close(self, drain: float = DRAIN) -> None:
         """Accept no more, finish what runs, and close.
 
         A handler that waits for the next message, with nothing of it there, finds the end of the file at once.
+        A handler may call this, too; then it does not wait.
 
         Args:
             drain: seconds until connections whose handler still runs are closed all the same.
         """
-        self._close(seconds(drain, "drain"), None)
+        bound = seconds(drain, "drain")
+        running = self._running
+        if running is not None and running.mine():  # a handler, which cannot wait for itself
+            threading.Thread(target=self._close, args=(bound, None), name="elsewhere-net-close").start()
+        else:
+            self._close(bound, None)
 
     def _close(self, drain: float | None, hurry: Flag | None) -> None:
         with self._mutex:
             running = self._running
         if running is not None:
-            idle = running.stop()
-            if not running.mine():  # a handler that closes its server cannot wait for itself
-                idle.wait(drain, hurry)
+            running.stop().wait(drain, hurry)
             left = running.end()
             if left:
                 log.warning("%d handlers (%s) did not end, and are left behind", left, self._handler.name)
             self._counted, self._running = running.statistics(), None
-        self._closed.set()
+        with self._mutex:
+            self._closed = True
+            for flag in self._served:
+                flag.set()
 
     def __enter__(self) -> Self:
         return self.start() if self._running is None else self
@@ -192,5 +207,5 @@ class Server:
         self.close(DRAIN if kind is None else 0.0)
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed.is_set else "open" if self._running is not None else "not started"
+        state = "closed" if self._closed else "open" if self._running is not None else "not started"
         return f"<Server {', '.join(map(str, self._addresses))} {state}>"

@@ -1,10 +1,9 @@
-"""A connected stream socket, TLS or not, that one thread may read while others write.
+"""A connected stream socket that one thread may read while others write; `secure.py` is the same with TLS on it.
 
 Rules:
 
 - The socket never blocks: who waits does so in `poll`, with a bound of its own. `socket.settimeout` is one word for
   both directions, and a TLS connection that blocks in a read can't be written to.
-- TLS's state is one for both directions, so it is touched under a lock; nobody waits under that lock.
 - `close` wakes who waits; the last one out closes the descriptor, so that its number is never used for another socket
   by somebody who has just been about to read.
 """
@@ -17,29 +16,30 @@ import select
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from elsewhere.errors import ConnectionLost, ElsewhereError, SocketTimeout
 from elsewhere.transport.trouble import lost
 
-if TYPE_CHECKING:
-    import ssl
-
-__all__ = ["SecureStream", "Stream", "milliseconds", "stream_of"]
+__all__ = ["Data", "HasFileno", "Stream", "milliseconds", "stream_of"]
 
 IN, OUT = select.POLLIN, select.POLLOUT
-RECORD = 16384  # bytes: the most that one record of TLS holds
 Data = bytes | bytearray | memoryview
 
 
-class _HasFileno(Protocol):
+class HasFileno(Protocol):
+    """Something with a descriptor."""
+
     def fileno(self) -> int: ...
 
 
-def stream_of(sock: socket.socket, address: str, stop: _HasFileno | None = None) -> Stream:
+def stream_of(sock: socket.socket, address: str, stop: HasFileno | None = None) -> Stream:
     """The stream for a connected socket: a `SecureStream` if TLS is on it."""
-    secure = hasattr(sock, "getpeercert")
-    return SecureStream(sock, address, stop) if secure else Stream(sock, address, stop)
+    if not hasattr(sock, "getpeercert"):
+        return Stream(sock, address, stop)
+    from elsewhere.transport.secure import SecureStream  # with it comes ssl
+
+    return SecureStream(sock, address, stop)
 
 
 def milliseconds(seconds: float) -> int:
@@ -56,7 +56,7 @@ class Stream:
         stop: something with a descriptor; once that is readable, reads that may be stopped find the stream at its end.
     """
 
-    def __init__(self, sock: socket.socket, address: str, stop: _HasFileno | None = None) -> None:
+    def __init__(self, sock: socket.socket, address: str, stop: HasFileno | None = None) -> None:
         sock.setblocking(False)
         self._sock = sock
         self.address = address
@@ -121,12 +121,11 @@ class Stream:
         if deadline is None and timeout is not None:
             deadline = time.monotonic() + timeout
         while True:
-            got = b"" if self._ended and not self._closed else self._try_read(size)
+            got = self._try_read(size)
+            if self._closed:  # whatever has come after that is nothing to rely on
+                raise self._broken(OSError(errno.EBADF, ""), "recv")
             if not isinstance(got, int):
-                if not got:
-                    if self._closed:
-                        raise self._broken(OSError(errno.EBADF, ""), "recv")
-                    self._ended = True
+                self._ended = self._ended or not got
                 return got
             if not self._wait(self._in_or_stop if stoppable else self._in, got, deadline):
                 if stoppable and self._stopping():
@@ -215,30 +214,50 @@ class Stream:
     # ---- the end -----------------------------------------------------------------------------------------------------
 
     def shutdown(self) -> None:
-        """Tell the far side that nothing more will be sent; it may still send."""
+        """Tell the far side that nothing more will be sent; it may still send.
+
+        Raises:
+            ConnectionLost: it broke, or is closed.
+            TypeError: TLS has no such thing.
+        """
         with self._writing:
             self._shut = True
-            self._say_end()
-
-    def _say_end(self) -> None:
-        try:
-            self._sock.shutdown(socket.SHUT_WR)
-        except OSError as error:
-            if error.errno != errno.ENOTCONN:
-                raise self._broken(error, "send") from error
+            try:
+                self._sock.shutdown(socket.SHUT_WR)
+            except OSError as error:
+                if self._closed or error.errno != errno.ENOTCONN:
+                    raise self._broken(error, "send") from error
 
     def part(self, seconds: float) -> None:
         """Close it, but if the far side has sent what nobody has read, hear it out for so many seconds.
 
         Else the system would reset the connection, and the far side might lose what was sent to it last.
         """
-        with contextlib.suppress(ElsewhereError, RuntimeError):
-            self.shutdown()
-            deadline = time.monotonic() + seconds
-            if self.recv(RECORD, 0):
-                while time.monotonic() < deadline and self.recv(RECORD, seconds, deadline):
-                    pass
+        if not self._closed and self._reading.acquire(blocking=False):
+            try:
+                self._shut = True
+                if self._unread():
+                    self._say_farewell()
+                    socket.socket.shutdown(self._sock, socket.SHUT_WR)
+                    self._discard(time.monotonic() + seconds)
+            except (OSError, ElsewhereError):
+                pass  # it is over anyway
+            finally:
+                self._reading.release()
         self.close()
+
+    # These two look at the socket itself: of TLS, at what is encrypted.
+
+    def _unread(self) -> bool:
+        try:
+            return bool(socket.socket.recv(self._sock, 1, socket.MSG_PEEK))
+        except BlockingIOError:
+            return False
+
+    def _discard(self, deadline: float) -> None:
+        while self._wait(self._in, IN, deadline) and time.monotonic() < deadline:
+            if not socket.socket.recv(self._sock, 65536):
+                return
 
     def close(self) -> None:
         """Close it, and wake who waits. May be called by any thread, by a signal's handler, and again."""
@@ -247,7 +266,8 @@ class Stream:
         self._closed = True
         self._say_farewell()
         with contextlib.suppress(OSError):  # it was not connected any more
-            self._sock.shutdown(socket.SHUT_RDWR)
+            # Not TLS's own shutdown, which would let others go on in the clear.
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
         self._dispose()
 
     def _say_farewell(self) -> None:
@@ -280,78 +300,3 @@ class Stream:
         poller.register(self._fd, events)
         found = poller.poll(None if deadline is None else milliseconds(deadline - time.monotonic()))
         return any(fd == self._fd for fd, _ in found)
-
-
-class SecureStream(Stream):
-    """One with TLS on it, whose handshake is over."""
-
-    _sock: ssl.SSLSocket
-
-    def __init__(self, sock: socket.socket, address: str, stop: _HasFileno | None = None) -> None:
-        import ssl
-
-        super().__init__(sock, address, stop)
-        self._want_read, self._want_write = ssl.SSLWantReadError, ssl.SSLWantWriteError
-        self._tls = threading.Lock()
-        # What was given to TLS and is not out: it is encrypted already, so nothing else can go before it.
-        self._half = b""
-
-    def pending(self) -> int:
-        with self._tls:
-            return self._sock.pending()
-
-    def certificate(self) -> dict[str, Any] | None:
-        with self._tls:
-            return self._sock.getpeercert() or None
-
-    def _try_read(self, size: int) -> bytes | int:
-        try:
-            with self._tls:
-                return self._sock.recv(size)
-        except self._want_read:
-            return IN
-        except self._want_write:
-            return OUT
-        except OSError as error:
-            raise self._broken(error, "recv") from error
-
-    def _try_write(self, view: memoryview) -> tuple[int, int]:
-        if self._shut:
-            raise self._broken(OSError(errno.EPIPE, ""), "send")
-        if self._half:
-            return 0, self._push()
-        self._half = bytes(view[:RECORD])
-        return len(self._half), self._push()
-
-    def _push(self) -> int:
-        """Try to bring out what is half written; what `poll` is to look for, or 0."""
-        try:
-            with self._tls:
-                while self._half:
-                    self._half = self._half[self._sock.send(self._half) :]
-        except self._want_read:
-            return IN
-        except self._want_write:
-            return OUT
-        except OSError as error:
-            raise self._broken(error, "send") from error
-        return 0
-
-    def _flush(self, deadline: float | None, timeout: float | None, size: int) -> None:
-        while events := self._push():
-            if not self._wait(self._out, events, deadline):
-                raise self._too_slow(size - len(self._half), size, timeout)
-
-    def _say_end(self) -> None:
-        """TLS's close_notify, without which the far side cannot tell the end from a cut."""
-        if self._half or not self._tls.acquire(timeout=0.1):  # held by who this signal's handler has interrupted
-            return
-        try:
-            self._sock.unwrap()
-            self._ended = True  # the far side had said its own; what the socket would read from here on is not TLS
-        except (OSError, ValueError):
-            pass  # the usual way: the far side's own is not waited for
-        finally:
-            self._tls.release()
-
-    _say_farewell = _say_end

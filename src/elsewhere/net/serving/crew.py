@@ -102,25 +102,23 @@ class Crew:
         """After `stop`: wait so long for the threads; how many are left."""
         deadline = time.monotonic() + seconds
         with self._mutex:
-            others = self._threads - {threading.current_thread()}
-        for thread in others:
+            threads = list(self._threads)
+        for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        return sum(thread.is_alive() for thread in others)
+        left = sum(thread.is_alive() for thread in threads)
+        if not left:
+            for one in (self.stopping, self.idle, self._bell):
+                one.close()
+        return left
 
     # ---- threads -----------------------------------------------------------------------------------------------------
 
     def _start_thread(self) -> None:
         thread = threading.Thread(target=self._member, name="elsewhere-net", daemon=True)
         with self._mutex:
+            thread.start()  # within, so that `join` finds none that was not started
             self._threads.add(thread)
             self._free += 1
-        try:
-            thread.start()
-        except RuntimeError:
-            with self._mutex:
-                self._threads.discard(thread)
-                self._free -= 1
-            raise
 
     def _member(self) -> None:
         try:

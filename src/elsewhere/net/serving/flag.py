@@ -35,16 +35,22 @@ class Flag:
 
     def wait(self, seconds: float | None, other: Flag | None = None) -> bool:
         """Wait until it is set, or the other one is; False if the time is over before."""
+        flags = [flag for flag in (self, other) if flag is not None]
+        if any(flag.is_set for flag in flags):
+            return True
         poller = poll()
-        for flag in (self, other):
-            if flag is not None:
-                poller.register(flag, POLLIN)
+        for flag in flags:
+            poller.register(flag, POLLIN)
         return bool(poller.poll(None if seconds is None else milliseconds(seconds)))
 
-    def __del__(self) -> None:
-        # Not sooner: whoever holds it may be about to wait for it.
+    def close(self) -> None:
+        """Nobody will wait for it any more; it counts as set."""
         self.set()
-        os.close(self._read)
+        read, self._read = self._read, -1
+        if read >= 0:
+            os.close(read)
+
+    __del__ = close
 
 
 class Bell:
@@ -67,6 +73,11 @@ class Bell:
             while os.read(self._read, 512):
                 pass
 
-    def __del__(self) -> None:
-        os.close(self._read)
-        os.close(self._write)
+    def close(self) -> None:
+        """Nobody will ring it, or hear it, any more."""
+        ends, self._read, self._write = (self._read, self._write), -1, -1
+        for end in ends:
+            if end >= 0:
+                os.close(end)
+
+    __del__ = close

@@ -86,10 +86,11 @@ class Loop:
     def end(self) -> int:
         """After `stop`: cancel what still runs, and wait a little; how many handlers have not ended."""
         self._tell(self._end)
-        if self.mine():
-            return 0
         self._thread.join(PATIENCE)
-        return max(1, len(self._tasks)) if self._thread.is_alive() else 0
+        if self._thread.is_alive():
+            return max(1, len(self._tasks))
+        self._idle.close()
+        return 0
 
     def _tell(self, what: Callable[[], None]) -> None:
         with suppress(RuntimeError):  # the loop is closed already
@@ -227,7 +228,8 @@ class Loop:
         writer = Writer(transport, protocol, reader, self._limits.idle_timeout)
         try:
             outcome = await self._handled(reader, writer, f"{address}", protocol)
-            await self._part(reader, writer, protocol, heard=outcome == "handled")
+            if outcome in {"handled", "failed"}:
+                await self._part(reader, writer, protocol, heard=outcome == "handled")
             return outcome
         finally:
             self._readers.discard(reader)

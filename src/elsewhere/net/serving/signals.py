@@ -38,6 +38,8 @@ class Signals:
         for number, before in self._before.items():
             signal.signal(number, before if before is not None else signal.SIG_DFL)
         self._before.clear()
+        self.first.close()
+        self.second.close()
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
         if self.number is None:

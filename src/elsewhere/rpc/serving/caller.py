@@ -76,11 +76,11 @@ class Caller:
 
     @property
     def gone(self) -> bool:
-        """Does nobody wait for the answer any more? It was late, or cancelled, or the connection has ended.
+        """Does nobody wait for the answer any more? It was late, or cancelled, or the caller has closed its connection.
 
         A thread cannot be stopped: a method that takes long may look here.
         """
-        return self._source.over or self._session.closed
+        return self._source.over or self._session.silent
 
     def options(self, *, timeout: float | None = TIMEOUT) -> Caller:
         """The same, with another time limit for calls back; None for none."""

@@ -146,12 +146,14 @@ class Session:
         limit: seconds that each call may take that says nothing else; None for no limit.
         ours: the peer is one of our own, and understands `features`.
         peer: the name that it gave itself; "" if none.
+        silent: the peer sends no more.
+        closed: nor does it read: the connection has ended.
         running: calls under way, by msgid (or by themselves, for notifications).
     """
 
     __slots__ = (
         "_attempts", "_lock", "authorized", "closed", "engine", "features", "limit", "link", "methods", "ours", "peer",
-        "running", "wire",
+        "running", "silent", "wire",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, link: Link) -> None:
@@ -161,7 +163,7 @@ class Session:
         self.authorized = engine.token is None
         self.methods: dict[str, Method] = engine.methods if self.authorized and not engine.closing else {}
         self.limit: float | None = None
-        self.ours = self.closed = False
+        self.ours = self.closed = self.silent = False
         self.features: frozenset[str] = frozenset()
         self.peer = ""
         self.running: dict[Any, Call] = {}
@@ -380,7 +382,7 @@ class Session:
             Exception: what packing raises.
         """
         with self._lock:
-            if self.closed:
+            if self.silent:
                 raise ConnectionLost(f"{self.link.label} has gone", address=self.link.label, phase="call")
             msgid, data = self.wire.request(method, params, (slot, method))
         self.link.post(data)
@@ -413,9 +415,14 @@ class Session:
             slot.set_exception(dialect.raised(error, method, self.link.label))
 
     def lost(self) -> None:
-        """The connection has ended: what we asked is not answered any more. What runs here goes on to its end."""
+        """The connection has ended. What runs here goes on to its end."""
+        self.closed = True
+        self.fell_silent()
+
+    def fell_silent(self) -> None:
+        """The peer sends no more: what we asked is not answered. It may still read."""
         with self._lock:
-            self.closed = True
+            self.silent = True
             pending = list(self.wire.pending.values())
             self.wire.pending.clear()
         for slot, method in pending:

@@ -69,6 +69,7 @@ class Peer(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._finished = True
+        self.session.fell_silent()
         secure = self._transport.get_extra_info("ssl_object") is not None
         return bool(self.session.running or self._inbox) and not secure  # those are answered; then it is closed
 

@@ -373,7 +373,15 @@ def _dataclass(kind: Any) -> Converter:
 
 
 def _typed_dict(kind: Any) -> Converter:
-    get = _lazily(lambda: ({key: converter(hint) for key, hint in _hints(kind).items()}, kind.__required_keys__))
+    def make() -> tuple[dict[str, Converter | None], frozenset[str]]:
+        hints = _hints(kind)
+        # Python does not see Required and NotRequired in annotations that are text.
+        marks = {key: typing.get_origin(hint) for key, hint in hints.items()}
+        needed = {key for key in kind.__required_keys__ if marks[key] is not typing.NotRequired}
+        needed |= {key for key, mark in marks.items() if mark is typing.Required}
+        return {key: converter(hint) for key, hint in hints.items()}, frozenset(needed)
+
+    get = _lazily(make)
 
     def convert(value: Any) -> Any:
         return _fields_of(value, kind.__name__, *get())

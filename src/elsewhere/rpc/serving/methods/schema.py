@@ -41,7 +41,7 @@ class Schema:
     def __init__(self, fn: Callable[..., Any], name: str) -> None:
         self.name = name
         try:
-            found = inspect.signature(fn)
+            found = _signature(fn)
         except (TypeError, ValueError):  # some builtins have none
             found = inspect.Signature(
                 [
@@ -119,6 +119,13 @@ class Schema:
         except Mismatch as mismatch:
             where = f"{key}{path}{mismatch.path}"
             raise ArgumentError(f"{self.name}: {where}: expected {mismatch.expected}, got {mismatch.got}") from None
+
+
+def _signature(fn: Any) -> inspect.Signature:
+    try:
+        return inspect.signature(fn, eval_str=True)
+    except NameError:
+        return inspect.signature(fn)
 
 
 def _hints(fn: Any, name: str) -> dict[str, Any]:

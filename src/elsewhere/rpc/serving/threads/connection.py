@@ -83,7 +83,7 @@ class Connection:
             self.ended = self.ended or f"it was reset ({error.strerror or error})"
             return False
         if not data:
-            self.finished = True
+            self._finish()
             return False
         self._take(data)
         return True
@@ -110,8 +110,13 @@ class Connection:
             return []
         if answer:
             self._send_raw(answer)
-        self.finished = self.finished or secure.ended
+        if secure.ended:
+            self._finish()
         return pieces
+
+    def _finish(self) -> None:
+        self.finished = True
+        self.session.fell_silent()
 
     # ---- sending, by anybody -----------------------------------------------------------------------------------------
 

@@ -248,8 +248,12 @@ class Reactor:
                     return
                 self._number += 1
                 owner = Owner(self, self._number)
+                try:
+                    owner.thread.start()  # under the lock, so that `stop` finds none that has not begun
+                except RuntimeError as error:  # the system has no more of them; those that there are go on
+                    _log.error("no thread can be started for now: %s", error)
+                    return
                 self._owners = [*self._owners, owner]  # the reactor goes through it without the lock
-            owner.thread.start()
 
     def next_ready(self) -> Connection | None:
         """Wait for a connection; None if the thread is to end."""

@@ -286,13 +286,17 @@ class Workers(Running):
             self._thread.join()
         self._arrivals.close()
         seconds = max(0.0, deadline - time.monotonic())
-        for worker in self._workers:
-            worker.channel.send(["close", seconds])
-        for worker in self._workers:
-            worker.end(max(deadline, time.monotonic()) + GRACE)
-        self._workers.clear()
-        self._poll.close()
-        os.close(self._wake)
+        try:
+            for worker in self._workers:
+                worker.channel.send(["close", seconds])
+            for worker in self._workers:
+                worker.process.join(max(0.0, max(deadline, time.monotonic()) + GRACE - time.monotonic()))
+        finally:  # a signal may have ended the patience
+            for worker in self._workers:
+                worker.end(0.0)
+            self._workers.clear()
+            self._poll.close()
+            os.close(self._wake)
 
 
 def _outcome(process: Process) -> BaseException:

@@ -1,0 +1,100 @@
+"""A stream with TLS on it, that one thread may read while others write.
+
+Rule: TLS's state is one for both directions, so it is touched under a lock, and nobody waits under that lock. (To a
+socket that blocks, a thread that waits in a read would hold up each writer.)
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+import threading
+from typing import Any
+
+from elsewhere.transport.stream import IN, OUT, HasFileno, Stream
+
+__all__ = ["SecureStream"]
+
+RECORD = 16384  # bytes: the most that one record of TLS holds
+
+
+class SecureStream(Stream):
+    """One with TLS on it, whose handshake is over."""
+
+    _sock: ssl.SSLSocket
+
+    def __init__(self, sock: socket.socket, address: str, stop: HasFileno | None = None) -> None:
+        super().__init__(sock, address, stop)
+        self._tls = threading.Lock()
+        # What was given to TLS and is not out: it is encrypted already, so nothing else can go before it.
+        self._half = b""
+
+    def pending(self) -> int:
+        with self._tls:
+            return self._sock.pending()
+
+    def certificate(self) -> dict[str, Any] | None:
+        with self._tls:
+            return self._sock.getpeercert() or None
+
+    def _try_read(self, size: int) -> bytes | int:
+        try:
+            with self._tls:
+                return b"" if self._ended else self._sock.recv(size)
+        except ssl.SSLWantReadError:
+            return IN
+        except ssl.SSLWantWriteError:
+            return OUT
+        except ssl.SSLZeroReturnError:  # both sides have said that they are done
+            return b""
+        except OSError as error:
+            raise self._broken(error, "recv") from error
+
+    def _try_write(self, view: memoryview) -> tuple[int, int]:
+        if self._half:
+            return 0, self._push()
+        self._half = bytes(view[:RECORD])
+        return len(self._half), self._push()
+
+    def _push(self) -> int:
+        """Try to bring out what is half written; what `poll` is to look for, or 0."""
+        try:
+            with self._tls:
+                if self._half and (self._shut or self._closed):
+                    raise OSError(errno.EPIPE, "")
+                while self._half:
+                    self._half = self._half[self._sock.send(self._half) :]
+        except ssl.SSLWantReadError:
+            return IN
+        except ssl.SSLWantWriteError:
+            return OUT
+        except OSError as error:
+            raise self._broken(error, "send") from error
+        return 0
+
+    def _flush(self, deadline: float | None, timeout: float | None, size: int) -> None:
+        while events := self._push():
+            if not self._wait(self._out, events, deadline):
+                raise self._too_slow(size - len(self._half), size, timeout)
+
+    def shutdown(self) -> None:
+        if self._closed:
+            raise self._broken(OSError(errno.EBADF, ""), "send")
+        raise TypeError(
+            f"{self.address}: with TLS, who says that it sends no more can't rely on hearing the rest; send a length, "
+            "or a separator, or close()"
+        )
+
+    def _say_farewell(self) -> None:
+        """TLS's close_notify, without which the far side cannot tell the end from a cut. Nobody reads after this."""
+        if not self._tls.acquire(timeout=0.1):  # held by who this signal's handler has interrupted
+            return
+        try:
+            if not self._half and not self._ended:
+                self._sock.unwrap()
+                self._ended = True  # the far side has said its own; what the socket would read from here on is not TLS
+        except (OSError, ValueError):
+            pass  # the usual way: the far side's own is not waited for
+        finally:
+            self._tls.release()

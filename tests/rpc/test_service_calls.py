@@ -1,0 +1,227 @@
+"""Calls of a service by a peer of any make, wherever its methods run."""
+
+from __future__ import annotations
+
+import pytest
+
+from elsewhere import Pool
+from tests.contract import work
+from tests.contract.work import Gate, until
+from tests.rpc import serving
+from tests.rpc.raw import Raw
+
+# Connections live on a loop where no method is for threads; "..." beside threads, else.
+WHERE = ["threads", "loop", "processes", "loop beside threads", "processes beside threads"]
+
+
+@pytest.fixture(scope="module", params=WHERE)
+def where(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def pool(where):
+    if not where.startswith("processes"):
+        yield None
+        return
+    with Pool(2) as pool:
+        until(lambda: len(set(pool.map(work.pid_of, range(50)))) == 2)  # both are there before the first look for leaks
+        yield pool
+
+
+@pytest.fixture
+def server(where, pool):
+    service = serving.service_of(where, pool=pool)
+    with service.start("tcp://127.0.0.1:0", "unix://@elsewhere-test-service-" + where.replace(" ", "-")) as server:
+        server.service = service
+        yield server
+
+
+@pytest.fixture
+def peer(server):
+    with Raw(server.addresses[0]) as peer:
+        yield peer
+
+
+def test_a_value(peer):
+    assert peer.call("double", 21) == (None, 42)
+
+
+def test_the_methods_own_exception_is_one_str_to_a_plain_peer(peer):
+    assert peer.call("fail", "bad") == ("ValueError: bad", None)
+
+
+def test_the_methods_own_exception_is_a_map_to_one_of_ours(peer):
+    assert peer.hello()[0] is None
+    error, _ = peer.call("fail", "bad")
+    assert error == {"kind": "error", "type": "builtins.ValueError", "message": "bad"}
+
+
+def test_there_is_no_such_method(peer):
+    assert peer.call("zzz") == ("'zzz' method not found", None)
+    peer.hello()
+    assert peer.call("zzz")[0]["kind"] == "method"
+    assert peer.call("rpc.zzz")[0]["kind"] == "method"
+
+
+@pytest.mark.parametrize(
+    "name", ["__class__", "double.__call__", "fn", "_registry", "", "rpc", "serve", "rpc.call.double"]
+)
+def test_nothing_that_was_not_registered_can_be_reached(peer, name):
+    error, result = peer.call(name)
+    assert (error, result) == (f"{name!r} method not found", None)
+
+
+def test_wrong_arguments_are_told_by_parameter_and_type(peer):
+    peer.hello()
+    assert "n: expected int, got str" in peer.call("double", "x")[0]["message"]
+    assert "misses 'n' (int)" in peer.call("double")[0]["message"]
+    assert "was given 2" in peer.call("double", 1, 2)[0]["message"]
+    assert peer.call("double", "x")[0]["kind"] == "arguments"
+
+
+def test_keywords_travel_in_our_dialect(peer):
+    assert peer.call("rpc.call", "join", ["a", "b"], {"sep": "-"}) == (None, "a-b")
+    peer.hello()
+    assert peer.call("rpc.call", "join", ["a"], {"zip": "-"})[0]["kind"] == "arguments"
+    assert peer.call("rpc.call", "rpc.methods", [], {})[0]["kind"] == "method"
+    assert peer.call("rpc.call", "join")[0]["kind"] == "arguments"
+    assert peer.call("rpc.call", "join", ["a"], {1: "-"})[0]["kind"] == "arguments"
+
+
+def test_the_greeting(peer):
+    error, told = peer.hello(name="me")
+    assert error is None
+    assert (told["name"], told["version"], told["idempotent"]) == ("tested", 1, ["double"])
+
+
+def test_what_can_be_called_is_told(peer):
+    error, methods = peer.call("rpc.methods")
+    found = {method["name"]: method for method in methods}
+    assert error is None
+    assert found["double"] == {
+        "name": "double", "signature": "(n: int) -> int", "doc": "Twice the number.", "idempotent": True,
+    }  # fmt: skip
+    assert "wait_at" in found
+
+
+def test_a_result_that_cannot_be_sent_is_an_error_that_names_its_type(peer):
+    error, _ = peer.call("thing")
+    assert "lock" in error
+    assert peer.call("double", 1) == (None, 2)
+
+
+def test_one_that_wants_to_leave_fails_alone(peer):
+    error, _ = peer.call("leave")
+    assert error is not None
+    assert peer.call("double", 2) == (None, 4)
+
+
+def test_many_at_once_are_all_answered(peer):
+    peer.send(*([0, n, "double", [n]] for n in range(500)))
+    answers = [peer.receive() for _ in range(500)]
+    assert sorted(answers, key=lambda answer: answer[1]) == [[1, n, None, 2 * n] for n in range(500)]
+
+
+def test_a_notification_is_run_and_not_answered(peer, tmp_path):
+    gate = Gate(tmp_path / "gate")
+    gate.open()
+    peer.send([2, "wait_at", [str(gate.folder), "it"]])
+    gate.wait_for("came", "it")
+    assert peer.call("double", 3) == (None, 6)
+
+
+def test_a_notification_that_fails_is_logged(peer, caplog, where):
+    peer.send([2, "fail", ["bad"]], [2, "zzz", []])
+    assert peer.call("double", 3) == (None, 6)
+    until(lambda: "the notification fail" in caplog.text, "the log")
+
+
+def test_later_calls_pass_one_that_takes_long(peer, tmp_path):
+    gate = Gate(tmp_path / "gate")
+    long = peer.request("wait_at", str(gate.folder), "long")
+    assert peer.call("double", 1) == (None, 2)
+    gate.wait_for("came", "long")
+    assert peer.call("double", 2) == (None, 4)
+    gate.open()
+    assert peer.answer(long) == (None, "long")
+
+
+def test_what_came_in_one_piece_with_one_that_takes_long_passes_it(peer, tmp_path):
+    gate = Gate(tmp_path / "gate")
+    peer.send([0, 900, "double", [1]], [0, 901, "wait_at", [str(gate.folder), "long"]], [0, 902, "double", [2]])
+    assert peer.answer(900) == (None, 2)
+    assert peer.answer(902) == (None, 4)
+    gate.open()
+    assert peer.answer(901) == (None, "long")
+
+
+def test_a_deadline_of_its_own(peer, tmp_path):
+    gate = Gate(tmp_path / "gate")
+    peer.hello()
+    error, _ = peer.call("rpc.call", "wait_at", [str(gate.folder), "late"], {}, {"timeout": 0.05})
+    assert error["kind"] == "timeout"
+    assert "0.05 s" in error["message"]
+    assert peer.call("double", 1) == (None, 2)
+    gate.open()
+    gate.wait_for("left", "late")
+
+
+def test_the_deadline_of_the_greeting_is_that_of_each_call(peer, tmp_path):
+    gate = Gate(tmp_path / "gate")
+    peer.hello(timeout=0.05)
+    assert peer.call("wait_at", str(gate.folder), "late")[0]["kind"] == "timeout"
+    gate.open()
+    gate.wait_for("left", "late")
+
+
+def test_cancelling(peer, tmp_path):
+    gate = Gate(tmp_path / "gate")
+    peer.hello()
+    long = peer.request("wait_at", str(gate.folder), "long")
+    gate.wait_for("came", "long")
+    assert peer.call("double", 1) == (None, 2)  # by then it is known to be under way
+    peer.send([2, "rpc.cancel", [long]])
+    assert peer.answer(long)[0]["kind"] == "cancelled"
+    peer.send([2, "rpc.cancel", [long]], [2, "rpc.cancel", []], [2, "rpc.cancel", ["x"]])
+    assert peer.call("double", 1) == (None, 2)
+    gate.open()
+    gate.wait_for("left", "long")
+
+
+def test_a_peer_that_leaves_takes_nobody_along(server, peer, tmp_path):
+    gate = Gate(tmp_path / "gate")
+    with Raw(server.addresses[0]) as other:
+        other.request("wait_at", str(gate.folder), "it")
+        gate.wait_for("came", "it")
+    gate.open()
+    gate.wait_for("left", "it")  # it was not stopped
+    assert peer.call("double", 1) == (None, 2)
+
+
+def test_who_says_that_it_sends_no_more_is_still_answered(server, peer, tmp_path):
+    import socket
+
+    gate = Gate(tmp_path / "gate")
+    long = peer.request("wait_at", str(gate.folder), "it")
+    peer.sock.shutdown(socket.SHUT_WR)
+    gate.wait_for("came", "it")
+    gate.open()
+    assert peer.answer(long) == (None, "it")
+    assert peer.ended()
+
+
+def test_a_unix_socket(server):
+    with Raw(server.addresses[1]) as peer:
+        assert peer.call("double", 4) == (None, 8)
+
+
+def test_what_was_called_is_counted(server, peer):
+    peer.call("fail", "x")
+    peer.call("fail", "y")
+    peer.call("double", 1)
+    found = server.service.statistics()
+    assert found["fail"][:3] == (2, 2, 0)
+    assert found["double"][:3] == (1, 0, 0)
+    assert 0 < found["double"].mean == found["double"].longest
+    assert found["pid"] == (0, 0, 0, 0.0, 0.0)

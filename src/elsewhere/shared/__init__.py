@@ -7,7 +7,6 @@
     RLock                               what guards those                   lock.py
     Piece                               where small ones lie                pieces.py
     Block                               one piece of shared memory          block.py
-    receipts                            what was sent and not yet opened    receipts.py
     managers                            objects in a process of their own   managers/
 
 The law of the room: a pickle holds a handle, never the data, and whoever opens one verifies what it maps. Nothing has a

@@ -48,7 +48,7 @@ class _InBlock(theirs.SemLock):
         if not 0 <= value <= most:
             raise ValueError(f"a semaphore counts from 0 to {most}; it cannot begin with {value}")
         if block is None:
-            block = Block.make(type(self).__name__)
+            block = Block.make("Semaphore")
         if _library.sem_init(ctypes.c_void_p(block.address + place * PLACE), 1, ctypes.c_uint(value)):
             raise OSError(ctypes.get_errno(), "cannot make a semaphore for several processes")
         self.__setstate__((block, place, kind, most))

@@ -163,10 +163,10 @@ class Packer:
             body, needs = self._book.pack(value, share, None if share else self._take)
         except Exception as error:
             self._buffers.clear()
-            passing.thrown_away(tickets)
             from . import explain
 
             explain.annotate(error, value, where, kind, self._book)
+            passing.thrown_away(tickets)  # also what was pickled to find the culprit
             raise
         for draft in self._book.take_new():
             self.definitions[draft.digest] = Definition(draft.digest, draft.name, draft.body)

@@ -125,7 +125,7 @@ def attach(token: str, fd: int, size: int, inode: int, locks: bool, *sender: int
         PermissionError: that process's descriptors are not ours to see.
         ProtocolError: what is there is not what the handle says.
     """
-    ticket = opening.checked(token, (fd, size, inode), sender, WORDS)
+    ticket = opening.checked((fd, size, inode), sender, WORDS, token)
     if size % mmap.PAGESIZE:
         raise ProtocolError(f"shared memory of process {ticket.pid} is not what its handle says: the handle was forged")
     with _lock:

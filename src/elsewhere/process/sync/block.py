@@ -103,7 +103,7 @@ def attach(token: str, fd: int, inode: int, *sender: int) -> Block:
         PermissionError: that process's descriptors are not ours to see.
         ProtocolError: what is there is not what the handle says.
     """
-    ticket = opening.checked(token, (fd, inode), sender, WORDS)
+    ticket = opening.checked((fd, inode), sender, WORDS, token)
     with _lock:
         block = _known.get(token)
         if block is None:

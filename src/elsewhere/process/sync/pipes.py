@@ -121,7 +121,7 @@ def _open(reading: tuple[int, ...] | None, writing: tuple[int, ...] | None) -> C
 
 
 def _reopened(way: int, number: int, inode: int, *sender: int) -> int:
-    ticket = opening.checked(None, (number, inode), sender, WORDS)
+    ticket = opening.checked((number, inode), sender, WORDS)
     meant = opening.pipe(inode)
     try:
         fd = opening.reopen(ticket, number, meant, WORDS, way)

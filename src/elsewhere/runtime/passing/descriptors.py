@@ -56,16 +56,25 @@ class _Closer(weakref.ref[Descriptor]):
     fd: int
     inode: int
 
+    def close(self) -> None:
+        """Once, however often it is called."""
+        if getattr(self, "fd", -1) >= 0:  # else it was interrupted while it was made
+            # Somebody may have closed the number behind our back, as daemons do, and it may be another file by now.
+            with contextlib.suppress(OSError):
+                if os.fstat(self.fd).st_ino == self.inode:
+                    os.close(self.fd)
+            self.fd = -1
+
 
 _closers: set[_Closer] = set()
 
 
 def _close(closer: _Closer) -> None:
-    _closers.discard(closer)
-    # Somebody may have closed the number behind our back, as daemons do, and it may be another file by now.
-    with contextlib.suppress(OSError):
-        if os.fstat(closer.fd).st_ino == closer.inode:
-            os.close(closer.fd)
+    try:
+        closer.close()
+    finally:  # what a signal's handler raises in there is swallowed, as nobody has called this
+        closer.close()
+        _closers.discard(closer)
 
 
 def _forked() -> None:

@@ -7,11 +7,13 @@ finds the pipe through /proc, and needs no connection.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import select
 import stat
 from array import array
+from collections import deque
 from typing import NamedTuple
 
 __all__ = ["RECEIPT", "Mailbox", "Ticket", "deliver", "place"]
@@ -32,33 +34,38 @@ class Ticket(NamedTuple):
 
 
 class Mailbox:
-    """Where receipts arrive."""
+    """Where receipts arrive.
 
-    __slots__ = ("_rest", "inode", "most", "reader", "writer")
+    Attributes:
+        arrived: serials that were read; whoever has dealt with one removes it.
+        most: half as many as fit.
+    """
+
+    __slots__ = ("_rest", "arrived", "inode", "most", "reader", "writer")
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self.inode = os.fstat(self.writer).st_ino
         # A user who has very many pipes gets small ones.
         self.most = min(UNREAD, fcntl.fcntl(self.writer, GETPIPE_SZ) // RECEIPT // 2)
+        self.arrived: deque[int] = deque()
         self._rest = b""
 
-    def read(self) -> array[int] | None:
-        """The receipts that have arrived; None if somebody has closed the pipe behind our back, as daemons do."""
-        found = array("Q")
+    def read(self) -> bool:
+        """Take what has come into `arrived`; False if somebody has closed the pipe behind our back, as daemons do."""
         try:
             if os.fstat(self.reader).st_ino != self.inode:
-                return None
+                return False
             while data := os.read(self.reader, RECEIPT << 9):
                 data = self._rest + data
                 whole = len(data) // RECEIPT * RECEIPT  # others of this user can write into it, too
                 self._rest = data[whole:]
-                found.frombytes(data[:whole])
+                self.arrived.extend(array("Q", data[:whole]))
         except BlockingIOError:
             pass
         except OSError:
-            return None
-        return found
+            return False
+        return True
 
     def whole(self) -> bool:
         """Is it still what this object has made?"""
@@ -82,18 +89,21 @@ class Mailbox:
                     os.close(fd)
 
 
-def deliver(ticket: Ticket) -> None:
-    """Write the receipt into the sender's pipe; nothing, if it is gone."""
+def deliver(ticket: Ticket) -> bool:
+    """Write the receipt into the sender's pipe, unless that is gone; False if this process has no descriptor left."""
     path = f"/proc/{ticket.pid:d}/fd/{ticket.fd:d}"
-    with contextlib.suppress(OSError):  # it has ended, or has all receipts and has closed the pipe
+    try:
         if not _is_pipe(os.stat(path), ticket):
-            return
+            return True
         fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             if _is_pipe(os.fstat(fd), ticket):
                 os.write(fd, ticket.serial.to_bytes(RECEIPT, "little"))
         finally:
             os.close(fd)
+    except OSError as error:  # it has ended, or has all receipts and has closed the pipe
+        return error.errno not in (errno.EMFILE, errno.ENFILE)
+    return True
 
 
 def _is_pipe(found: os.stat_result, ticket: Ticket) -> bool:

@@ -87,24 +87,20 @@ def pipe(inode: int) -> Meant:
     return Meant(f"pipe:[{inode}]", stat.S_IFIFO, inode)
 
 
-def checked(token: str | None, numbers: tuple[int, ...], sender: tuple[int, ...], words: Words) -> Ticket:
+def checked(numbers: tuple[int, ...], sender: tuple[int, ...], words: Words, token: str = "0" * 32) -> Ticket:
     """The sender that a handle names, if a handle can look like that.
 
     Args:
-        token: what it says of the name; None if that has none.
-        numbers: and of the descriptor.
+        numbers: what it says of the descriptor.
         sender: the fields of a `Ticket`.
         words: what it is called.
+        token: what it says of the name, if that has one.
 
     Raises:
         ProtocolError: it cannot.
     """
-    named = token is None or (isinstance(token, str) and TOKEN.fullmatch(token))
-    if (
-        not named
-        or len(sender) != len(Ticket._fields)
-        or not all(type(number) is int and number >= 0 for number in (*numbers, *sender))
-    ):
+    named = isinstance(token, str) and TOKEN.fullmatch(token) and len(sender) == len(Ticket._fields)
+    if not named or not all(type(number) is int and number >= 0 for number in (*numbers, *sender)):
         raise ProtocolError(f"this pickle is no handle of elsewhere's {words.what}: it was forged or damaged")
     return Ticket(*sender)
 
@@ -132,11 +128,12 @@ def reopen(sender: Ticket, number: int, meant: Meant, words: Words, flags: int =
     except (FileNotFoundError, ProcessLookupError):
         pass
     except PermissionError:
-        raise PermissionError(
-            errno.EACCES,
-            f"{words.what} of process {sender.pid} cannot be opened: only processes of the same user can have it, "
-            "and none whose process may not be dumped",
-        ) from None
+        if sender.space == place()[1]:  # else that is somebody else's process
+            raise PermissionError(
+                errno.EACCES,
+                f"{words.what} of process {sender.pid} cannot be opened: only processes of the same user can have it, "
+                "and none whose process may not be dumped",
+            ) from None
     except OSError as error:
         raise explained(error, words) from None
     gone, cure = words.gone.format(pid=sender.pid), words.cure

@@ -33,6 +33,7 @@ import sys
 import threading
 import time
 from _thread import start_new_thread
+from collections import deque
 from typing import Any, NamedTuple
 
 from elsewhere.runtime import passing
@@ -62,6 +63,7 @@ _waiting: dict[int, _Out] = {}  # by serial; the oldest is the first
 _pipe: Mailbox | None = None
 _orphans = False  # some descriptor in there may be an orphan that nobody watches
 _watched: Mailbox | None = None  # by a thread, which alone reads it
+_late: deque[Ticket] = deque()  # receipts that are still to be written to others
 _crowded = 16  # how many tickets there are when it is looked whether they keep too much
 _registered = 0  # the process that waits at its exit
 
@@ -96,12 +98,27 @@ def give(ticket: Ticket) -> None:
             _wake()
         settle()
         return
-    deliver(ticket)
+    _late.append(ticket)
+    _deliver()
+
+
+def _deliver() -> None:
+    """Write what is to be written; what cannot be for want of descriptors is tried again when some were let go of."""
+    while _late:
+        try:
+            ticket = _late.popleft()
+        except IndexError:  # another thread does the same
+            return
+        if not deliver(ticket):
+            _late.appendleft(ticket)
+            return
 
 
 def orphaned(user: object) -> None:
     """Nobody here works with some descriptor any more; safe in the middle of anything."""
     global _orphans
+    if _late:
+        _deliver()
     if _pipe is not None:
         _orphans = True
         settle()
@@ -119,9 +136,11 @@ def settle() -> None:
             _again = False
             _look()
         finally:
-            # Asked, not remembered: a signal's handler may raise just when it was acquired.
-            if lock._is_owned():
+            # Tried, not asked or remembered: a signal's handler may raise after each call, also after acquire() itself.
+            try:  # noqa: SIM105 - suppress() is such a call
                 lock.release()
+            except RuntimeError:
+                pass
 
 
 def withdraw(since: int) -> None:
@@ -221,12 +240,12 @@ def _look() -> None:
         pipe.close()
         _orphans = False
     elif _orphans or len(_waiting) > pipe.most:
-        _orphans = False
         if _needs_watch(pipe):
             with contextlib.suppress(RuntimeError):  # the interpreter is about to end, and so is all this
                 # Not a `threading.Thread`, whose start takes locks that this thread may have.
                 start_new_thread(_watch, (pipe,))
                 _watched = pipe
+        _orphans = False
 
 
 def _watch(pipe: Mailbox) -> None:
@@ -253,12 +272,11 @@ def _watch(pipe: Mailbox) -> None:
 
 def _read(pipe: Mailbox) -> None:
     """Take the receipts that have come."""
-    found = pipe.read()
-    if found is None:
+    if not pipe.read():
         _lose(pipe)
-        return
-    for serial in found:
-        _opened(serial)
+    while pipe.arrived:  # an exception of a signal's handler loses none
+        _opened(pipe.arrived[0])
+        pipe.arrived.popleft()
 
 
 def _lose(pipe: Mailbox) -> None:
@@ -334,6 +352,7 @@ def _forked() -> None:
     if pipe is not None:
         pipe.close()
     _waiting.clear()
+    _late.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,8 +1,8 @@
 """`multiprocessing.Pipe`, whose ends may also be arguments of a Pool's calls.
 
-Rule: an end is a `multiprocessing.connection.Connection` on two pipes of the kernel, one for each direction. A socket
-pair would do for one process and its children; but only a pipe can be opened again through ``/proc/<pid>/fd``, so that
-an end can travel at any time, without a thread that hands descriptors out.
+Rule: an end is a `multiprocessing.connection.Connection`, and what it is made of is multiprocessing's choice: a socket
+pair where both ends send and receive (`duplex`), else a pipe of the kernel's. A pipe can be opened again through
+``/proc/<pid>/fd``, so that an end can travel at any time, without the thread that hands sockets out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from multiprocessing import connection, reduction
 from multiprocessing.context import get_spawning_popen
 from typing import TYPE_CHECKING, Any
 
+from elsewhere.process.sync.duplex import pair
+
 if TYPE_CHECKING:
+    End = connection.Connection[Any, Any]
     _Connection = connection.Connection[Any, Any]
 else:
     _Connection = connection.Connection
@@ -22,24 +25,21 @@ else:
 __all__ = ["Connection", "Pipe"]
 
 
-def Pipe(duplex: bool = True) -> tuple[Connection, Connection]:  # noqa: N802 - multiprocessing's name
+def Pipe(duplex: bool = True) -> tuple[End, End]:  # noqa: N802 - multiprocessing's name
     """Two connected ends.
 
     Args:
         duplex: both may send and receive; else the first receives what the second sends.
 
-    An end that is an argument of a call must stay open here until it has arrived.
+    An end that only receives or only sends, and is an argument of a call, must stay open here until it has arrived.
+
+    Raises:
+        OSError: the process has too many files open.
     """
+    if duplex:
+        return pair()
     there = os.pipe()
-    if not duplex:
-        return Connection(there[0], None), Connection(None, there[1])
-    try:
-        back = os.pipe()
-    except OSError:
-        os.close(there[0])
-        os.close(there[1])
-        raise
-    return Connection(back[0], there[1]), Connection(there[0], back[1])
+    return Connection(there[0], None), Connection(None, there[1])
 
 
 class Connection(_Connection):

@@ -14,7 +14,7 @@ import pickle
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from elsewhere.runtime import passing
+from elsewhere.runtime import issued
 from elsewhere.runtime.channel import Channel
 from elsewhere.runtime.jobs import CallJob
 from elsewhere.runtime.memory.buffers import LARGE, SINGLE, whole, whole_call
@@ -96,9 +96,9 @@ class Freight:
             if not is_plain(value):
                 if kind != "value" or type(value) in SINGLE:
                     value = whole_call(value, kind)
-                tickets, given = passing.last, value
+                mark, given = issued.mark(), value
                 value = item(value, functools.partial(_named, input_name, index), kind)
-                if job.retry is not None and passing.last != tickets:
+                if job.retry is not None and issued.mark() != mark:
                     value = value._replace(body=_keeping(value.body, given))
                 if type(value.body) is Parcel:
                     job.weight = max(job.weight, value.body.weight)
@@ -119,9 +119,9 @@ class Freight:
             Exception: what pickling it raised, with a note.
         """
         packer = Packer(self._inherited, _Sealer(self, READONLY | SHARED))
-        tickets = passing.last
+        mark = issued.mark()
         body, needs = packer.item(whole(obj), lambda: "the object to share")
-        if passing.last != tickets:
+        if issued.mark() != mark:
             body = _keeping(body, obj)
         definitions = [tuple(packer.definitions[digest]) for digest in needs]
         return Shared(Constant(self.identity, body, needs, definitions), type(obj).__name__)

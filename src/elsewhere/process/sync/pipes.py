@@ -1,8 +1,8 @@
 """`multiprocessing.Pipe`, whose ends may also be arguments of a Pool's calls.
 
-Rule: an end is a `multiprocessing.connection.Connection` on two pipes of the kernel, one for each direction. A socket
-pair would do for one process and its children; but only a pipe can be opened again through ``/proc/<pid>/fd``, so that
-an end can travel at any time, without a thread that hands descriptors out.
+Rule: an end is a `multiprocessing.connection.Connection`, and what it is made of is multiprocessing's choice: a socket
+pair where both ends send and receive (`duplex`), else a pipe of the kernel's. A pipe can be opened again through
+``/proc/<pid>/fd``, so that an end can travel at any time, without the thread that hands sockets out.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from multiprocessing import connection, reduction
 from multiprocessing.context import get_spawning_popen
 from typing import TYPE_CHECKING, Any, Self
 
+from elsewhere.process.sync.duplex import pair
 from elsewhere.runtime.passing import opening, receipts
 from elsewhere.runtime.passing.descriptors import Descriptor
 
 if TYPE_CHECKING:
+    End = connection.Connection[Any, Any]
     _Connection = connection.Connection[Any, Any]
 else:
     _Connection = connection.Connection
@@ -33,24 +35,21 @@ WORDS = opening.Words(
 )
 
 
-def Pipe(duplex: bool = True) -> tuple[Connection, Connection]:  # noqa: N802 - multiprocessing's name
+def Pipe(duplex: bool = True) -> tuple[End, End]:  # noqa: N802 - multiprocessing's name
     """Two connected ends.
 
     Args:
         duplex: both may send and receive; else the first receives what the second sends.
 
     Both may be closed or forgotten as soon as they were sent: what is on its way stays open until it has arrived.
+
+    Raises:
+        OSError: the process has too many files open.
     """
+    if duplex:
+        return pair()
     there = os.pipe()
-    if not duplex:
-        return Connection(there[0], None), Connection(None, there[1])
-    try:
-        back = os.pipe()
-    except OSError:
-        os.close(there[0])
-        os.close(there[1])
-        raise
-    return Connection(back[0], there[1]), Connection(there[0], back[1])
+    return Connection(there[0], None), Connection(None, there[1])
 
 
 class Connection(_Connection):

@@ -13,7 +13,7 @@ descriptor until the other side has written its number into our pipe: that is th
 A ticket is good for one opening. Who lets the same pickle be loaded by several keeps the object as long. What is never
 opened is given up when memory gets short, or when descriptors do and no receipt comes: the oldest first. And a minute
 after a later pickle of the same descriptor was opened: what is thrown away is mostly followed by what is used. Who
-knows that it throws a pickle away says so (`elsewhere.runtime.passing.thrown_away`).
+knows that it throws a pickle away takes its tickets back (`elsewhere.runtime.issued`).
 
 Objects die in any thread at any moment, also within a collection of garbage that began in here: so `settle` never waits
 for the lock. Who has it looks again after letting go of it. What runs in such a moment, or a signal's handler, may also
@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import itertools
 import os
 import sys
@@ -34,13 +35,13 @@ import threading
 import time
 from _thread import start_new_thread
 from collections import deque
-from typing import Any, NamedTuple
+from typing import Any
 
-from elsewhere.runtime import passing
+from elsewhere.runtime import issued
 from elsewhere.runtime.passing.descriptors import Descriptor
 from elsewhere.runtime.passing.mailbox import RECEIPT, Mailbox, Ticket, deliver, place
 
-__all__ = ["Ticket", "forget", "give", "limit", "orphaned", "settle", "ticket", "wait", "withdraw"]
+__all__ = ["Ticket", "forget", "give", "limit", "orphaned", "settle", "ticket", "wait"]
 
 MOST = 1 << 16  # tickets, of objects that live as well
 PAUSE = 0.5  # seconds without a receipt after which none is expected
@@ -49,17 +50,15 @@ PATIENCE = 5.0  # seconds within which a worker's last results are opened, or it
 SHARE = 20  # of so many parts of its time the thread spends at most one in looking through all tickets
 
 
-class _Out(NamedTuple):
-    """A ticket that is out: what it keeps, and which thread has pickled that."""
-
-    descriptor: Descriptor
-    thread: int
+def _begin_to_count() -> itertools.count[int]:
+    """From anywhere: a receipt for another process, which had our pid before us, is none of ours then."""
+    return itertools.count(int.from_bytes(os.urandom(6), "little"))
 
 
 _lock: Any = threading.RLock()
 _again = False  # somebody wanted to look while the lock was taken
-_serials = itertools.count(passing.last + 1)
-_waiting: dict[int, _Out] = {}  # by serial; the oldest is the first
+_serials = _begin_to_count()
+_waiting: dict[int, Descriptor] = {}  # by serial; the oldest is the first
 _pipe: Mailbox | None = None
 _orphans = False  # some descriptor in there may be an orphan that nobody watches
 _watched: Mailbox | None = None  # by a thread, which alone reads it
@@ -80,10 +79,10 @@ def ticket(descriptor: Descriptor) -> Ticket:
         if pipe is None or not pipe.whole():
             pipe = _begin()
         serial = next(_serials)
-        passing.last = max(passing.last, serial)
         given = Ticket(pid, where, serial, pipe.writer, pipe.inode)
-        _waiting[serial] = _Out(descriptor, threading.get_ident())
+        _waiting[serial] = descriptor
         descriptor.sent = time.monotonic()
+    issued.note(functools.partial(_withdraw, serial))
     settle()
     if len(_waiting) >= _crowded:
         _make_room()
@@ -143,18 +142,11 @@ def settle() -> None:
                 pass
 
 
-def withdraw(since: int) -> None:
-    """What this thread has pickled after the ticket of that number is not sent."""
-    mine = threading.get_ident()
-    with _lock:
-        for serial in reversed(list(_waiting)):
-            if serial <= since:
-                break
-            out = _waiting.get(serial)
-            if out is not None and out.thread == mine:
-                del _waiting[serial]
+def _withdraw(serial: int) -> None:
+    """That pickle is thrown away."""
+    if _waiting.pop(serial, None) is not None:
         _wake()
-    settle()
+        settle()
 
 
 def forget() -> None:
@@ -164,8 +156,8 @@ def forget() -> None:
 
 def _forget(descriptors: set[Descriptor]) -> None:
     with _lock:
-        for serial, out in list(_waiting.items()):
-            if out.descriptor in descriptors and out.descriptor.orphan:  # else it was opened here just now
+        for serial, descriptor in list(_waiting.items()):
+            if descriptor in descriptors and descriptor.orphan:  # else it was opened here just now
                 _waiting.pop(serial, None)
         _wake()
     descriptors.clear()  # the last references but one
@@ -176,7 +168,7 @@ def wait(patience: float = PATIENCE) -> None:
     """Return when everything that was sent lately has been opened, or so many seconds after it was sent."""
     settle()
     while (pipe := _pipe) is not None:
-        sent = [out.descriptor.sent for serial, out in list(_waiting.items()) if serial > out.descriptor.opened]
+        sent = [own.sent for serial, own in list(_waiting.items()) if serial > own.opened]
         left = max(sent) + patience - time.monotonic() if sent else 0.0
         if left <= 0:
             return
@@ -205,7 +197,7 @@ def _make_room() -> None:
 
 def _orphaned() -> dict[Descriptor, None]:
     """Those that only tickets keep, the oldest first."""
-    return dict.fromkeys(out.descriptor for out in list(_waiting.values()) if out.descriptor.orphan)
+    return dict.fromkeys(descriptor for descriptor in list(_waiting.values()) if descriptor.orphan)
 
 
 def _begin() -> Mailbox:
@@ -289,15 +281,15 @@ def _lose(pipe: Mailbox) -> None:
 
 
 def _opened(serial: int) -> None:
-    out = _waiting.pop(serial, None)
-    if out is not None and serial > out.descriptor.opened:
-        out.descriptor.opened, out.descriptor.when = serial, time.monotonic()
+    descriptor = _waiting.pop(serial, None)
+    if descriptor is not None and serial > descriptor.opened:
+        descriptor.opened, descriptor.when = serial, time.monotonic()
 
 
 def _give_up(now: float) -> float:
     """Give up orphans of which a later pickle was opened long ago; returns seconds until the next is late, perhaps."""
     next_due = now + GRACE  # of what becomes an orphan meanwhile, nobody tells the thread
-    for serial, (descriptor, _) in list(_waiting.items()):
+    for serial, descriptor in list(_waiting.items()):
         if serial < descriptor.opened and descriptor.orphan:
             due = descriptor.when + GRACE
             if due <= now:
@@ -308,7 +300,7 @@ def _give_up(now: float) -> float:
 
 
 def _needs_watch(pipe: Mailbox) -> bool:
-    return len(_waiting) > pipe.most or any(out.descriptor.orphan for out in list(_waiting.values()))
+    return len(_waiting) > pipe.most or any(descriptor.orphan for descriptor in list(_waiting.values()))
 
 
 def _wake() -> None:
@@ -347,7 +339,7 @@ def _forked() -> None:
     _lock = threading.RLock()
     _again = _orphans = False
     _watched = None
-    _serials = itertools.count(passing.last + 1)
+    _serials = _begin_to_count()
     pipe, _pipe = _pipe, None
     if pipe is not None:
         pipe.close()

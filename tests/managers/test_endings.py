@@ -7,6 +7,7 @@ import os
 import pickle
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import pytest
 
 from elsewhere import ElsewhereError, Pool
 from elsewhere.shared.managers import Manager, ManagerLost, SyncManager
+from elsewhere.shared.managers.link import Link
 
 from .work import child, count, die, ended, script
 
@@ -88,6 +90,17 @@ def test_a_killed_manager_is_an_error_in_the_middle_of(manager, operation):
     for thread in threads:
         thread.join(30)
     assert [type(error) for error in found] == [ManagerLost] * len(threads)
+
+
+def test_who_cannot_send_waits_for_no_turn_to_read():
+    ours, managers = socket.socketpair()
+    link = Link("somewhere", b"key", "pickle")
+    link._sock, link._reading = ours, True  # another thread reads, and has its answer already
+    managers.close()
+    with pytest.raises(ManagerLost):
+        link.call(None, "dummy")
+    link._hand_on()
+    assert ours.fileno() == -1
 
 
 def test_every_proxy_of_a_killed_manager_says_so(manager):

@@ -34,6 +34,9 @@ class Process(BaseProcess):
         kwargs: keyword arguments.
         daemon: end it when this process ends, instead of waiting for it; such a process starts no others. By default
             what the process that makes it is.
+
+    Raises:
+        TypeError: the target cannot be called.
     """
 
     _start_method: str | None = None
@@ -51,6 +54,8 @@ class Process(BaseProcess):
         *,
         daemon: bool | None = None,
     ) -> None:
+        if target is not None and not callable(target):
+            raise TypeError(f"target is a function to be called in the process, not {target!r}")
         super().__init__(group, target, name, args, kwargs, daemon=daemon)
 
     @staticmethod

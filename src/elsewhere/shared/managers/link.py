@@ -164,7 +164,11 @@ class Link:
             slot = None
             if self._reading:  # it is there before the answer can be, which the reader would throw away
                 slot = self._slots[number] = _Slot()
-            self._write(HEADER.pack(kind, number, len(body)) + body)
+            try:
+                self._write(HEADER.pack(kind, number, len(body)) + body)
+            except BaseException:
+                self._slots.pop(number, None)  # else the turn to read would be handed to nobody
+                raise
             self._reading = True
             return number, slot
 
@@ -248,8 +252,11 @@ class Link:
                 slot.wake.release()
             else:
                 self._reading = False
+                if self._ended:  # another thread has found that out, and left the closing to who reads
+                    self._end(self._ended)
             if self._dropped and self._sock is not None:
-                self._flush()
+                with suppress(ManagerLost):  # the answer that this thread has is right all the same
+                    self._flush()
 
     def _give_up(self, number: int, slot: _Slot | None) -> None:
         """The thread does not wait any more: the server should not keep an item, or a lock, for it."""

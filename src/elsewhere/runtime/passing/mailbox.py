@@ -41,7 +41,7 @@ class Mailbox:
         most: half as many as fit.
     """
 
-    __slots__ = ("_rest", "arrived", "inode", "most", "reader", "writer")
+    __slots__ = ("arrived", "inode", "most", "reader", "writer")
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -49,7 +49,6 @@ class Mailbox:
         # A user who has very many pipes gets small ones.
         self.most = min(UNREAD, fcntl.fcntl(self.writer, GETPIPE_SZ) // RECEIPT // 2)
         self.arrived: deque[int] = deque()
-        self._rest = b""
 
     def read(self) -> bool:
         """Take what has come into `arrived`; False if somebody has closed the pipe behind our back, as daemons do."""
@@ -57,9 +56,7 @@ class Mailbox:
             if os.fstat(self.reader).st_ino != self.inode:
                 return False
             while data := os.read(self.reader, RECEIPT << 9):
-                data = self._rest + data
-                whole = len(data) // RECEIPT * RECEIPT  # others of this user can write into it, too
-                self._rest = data[whole:]
+                whole = len(data) // RECEIPT * RECEIPT  # each is written in one piece; the rest is no receipt
                 self.arrived.extend(array("Q", data[:whole]))
         except BlockingIOError:
             pass

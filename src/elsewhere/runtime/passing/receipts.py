@@ -105,12 +105,13 @@ def _deliver() -> None:
     """Write what is to be written; what cannot be for want of descriptors is tried again when some were let go of."""
     while _late:
         try:
-            ticket = _late.popleft()
+            ticket = _late[0]
         except IndexError:  # another thread does the same
             return
         if not deliver(ticket):
-            _late.appendleft(ticket)
             return
+        with contextlib.suppress(ValueError):  # the other thread; that a receipt comes twice does not matter
+            _late.remove(ticket)
 
 
 def orphaned(user: object) -> None:

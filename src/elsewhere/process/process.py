@@ -24,7 +24,8 @@ class Process(BaseProcess):
 
     All of `multiprocessing.Process` holds. The target, its arguments, and the class itself may also be what cannot be
     imported: lambdas, closures, and what ``__main__`` defines, which is never run again. What it prints goes to this
-    process's stdout and stderr. It ends with the process that has started it, also when that is killed.
+    process's stdout and stderr. A daemon ends with the process that has started it, also when that is killed; another
+    goes on then, as multiprocessing's do, and sees that its ``parent_process()`` is not alive.
 
     Args:
         group: None; it is there because `threading.Thread` has it.
@@ -39,6 +40,7 @@ class Process(BaseProcess):
     _start_method: str | None = None
     _called: str | None = None  # what its run is called in notes
     _forked = False  # is it a copy of its parent?
+    _outlives = True  # does it go on when its parent is killed, unless it is a daemon?
     _quiet = False  # is an error told by the result alone, and not printed too?
 
     def __init__(

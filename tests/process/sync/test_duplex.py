@@ -201,7 +201,7 @@ def test_a_sender_that_is_stopped_is_not_waited_for_without_an_end(monkeypatch):
     process = elsewhere.Process(target=ends.put_and_wait, args=(items, bodies))
     process.start()
     items.get(timeout=30).close()
-    os.kill(process.pid, signal.SIGSTOP)
+    os.kill(items.get(timeout=30), signal.SIGSTOP)  # the last that it has put
     with pytest.raises(TimeoutError, match=rf"process {process.pid} did not hand out .* in 1 s: is it stopped"):
         pickle.loads(bodies.get(timeout=30))
     process.kill()

@@ -12,10 +12,6 @@ EXPECTED = {
         "self.assertTrue(q.get(timeout=support.SHORT_TIMEOUT))",
         "an item that cannot be pickled is to be dropped by a thread later; here put() itself raises",
     ),
-    "TestSimpleQueue.test_closed": (
-        "self.assertTrue(queue._reader.closed)",
-        "`_reader` is private; test_queues.py closes a SimpleQueue",
-    ),
 }
 
 

@@ -83,6 +83,7 @@ class Popen:
             tracker = _tracker()
             payload = pickle.dumps((_circumstances(method, len(tracker)), definitions, *packed), 5)
             near, far = socket.socketpair()
+            near.setblocking(True)  # whatever `socket.setdefaulttimeout` says
             try:
                 with far, _own_pidfd() as own:
                     self._hub = hub(method)

@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from elsewhere.errors import WorkerLost, describe_exit
-from elsewhere.process import popen
+from elsewhere.process import defaults, popen
 from elsewhere.process.answer import readable
 from elsewhere.process.tree import signal_tree
 
@@ -63,6 +63,12 @@ class Process(BaseProcess):
         """Nothing to clean up but in a copy: what was unpickled a moment ago belongs to this process."""
         if self._forked:
             BaseProcess._after_fork()  # type: ignore[attr-defined]  # not in the stubs
+
+    def _bootstrap(self, *args: Any, **kwargs: Any) -> Any:
+        """What the new process does; one that a context has started starts others in the same way, as there."""
+        if self._start_method is not None:
+            defaults.set_start_method(self._start_method, force=True)
+        return super()._bootstrap(*args, **kwargs)  # type: ignore[misc]  # not in the stubs
 
     def run(self) -> Any:
         """What the process does; its value is what `result` gives. A subclass may have its own."""

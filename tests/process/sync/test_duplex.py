@@ -195,13 +195,25 @@ def test_a_killed_sender_is_an_error_at_once_and_the_pool_goes_on(method):
     process.close()
 
 
+def stop(pid: int) -> None:
+    """Return when each of its threads is stopped: the one that has the signal passes it on."""
+    os.kill(pid, signal.SIGSTOP)
+    states = {""}
+    while states != {"T"}:
+        os.sched_yield()
+        states = set()
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/stat") as file:
+                states.add(file.read().rpartition(")")[2].split()[0])
+
+
 def test_a_sender_that_is_stopped_is_not_waited_for_without_an_end(monkeypatch):
     monkeypatch.setattr(wire, "SECONDS", 1)
     items, bodies = elsewhere.Queue(), elsewhere.Queue()
     process = elsewhere.Process(target=ends.put_and_wait, args=(items, bodies))
     process.start()
     items.get(timeout=30).close()
-    os.kill(process.pid, signal.SIGSTOP)
+    stop(items.get(timeout=30))  # the last that it has put
     with pytest.raises(TimeoutError, match=rf"process {process.pid} did not hand out .* in 1 s: is it stopped"):
         pickle.loads(bodies.get(timeout=30))
     process.kill()

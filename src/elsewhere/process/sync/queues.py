@@ -196,3 +196,10 @@ class SimpleQueue(_SimpleQueue):
     def close(self) -> None:
         """This process puts and gets no more."""
         self._closed = True
+
+    @property
+    def closed(self) -> bool:
+        """Whether this process has closed it."""
+        return self._closed
+
+    _reader = _writer = property(lambda self: self)  # whoever asks multiprocessing's two ends whether they are closed

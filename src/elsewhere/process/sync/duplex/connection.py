@@ -61,6 +61,8 @@ def pair() -> tuple[Duplex, Duplex]:
         OSError: the process has too many files open.
     """
     first, second = socket.socketpair()
+    for end in (first, second):
+        end.setblocking(True)  # whatever `socket.setdefaulttimeout` says
     return Duplex(first.detach()), Duplex(second.detach())
 
 

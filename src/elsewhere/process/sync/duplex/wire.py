@@ -35,6 +35,7 @@ def ask(offer: Offer) -> int:
     limits = _TIME.pack(SECONDS, 0)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
         # By the kernel: Python's own timeout would not wait where the other side has many to answer.
+        sock.setblocking(True)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limits)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limits)
         try:

@@ -23,7 +23,7 @@ help:
 	@echo "make test    the tests (make test T=tests/sansio for some of them)"
 	@echo "make check   format, lint, types, import contracts"
 	@echo "make format  let ruff write the format and its safe repairs"
-	@echo "make bench   side by side with the peers (B=--quick: a minute; B=--write: into docs/, too)"
+	@echo "make bench   side by side with the peers (B=--quick: two minutes; B=--write: into docs/, too)"
 	@echo "make faults  the named crashes, ours and the peers': writes docs/faults.md"
 	@echo "make clean   remove environments and caches"
 
@@ -48,18 +48,18 @@ format: $(DEV)
 	$(BIN)/ruff check --fix .
 
 bench: $(BENCH) compiled
-	$(BIN)/python benchmarks/pools.py $(B)
+	$(BIN)/python -m benchmarks $(B)
 
 # Ten to twenty minutes: the tests, then every fault with every peer, which writes docs/faults.md.
 faults: $(DEV) $(BENCH) compiled
 	$(BIN)/python -m pytest tests/faults
 	$(BIN)/python -m benchmarks.faults --write
 
-# As pip does with packages that it installs. Where PYTHONDONTWRITEBYTECODE is set, each of the many processes that tests
+# As pip does with packages that it installs, and the benchmarks too, which children of multiprocessing import again. Where PYTHONDONTWRITEBYTECODE is set, each of the many processes that tests
 # and benchmarks start would compile all of it again.
 .PHONY: compiled
 compiled: | $(BIN)/python
-	@$(BIN)/python -m compileall -q src
+	@$(BIN)/python -m compileall -q src benchmarks
 
 clean:
 	rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -81,7 +81,7 @@ def server_killed(operation: Operation) -> Callable[[Kit], Iterator[str]]:
             for thread in threads:
                 thread.join(deadline - time.monotonic())
             names = sorted({type(error).__name__ for _, error in found})
-            yield ", ".join(names) if len(found) == BESIDE else "threads wait for ever"
+            yield " or ".join(names) if len(found) == BESIDE else "threads wait for ever"
 
     return run
 
@@ -105,7 +105,7 @@ def every_proxy_afterwards(kit: Kit) -> Iterator[str]:
                 names.add("no error")
             except (EOFError, OSError) as error:
                 names.add(type(error).__name__)
-        yield ", ".join(sorted(names))
+        yield " or ".join(sorted(names))
 
 
 def creator_killed(kit: Kit) -> Iterator[str]:

@@ -30,8 +30,8 @@ Made by `make faults` on {described()}, start method "{cells[0].method if cells 
 Each cell is a program of its own, which makes many rounds: a process that is in the middle of its operations is killed
 by SIGKILL, at a random instant or when it is seen to wait, and then those who are left go on with theirs. Behind what
 came of the rounds stands the longest time from the blow until it was known. What is not over {LIMIT:g} s after the blow
-*hangs*, and ends the rounds; a lock that is not had within {EXPIRED:g} s *stays locked*. Plain locks
-know no holder, in both libraries.
+*hangs*, and ends the rounds; a lock that is not had within {EXPIRED:g} s *stays
+locked*. Plain locks know no holder, in both libraries.
 
 {chr(10).join(tables(group, found) for group in groups)}
 {waiting()}
@@ -81,7 +81,7 @@ def bold(text: str) -> str:
 
 def quoted(name: str) -> str:
     """Names of errors look like names."""
-    return ", ".join(f"`{word}`" if word[:1].isupper() else word for word in name.split(", "))
+    return " or ".join(f"`{word}`" if word[:1].isupper() else word for word in name.split(" or "))
 
 
 def waiting() -> str:

@@ -20,6 +20,7 @@ KINDS = ("Queue", "JoinableQueue", "SimpleQueue")
 END = "end"
 UNSENT, SIZE = 1000, 1000  # items and bytes of each: far more than a pipe of the kernel holds
 LARGE = 10_000_000
+ROOM = 5  # items of a queue with a limit
 UNDONE = "nobody else can know whether an item is done with"
 
 
@@ -81,6 +82,21 @@ def goes_on(items: Any) -> str:
     while items.get() != END:
         pass
     return GOES_ON
+
+
+def killed_while_it_waits_for_room(kit: Kit) -> Iterator[str]:
+    """Of a queue with a limit: all that it has put is there, and there is room for as many as before."""
+    items = kit.make("Queue", ROOM)
+    for mark in kit.rounds():
+        writer = kit.begin(children.put_for_ever, items, mark, 10, 2 * ROOM)
+        assert writer.pid is not None
+        kit.asleep(writer.pid)
+        kit.strike(writer)
+        taken = [items.get() for _ in range(ROOM)]
+        for number in range(ROOM):  # who comes next
+            items.put(number)
+        there = [items.get() for _ in range(ROOM)] == list(range(ROOM))
+        yield whole(taken, [0] * (mark + 1), 10) if there else "an item is missing or torn"
 
 
 def joined_before_read(kind: str) -> Callable[[Kit], Iterator[str]]:
@@ -213,6 +229,8 @@ def faults() -> Iterator[Fault]:
         )
     lost = f"writer of {UNSENT:,} items killed when `put` has returned"
     yield Fault("Queue", lost, killed_after_it_has_put, ("nothing is lost",), 10)
+    room = f"writer killed while it waits for room, of {ROOM} items"
+    yield Fault("Queue", room, killed_while_it_waits_for_room, (GOES_ON,), 5)
     yield Fault("JoinableQueue", "reader killed, another is done: `join`", another_is_done, ("join returns",), 5)
     undone = "reader killed between `get` and `task_done`: `join`"
     yield Fault("JoinableQueue", undone, killed_before_it_is_done, (), 1, waits=UNDONE)

@@ -27,7 +27,7 @@ __all__ = ["LIBRARIES", "LIMIT", "Cell", "complaints", "run_cell", "run_cells"]
 
 LIBRARIES = (OURS, "multiprocessing")
 LIMIT = 5.0  # seconds from a blow until something must have come of it
-START = 60.0  # seconds until the next blow, on a busy machine
+START = 30.0  # seconds until the next blow, on a busy machine; less than a test may take
 AT_ONCE = 2
 TAG = "ELSEWHERE_FAULTS_CELL"
 

@@ -234,6 +234,8 @@ def test_a_handler_within_a_single_write(make):
     with just_after("try_lock", handler, single):
         write(value, 8)
     assert seen == [b"\0", b"\0"]
+    assert lock.state not in lock_module._held
+    assert lock.state.turn[0] % 2 == 0
     assert work.first(value) == 8
     with just_after("try_lock", raise_alarm, single), pytest.raises(Alarm):
         write(value, 9)
@@ -365,6 +367,40 @@ def test_no_reader_ever_sees_the_middle_of_a_section(method, make):
             assert work.first(value) % 2 == 0
         assert future.result() == 40_000
         assert work.first(value) == 40_000
+
+
+class Behind:
+    """In the place of a wrapper's object: while it is looked at, another thread begins and ends a section."""
+
+    def __init__(self, value):
+        self.wrapper, self.real = value, value._obj
+
+    def look(self, read):
+        seen = []
+
+        def section():
+            with self.wrapper.get_lock():
+                self.wrapper._obj = self.real
+                work.set_first_of(self.wrapper, 1)
+                seen.append(read(self.real))
+                work.set_first_of(self.wrapper, 2)
+
+        in_thread(section)
+        return seen[0]
+
+    @property
+    def value(self):
+        return self.look(lambda real: real.value)
+
+    def __getitem__(self, index):
+        return self.look(lambda real: real[index])
+
+
+@pytest.mark.parametrize("make", [lambda: Value("q", 0), lambda: Array("q", [0, 0])])
+def test_a_section_that_began_and_ended_during_a_look_is_noticed(make):
+    value = make()
+    value._obj = Behind(value)
+    assert (value.value if hasattr(type(value), "value") else value[0]) == 2
 
 
 @pytest.mark.parametrize("method", work.METHODS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import threading
@@ -163,13 +164,26 @@ def test_interrupted_when_a_dead_holder_was_found(method):
 def test_a_handler_that_uses_the_queue_it_interrupts_is_told():
     items = elsewhere.JoinableQueue()
     items.put(1)
-    for use in (lambda: items.put(2), items.get, items.task_done):
-        with just_after(log_module, "try_lock", use), pytest.raises(RuntimeError, match="has interrupted"):
-            use()
+    log = items._log
+    uses = {items.put_nowait: ((2,), log._writing), items.get: ((), log._reading), items.task_done: ((), log._counting)}
+    for use, (arguments, mutex) in uses.items():
+
+        def handler(use=use, arguments=arguments, mutex=mutex):
+            with pytest.raises(RuntimeError, match="has interrupted"):
+                use(*arguments)
+            codes = []
+            thread = threading.Thread(target=lambda: codes.append(mutexes.try_lock(mutex)))
+            thread.start()
+            thread.join()
+            assert codes == [errno.EBUSY]  # what was interrupted has it still
+
+        with just_after(log_module, "try_lock", handler) as hits:
+            use(*arguments)
+        assert hits
     other = elsewhere.Queue()
     with just_after(log_module, "try_lock", lambda: other.put(3)):
         items.put(4)
-    assert (items.get(), items.get(), other.get()) == (1, 4, 3)
+    assert (items.get(), items.get(), other.get()) == (2, 4, 3)
     items.task_done()
     items.task_done()
     items.join()

@@ -4,6 +4,7 @@
 
     ndarray, zeros, full, copy_of       NumPy arrays                        arrays.py
     Array, Value, RawArray, RawValue    multiprocessing's, without traps    values.py
+    Number, Numbers                     single ones under a lock of ours    single.py
     RLock                               what guards those                   lock.py
     Piece                               where small ones lie                pieces.py
     Block                               one piece of shared memory          block.py
@@ -12,7 +13,7 @@
 The law of the room: a pickle holds a handle, never the data, and whoever opens one verifies what it maps. Nothing has a
 name that could be left behind: memory and locks are the kernel's, which frees them when their last process is gone.
 
-It needs Linux (memfd, /proc, locks of an open file description); elsewhere making a block says so in one sentence, and
+It needs Linux (memfd, /proc, robust mutexes); elsewhere making a block says so in one sentence, and
 importing this package costs nothing.
 """
 

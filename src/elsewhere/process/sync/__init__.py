@@ -2,10 +2,10 @@
 
 ::
 
-    Queue JoinableQueue SimpleQueue    queues.py ─> log.py     items in shared memory, mutexes that the kernel frees
+    Queue JoinableQueue SimpleQueue    queues.py ─> log.py     items in shared memory (ring.py), mutexes of the kernel
     Lock RLock Semaphore Condition...  locks.py                POSIX semaphores in shared memory
     Lock(robust=True)                  robust.py               a lock that the kernel frees
-                                           ├──────> kernel.py  how to sleep, and the mutexes
+                                           ├──────> kernel.py  how to sleep; mutexes are in runtime/locks
                                            └──────> block.py   memory without a name, and how it travels
     Pipe(duplex=False)                 pipes.py                a pipe of the kernel's
     Pipe                               duplex/                 a socket pair, and who hands the sockets out

@@ -44,10 +44,11 @@ class Number(_Single):
     @property
     def value(self) -> Any:
         """The number; waits while another thread or process holds the lock."""
-        seen = self._turn[0]
+        turn = self._turn
+        seen = turn[0]
         if not seen & 1:
             found = self._obj.value
-            if self._turn[0] == seen:
+            if turn[0] == seen:
                 return found
         elif self._futex[0] == here.thread:
             return self._obj.value

@@ -224,6 +224,19 @@ def test_what_the_ring_has_no_room_for_is_in_order_all_the_same():
         assert resident(log) <= sum(RINGS) + (2 << 20)
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_gaps_of_killed_writers_do_not_close_the_ring(which):
+    log, size = Log(), LARGEST[which]
+    words = log._words
+    for _ in range(3):
+        words[log_module.WRITTEN[which]] += RINGS[which] - 5  # as if each of several had been killed
+        before = words[log_module.TAIL]
+        for number in range(10):
+            log.put(body_of(size, bytes([number])))
+            assert log.take() == body_of(size, bytes([number]))
+        assert words[log_module.TAIL] - before < 1000
+
+
 def test_a_writer_does_not_wait_for_nobody():
     """The first of them waits for room, the next do not; or 10,000 would take 20 seconds."""
     log = Log()

@@ -230,14 +230,14 @@ def test_somebody_closes_all_descriptors_as_daemons_do(tmp_path):
 from elsewhere.runtime.passing import receipts
 from tests.process.sync import travellers
 from tests.shared.work import until
-old = elsewhere.Queue()
-kept, temporary = pickle.dumps(old), pickle.dumps(elsewhere.Queue())
+old, other = elsewhere.Queue(), elsewhere.Queue()
+bodies = pickle.dumps(old), pickle.dumps(other)
 os.closerange(3, 100)
 others = [os.open(sys.argv[2], os.O_RDWR) for _ in range(20)]  # files of somebody else's, under our numbers
 receipts.settle()
-del old
+del old, other
 said = [travellers.use(pickle.loads(pickle.dumps(elsewhere.Queue()))) for _ in range(3)]
-for body in (kept, temporary):
+for body in bodies:
     try:
         pickle.loads(body)
     except FileNotFoundError:

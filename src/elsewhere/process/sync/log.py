@@ -140,7 +140,10 @@ class Log:
             ordinal = self._ordinal(TAIL)
         ordinal += 1
         length = len(body)
-        if SMALL <= length <= LARGEST[1] and (place := self._ring_for(length).write(body)) >= 0:
+        place = -1
+        if SMALL <= length <= LARGEST[1]:
+            place = self._ring_for(length).write(body, empty=self._words[HEAD] == tail)
+        if place >= 0:
             record, end = _pack(~place) + _pack(length) + _pack(ordinal), tail + _IN_RING
         else:
             record = b"".join((_pack(length), body, _pack(ordinal))) if length < JOINED else b""

@@ -87,12 +87,19 @@ class Ring:
                 return
         self._penance = PENANCE
 
-    def write(self, body: bytes | memoryview) -> int:
-        """Where the body is now; -1 if there is no room."""
+    def write(self, body: bytes | memoryview, *, empty: bool) -> int:
+        """Where the body is now; -1 if there is no room.
+
+        Args:
+            body: the bytes.
+            empty: the log is, so what seems to be taken up here are gaps, and bodies that were taken.
+        """
         words, room, size = self._words, self._room, len(body)
         at: int = words[self._written]
         if at + size - words[self._freed] > room:
-            return -1
+            if not empty or size > room:
+                return -1
+            words[self._freed] = at
         begin = at % room
         first = min(size, room - begin)
         if first == size:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,9 @@ __all__ = [
     "FUTEX", "HOLDER", "SIZE", "SLICE", "Time",
     "acquire", "consistent", "function", "give_up", "make", "try_lock", "unlock",
 ]  # fmt: skip
+
+if sys.platform != "linux":
+    raise ImportError("locks in shared memory that end with their holder need Linux; use multiprocessing's here")
 
 SIZE = 48  # bytes: the largest `pthread_mutex_t` of 64-bit Linux; 40 on x86-64
 SLICE = 0.5  # seconds that a wait lasts before it looks again, for signals above all

@@ -35,7 +35,7 @@ def sleepers(condition, method, said, count):
     processes = []
     for name in range(count):
         processes.append(work.start(method, wait_and_say, condition, said, name))
-        assert said.get() == ("waits", name)
+        assert said.get(timeout=20) == ("waits", name)
     return processes
 
 
@@ -47,10 +47,10 @@ def test_a_notice_goes_to_the_first_who_lives(method):
         for victim in processes[:2]:
             work.kill(victim)
         condition.notify()
-    assert said.get() == ("woken", 2)
+    assert said.get(timeout=20) == ("woken", 2)
     with condition:
         condition.notify()
-    assert said.get() == ("woken", 3)
+    assert said.get(timeout=20) == ("woken", 3)
     assert [work.end(process) for process in processes[2:]] == [0, 0]
     with condition:
         condition.notify_all()  # nobody
@@ -98,7 +98,7 @@ def test_places_of_the_dead_and_of_the_woken_are_given_again(monkeypatch):
     condition, said = elsewhere.Condition(), elsewhere.Queue()
     for _ in range(3):
         process = work.start("forkserver", wait_for_ever, condition, said)
-        assert said.get() == "waits"
+        assert said.get(timeout=20) == "waits"
         with condition:
             work.kill(process)
             condition.notify_all()  # who is dead keeps its place, for the time being
@@ -195,7 +195,7 @@ def pickle_of(event):
 def test_a_set_that_is_cleared_at_once_wakes_who_waits(method):
     event, said = elsewhere.Event(), elsewhere.Queue()
     process = work.start(method, say_and_wait, event, said)
-    assert said.get() == "waits"
+    assert said.get(timeout=20) == "waits"
     while said.empty():  # it may not wait yet
         event.set()
         event.clear()

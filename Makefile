@@ -1,6 +1,6 @@
 # Everything starts here, on a fresh clone too: each target makes its own environment when it is missing, or when
 # pyproject.toml has changed since. PYTHON picks the interpreter, VENV the folder, T the tests, B how to measure:
-# make test T=tests/pool, make bench B="--rows 1,3".
+# make test T=tests/pool, make bench B="--rows 1,3", make bench B="--set shared".
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -50,10 +50,11 @@ format: $(DEV)
 bench: $(BENCH) compiled
 	$(BIN)/python -m benchmarks $(B)
 
-# Ten to twenty minutes: the tests, then every fault with every peer, which writes docs/faults.md.
+# Twenty minutes: the tests, then every fault with every peer, which writes docs/faults.md (B="--set shared": only those
+# of processes and shared data; what the page says of the others stays).
 faults: $(DEV) $(BENCH) compiled
 	$(BIN)/python -m pytest tests/faults
-	$(BIN)/python -m benchmarks.faults --write
+	$(BIN)/python -m benchmarks.faults --write $(B)
 
 # As pip does with packages that it installs, and the benchmarks too, which children of multiprocessing import again. Where PYTHONDONTWRITEBYTECODE is set, each of the many processes that tests
 # and benchmarks start would compile all of it again.

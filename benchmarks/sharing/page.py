@@ -20,8 +20,8 @@ def section(figures: dict[str, list[Figure]], described: dict[str, Any]) -> str:
 
 This part is written by `make bench B="--set shared --write"`, from one run: {about(described)}.
 Everything stands beside multiprocessing, with its start method "forkserver". Both are measured in one process, right
-after each other, in {described["turns"]} turns; figures are medians. Only the last column means something on another
-machine: the median of the turns' ratios, how many times as good elsewhere is.
+after each other, most of it {described["turns"]} times; figures are medians. Only the last column means something on
+another machine: the median of the turns' ratios, how many times as good elsewhere is.
 
 {markdown(lines(all_rows(), figures))}
 

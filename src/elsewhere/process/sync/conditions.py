@@ -48,7 +48,7 @@ class Condition(theirs.Condition):
     Args:
         lock: a `Lock` or `RLock`; None makes an `RLock`.
 
-    At most 247 wait at a time; one more is an OSError.
+    At most 248 wait at a time; one more is an OSError.
     """
 
     _lock: Any

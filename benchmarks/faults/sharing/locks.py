@@ -18,8 +18,6 @@ FREED, LOCKED = "freed", "stays locked"
 WOKEN, NOTIFIED = "the others are woken", "returns"
 PLAIN = ("Lock", "RLock", "Semaphore", "BoundedSemaphore", "Condition")
 NONE_THERE = "has no such lock"
-COUNTED = "a condition counts who waits, and waits for each to wake"
-HELD = "an event has a lock inside, which its killed holder leaves locked"
 
 
 def robust(kit: Kit) -> Any:
@@ -134,10 +132,10 @@ def faults() -> Iterator[Fault]:
     yield Fault("Locks", f"{robust_name}: waiter killed", waiter_killed(robust), (FREED,), 5, NONE_THERE)
     for kind in PLAIN[:4]:
         yield Fault("Locks", f"{kind}: waiter killed", waiter_killed(plain(kind)), (FREED,), 5)
-    yield Fault("Locks", "Condition: one who waits is killed: `notify_all`", sleeper_killed, (), 1, waits=COUNTED)
-    yield Fault("Locks", "Event: one who waits is killed: `set`", event_waiter_killed, (), 1, waits=COUNTED)
-    yield Fault("Locks", "Event: killed while it sets and clears: `set`", setter_killed, (NOTIFIED,), waits=HELD)
-    yield Fault("Locks", "Barrier: one who waits is killed: `wait`", party_killed, (), 1, waits=COUNTED)
+    yield Fault("Locks", "Condition: one who waits is killed: `notify_all`", sleeper_killed, (WOKEN,))
+    yield Fault("Locks", "Event: one who waits is killed: `set`", event_waiter_killed, (NOTIFIED,), 5)
+    yield Fault("Locks", "Event: killed while it sets and clears: `set`", setter_killed, (NOTIFIED,))
+    yield Fault("Locks", "Barrier: one who waits is killed: `wait`", party_killed, ("BrokenBarrierError",), 5)
 
 
 FAULTS = tuple(faults())

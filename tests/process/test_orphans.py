@@ -31,12 +31,14 @@ def outlive(name):
 
 @contextlib.contextmanager
 def running(program: str) -> Iterator[Any]:
-    """An interpreter that runs this; killed at the end."""
-    with subprocess.Popen([sys.executable, "-c", HEAD + program], stdout=subprocess.PIPE, text=True) as parent:
+    """An interpreter that runs this; killed at the end, with all that has outlived it."""
+    command = [sys.executable, "-c", HEAD + program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as parent:
         try:
             yield parent
         finally:
-            parent.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(parent.pid, signal.SIGKILL)
 
 
 def pids(line: str) -> tuple[int, int]:
@@ -125,8 +127,8 @@ def test_a_parent_that_ends_in_order_waits_or_kills():
 ready = elsewhere.Semaphore(0)
 def leave_it_running():
     def say_and_wait():
-        ready.release()
         print(os.getpid(), flush=True)
+        ready.release()
         while True: signal.pause()
     elsewhere.Process(target=say_and_wait, daemon=True).start()
     ready.acquire()

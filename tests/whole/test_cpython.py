@@ -78,10 +78,6 @@ def classes() -> tuple[list[str], list[str], list[str]]:
     )
 
 
-# Ends of pipes of one direction, which their process closes before they have arrived, as arguments are not to be.
-NOT_RUN = {"WithProcessesTestPicklingConnections"}
-
-
 @pytest.mark.slow
 @pytest.mark.bound(300)
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
@@ -90,7 +86,7 @@ NOT_RUN = {"WithProcessesTestPicklingConnections"}
     ids=["managers", "processes", "others"]
 )  # fmt: skip
 def test_cpythons_tests_pass(part, expected, least, method):
-    names = ",".join(name for name in classes()[part] if name not in NOT_RUN)
+    names = ",".join(classes()[part])
     found = outcomes_of("tests.whole.cpython_cases", names, seconds=280, ELSEWHERE_TEST_METHOD=method)
     found.check(expected)
     assert found.passed >= least

@@ -231,3 +231,52 @@ def test_a_barrier_is_broken_for_all_when_one_is_late():
     assert len(found) == 1
     barrier.reset()
     assert not barrier.broken
+
+
+def pulse(event, count):
+    for _ in range(count):
+        event.set()
+        event.clear()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_event_that_several_set_and_clear_and_one_of_them_is_killed(method):
+    event = elsewhere.Event()
+    victim, other = (work.start(method, pulse, event, 10**9) for _ in range(2))
+    try:
+        assert event.wait(20)
+        word, seen, stopped = event._words, 0, False
+        for round_ in range(2_000_000):
+            assert word[conditions.TICKET] >= seen, "a change was undone: who sleeps on that number misses one"
+            seen = word[conditions.TICKET]
+            if round_ % 5000 == 0:  # in the middle of whatever it does; the other goes on, if that has not the mutex
+                os.kill(victim.pid, signal.SIGCONT if stopped else signal.SIGSTOP)
+                stopped = not stopped
+        victim.kill()
+        event.set()  # though the victim was perhaps killed with the mutex
+        event.clear()
+    finally:
+        for process in (victim, other):
+            process.kill()
+            process.join(30)
+
+
+def test_a_handler_sets_the_event_that_it_interrupts():
+    event, done = elsewhere.Event(), []
+
+    def handler(signum, frame):
+        event.set()
+        done.append(signum)
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0005)
+        while len(done) < 200:
+            pulse(event, 10)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    event.set()
+    assert event.is_set()
+    event.clear()
+    assert not event.is_set()

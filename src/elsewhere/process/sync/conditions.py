@@ -9,23 +9,31 @@ What is shared changes under the condition's lock alone, and the places of the d
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import multiprocessing.synchronize as theirs
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from elsewhere.errors import ProtocolError
 from elsewhere.process.sync import kernel
-from elsewhere.process.sync.block import SIZE, Block
+from elsewhere.process.sync.block import Block
 from elsewhere.process.sync.locks import RLock
+from elsewhere.runtime.locks import mutex as mutexes
+from elsewhere.runtime.memory.mapping import Mapping
 from elsewhere.sansio.spinning import Spinning
 
 __all__ = ["Barrier", "Condition", "Event"]
 
 # Words of a condition's page: how many places were ever taken, the last ticket; then two words for each place.
 TAKEN, TICKET, SCRATCH, PLACES = 8, 9, 10, 16
-LAST = SIZE // 8 - 2
+ROOM = 1 << 15  # bytes, for 2,040 places
+LAST = ROOM // 8 - 2
+CHANGING = 16  # in an event's page: the mutex of who sets or clears it
 FREE, NOTIFIED = 0, -1  # the first word of a place, which else is a ticket: who came first is woken first
 PIDS = 22  # bits of the second word: the process; above it is when that began, as numbers are used again
 
@@ -48,7 +56,7 @@ class Condition(theirs.Condition):
     Args:
         lock: a `Lock` or `RLock`; None makes an `RLock`.
 
-    At most 248 wait at a time; one more is an OSError.
+    At most 2,040 wait at a time; one more is an OSError.
     """
 
     _lock: Any
@@ -59,14 +67,20 @@ class Condition(theirs.Condition):
             raise TypeError(f"a Condition needs a Lock or an RLock of processes, not {lock!r}")
         if lock is not None and not hasattr(lock, "_semlock"):
             raise TypeError("a Condition cannot use Lock(robust=True): it asks who holds it, and how often")
-        self.__setstate__((RLock() if lock is None else lock, Block.make("Condition")))
+        block = Block.make("Condition")
+        os.posix_fallocate(block.fd, 0, ROOM)
+        self.__setstate__((RLock() if lock is None else lock, block))
 
     def __getstate__(self) -> Any:
         return self._lock, self._block
 
     def __setstate__(self, state: Any) -> None:
         self._lock, self._block = state
-        self._words = self._block.words
+        if os.fstat(self._block.fd).st_size < ROOM:
+            raise ProtocolError("this pickle is no handle of a Condition: it was forged or damaged")
+        mapping = Mapping(self._block.fd, ROOM)
+        self._address = mapping.address
+        self._words = memoryview(mapping.exporter()).cast("B").cast("q")
         self._spinning = Spinning()
         self._make_methods()  # type: ignore[attr-defined]  # private: `acquire` and `release`
 
@@ -90,7 +104,7 @@ class Condition(theirs.Condition):
         return notified
 
     def _sleep(self, place: int, deadline: float | None) -> None:
-        words, address = self._words, self._block.address + 8 * place
+        words, address = self._words, self._address + 8 * place
         while (ticket := words[place]) != NOTIFIED and (deadline is None or time.monotonic() < deadline):
             kernel.sleep(words, place, address, ticket, SCRATCH, deadline, self._spinning)
 
@@ -103,7 +117,7 @@ class Condition(theirs.Condition):
                 return
             n -= 1
             self._words[place] = NOTIFIED
-            kernel.wake(self._block.address + 8 * place)
+            kernel.wake(self._address + 8 * place)
 
     def notify_all(self) -> None:
         """Wake all who wait."""
@@ -186,14 +200,15 @@ def lives(word: int) -> bool:
 class Event(theirs.Event):
     """`multiprocessing.Event`, which may also be an argument of a Pool's calls.
 
-    There is no lock in it: whoever is killed in the middle of anything wedges nobody. A `wait` that a `set` has ended
-    says True, also if there was a `clear` just after.
+    Whoever is killed in the middle of anything wedges nobody. A `wait` that a `set` has ended says True, also if there
+    was a `clear` just after.
     """
 
     _block: Block
 
     def __init__(self, *, ctx: Any = None) -> None:
         self.__setstate__((Block.make("Event"),))
+        mutexes.make(self._changing)
 
     def __getstate__(self) -> Any:
         return (self._block,)
@@ -201,25 +216,44 @@ class Event(theirs.Event):
     def __setstate__(self, state: Any) -> None:
         (self._block,) = state
         self._words = self._block.words
+        self._changing = ctypes.byref((ctypes.c_char * mutexes.SIZE).from_buffer(self._words, 8 * CHANGING))
+        self._holder = self._words.cast("B").cast("i")
         self._spinning = Spinning()
 
-    # One word tells all: it is odd while the event is set, and another after each change.
+    # One word tells all: it is odd while the event is set, and another after each change. Only who changes it needs the
+    # mutex: a change that was read before another's would bring back a number that somebody has gone to sleep on.
 
     def is_set(self) -> bool:
         return bool(self._words[TICKET] & 1)
 
     def set(self) -> None:
         """Wake all who wait, and let nobody wait from now on."""
-        now = self._words[TICKET]
-        if not now & 1:
-            self._words[TICKET] = now + 1
+        self._become(1)
         kernel.wake(self._block.address + 8 * TICKET, kernel.ALL)
 
     def clear(self) -> None:
         """Let who comes wait."""
-        now = self._words[TICKET]
-        if now & 1:
-            self._words[TICKET] = now + 1
+        self._become(0)
+
+    def _become(self, odd: int) -> None:
+        code, below = -1, False
+        try:
+            code = mutexes.try_lock(self._changing)
+            below = (
+                code == errno.EBUSY and self._is_mine()
+            )  # what a signal's handler interrupts has it, and goes on later
+            if code and not below:
+                mutexes.acquire(self._changing, code, None)
+            self._words[TICKET] += (self._words[TICKET] & 1) ^ odd
+        finally:
+            if not code:
+                mutexes.unlock(self._changing)
+            elif not below:
+                mutexes.give_up(self._changing)
+
+    def _is_mine(self) -> bool:
+        """Has this thread the mutex?"""
+        return self._holder[2 * CHANGING + mutexes.FUTEX] & mutexes.HOLDER == threading.get_native_id()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Sleep until it is set; False if it was late."""

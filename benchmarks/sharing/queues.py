@@ -17,7 +17,6 @@ by_hand: Any = importlib.import_module("benchmarks.queues")  # a program that sa
 ITEMS: dict[str, Any] = by_hand.ITEMS
 
 COUNT = 60_000
-FEWER = {"bytes of 10,000": 10}  # of those a part is enough
 OTHERS = ("SimpleQueue", "JoinableQueue")
 
 KINDS: dict[Row, tuple[str, str]] = {
@@ -29,7 +28,7 @@ KINDS: dict[Row, tuple[str, str]] = {
 def measure(ask: Ask) -> Iterator[Figure]:
     context: Any = multiprocessing.get_context("forkserver")
     for row, (kind, item) in KINDS.items():
-        count = COUNT // FEWER.get(item, 1) // (10 if ask.quick else 1)
+        count = COUNT // by_hand.FEWER.get(item, 1) // (10 if ask.quick else 1)
         ours, theirs = (partial(crossing, context, getattr(home, kind), item, count) for home in (elsewhere, context))
         yield from in_turns(row, ask, ours, theirs)
 

@@ -78,8 +78,8 @@ def run(module: str, classes: Iterable[str], output: str, left_out: Collection[s
             tests = loader.getTestCaseNames(case)
             suite.addTests(case(test) for test in tests if f"{name}.{test}" not in left_out)
     cases.setUpModule()
-    # Not what setUpModule says: what it names makes a semaphore as it is imported, and tests kill that fork server, which
-    # would leave it in /dev/shm.
+    # Not what setUpModule says: what it names makes a semaphore as it is imported, and tests kill that fork server,
+    # which would leave it in /dev/shm.
     multiprocessing.set_forkserver_preload([])
     try:
         if method:

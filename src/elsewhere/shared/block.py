@@ -100,6 +100,11 @@ class Block:
         """Bytes."""
         return self.mapping.size
 
+    @property
+    def address(self) -> int:
+        """Where it is mapped."""
+        return self.mapping.address
+
     def exporter(self) -> Any:
         """A new object whose buffer is the whole block, and which keeps it."""
         exporter = self.mapping.exporter()

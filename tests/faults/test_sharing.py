@@ -43,7 +43,7 @@ def test_a_hang_is_seen():
 
 
 def test_processes_that_stay_are_seen():
-    cell = cell_of("Process, parent killed: child and grandchild", "multiprocessing", rounds=1)
+    cell = cell_of("Process, parent killed: no daemons", "multiprocessing", rounds=1)
     (name,) = cell.outcomes
     assert name.endswith("processes stay")
     assert as_ours(cell) == [f"in 1 of 1 rounds: {name}"]

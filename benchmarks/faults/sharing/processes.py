@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from benchmarks.faults.sharing import children
@@ -42,10 +43,10 @@ def result_of_a_killed_child(kit: Kit) -> Iterator[str]:
             yield type(error).__name__
 
 
-def parent_killed(kit: Kit) -> Iterator[str]:
-    """Its child and its grandchild work."""
+def parent_killed(kit: Kit, children: str) -> Iterator[str]:
+    """Its two daemons, or its child and its grandchild, work."""
     for _ in kit.rounds():
-        with kit.program("family") as program:
+        with kit.program(children) as program:
             for _ in range(2):
                 program.line()
             program.kill()
@@ -53,7 +54,7 @@ def parent_killed(kit: Kit) -> Iterator[str]:
 
 
 def middle_killed(kit: Kit) -> Iterator[str]:
-    """The child, whose own child works on."""
+    """The child, whose own child, a daemon, works on."""
     for _ in kit.rounds():
         with kit.program("childless") as program:
             program.line()
@@ -75,7 +76,9 @@ FAULTS = (
     Fault("Process", "child killed: `join`", child_killed, (KILLED,)),
     Fault("Process", "child killed while it starts: `join`", killed_while_it_starts, ("has an exit code",)),
     Fault("Process", "child killed: its result (there, of a Queue)", result_of_a_killed_child, ("WorkerLost",), 5),
-    Fault("Process", "parent killed: child and grandchild", parent_killed, (GONE,), 3),
-    Fault("Process", "child killed, then its parent ends: grandchild", middle_killed, (GONE,), 3),
+    Fault("Process", "parent killed: daemons", partial(parent_killed, children="daemons"), (GONE,), 3),
+    # They are to go on, and each of them has a fork server of ours.
+    Fault("Process", "parent killed: no daemons", partial(parent_killed, children="family"), ("4 processes stay",), 3),
+    Fault("Process", "child killed, then its parent ends: its daemon", middle_killed, (GONE,), 3),
     Fault("Process", "parent killed while it starts children", parent_killed_while_it_starts_some, (GONE,), 5),
 )

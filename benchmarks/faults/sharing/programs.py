@@ -29,6 +29,14 @@ def made(library: str, method: str) -> tuple[Any, Any]:
     return (module if library == "elsewhere" else context), context
 
 
+def daemons(library: str, method: str, post: str) -> None:
+    """Two daemons say that they are at work."""
+    context = made(library, method)[1]
+    for _ in range(2):
+        context.Process(target=busy, args=(post,), daemon=True).start()
+    wait_to_be_killed()
+
+
 def family(library: str, method: str, post: str) -> None:
     """A child and its child say that they are at work."""
     context = made(library, method)[1]
@@ -55,7 +63,7 @@ def mortal(library: str, method: str, post: str) -> None:
     folder = os.path.dirname(post)
     ready = os.path.join(folder, f"ready-{os.getpid()}")
     os.mkfifo(ready)
-    made(library, method)[1].Process(target=at_work_for, args=(ready, post)).start()
+    made(library, method)[1].Process(target=at_work_for, args=(ready, post), daemon=True).start()
     os.close(os.open(ready, os.O_RDONLY))  # the other end is opened when it is at work
     os.kill(os.getpid(), signal.SIGKILL)
 

@@ -160,6 +160,22 @@ async def whose_on_loop(reader, writer):
     await writer.drain()
 
 
+def framed(connection):
+    """Two bytes say how many follow; they come back in capitals."""
+    while True:
+        head = connection.recv_exactly(2)
+        body = connection.recv_exactly(int.from_bytes(head, "big"))
+        connection.sendall(head + body.upper())
+
+
+async def framed_on_loop(reader, writer):
+    while True:
+        head = await reader.readexactly(2)
+        body = await reader.readexactly(int.from_bytes(head, "big"))
+        writer.write(head + body.upper())
+        await writer.drain()
+
+
 def other(connection):
     """Fails as if its own connection had, but another one did."""
     raise ConnectionLost("tcp://elsewhere:1 has gone", address="tcp://elsewhere:1", phase="recv")

@@ -14,9 +14,39 @@ from typing import Any
 
 from elsewhere.transport.stream import IN, OUT, HasFileno, Stream
 
-__all__ = ["SecureStream"]
+__all__ = ["SecureStream", "handshake"]
 
 RECORD = 16384  # bytes: the most that one record of TLS holds
+
+
+def handshake(
+    sock: socket.socket, context: ssl.SSLContext, seconds: float | None, server_hostname: str | None = None
+) -> ssl.SSLSocket:
+    """Speak TLS on a connected socket, which is the result's from then on; as a server, if no name is given.
+
+    Raises:
+        OSError: it failed, `ssl.SSLError` among others; or `TimeoutError`. The socket is closed.
+    """
+    try:
+        # Who has gone already is found here: `wrap_socket` would lose the descriptor, or do without a handshake.
+        sock.getpeername()
+        sock.settimeout(seconds)
+        secure = context.wrap_socket(
+            sock,
+            server_side=server_hostname is None,
+            server_hostname=server_hostname,
+            do_handshake_on_connect=False,
+        )
+    except BaseException:
+        sock.close()
+        raise
+    try:
+        secure.do_handshake()
+        secure.settimeout(None)
+    except BaseException:
+        secure.close()
+        raise
+    return secure
 
 
 class SecureStream(Stream):

@@ -141,9 +141,10 @@ class Threads:
         return "handled"
 
     def _encrypted(self, sock: socket.socket) -> socket.socket:
+        from elsewhere.transport.secure import handshake  # with it comes ssl
+
         assert self._context is not None  # the server has checked it
-        sock.settimeout(self._limits.handshake_timeout)
-        return self._context.wrap_socket(sock, server_side=True)
+        return handshake(sock, self._context, self._limits.handshake_timeout)
 
     def _known(self, one: Connection | socket.socket) -> _Known:
         return _Known(self._open, self._mutex, one)

@@ -33,6 +33,7 @@ class Release(threading.Event):
 
 
 release = Release()  # what `hold` waits for
+seen: list[bytes] = []  # by `reply_held`
 
 
 def shout(connection):
@@ -203,6 +204,18 @@ async def reply_later(data):
 
 async def reply_to_later(data, sender):
     return data + b" from " + str(sender).encode()
+
+
+def reply_held(data):
+    seen.append(data)
+    release.wait(30)
+    return data.upper()
+
+
+async def reply_held_on_loop(data):
+    seen.append(data)
+    await release.wait_on_loop()
+    return data.upper()
 
 
 def reply_badly(data):

@@ -6,7 +6,7 @@ import errno
 import os
 from typing import Any
 
-from elsewhere.errors import ConnectError, ConnectionLost, ElsewhereError, Unauthorized
+from elsewhere.errors import ConnectError, ConnectionLost, ConnectTimeout, ElsewhereError, Unauthorized
 from elsewhere.transport.address import Address
 
 __all__ = ["lost", "tls_failed", "unreachable", "unresolved"]
@@ -42,7 +42,8 @@ def unreachable(error: OSError, address: Address) -> ConnectError:
         text = "too many wait to be accepted there"
     else:
         text = _strerror(error)
-    found = ConnectError(f"{address}: {text}", address=str(address), phase="connect")
+    kind = ConnectTimeout if error.errno == errno.ETIMEDOUT else ConnectError
+    found = kind(f"{address}: {text}", address=str(address), phase="connect")
     found.__cause__ = error
     return found
 

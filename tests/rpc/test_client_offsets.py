@@ -85,7 +85,8 @@ def test_at_every_byte_of_the_requests(how, blocking):
         end(conversation, how)
 
     with Peer(mood) as peer:
-        for at in range(len(b"".join(REQUESTS[: 2 if blocking else 3]))):
+        first = 1 if how == "reset" else 0  # at 0, it may be connecting that fails
+        for at in range(first, len(b"".join(REQUESTS[: 2 if blocking else 3]))):
             plan.append(at)
             with connect(peer.address, timeout=0.02 if how == "stalled" else 20) as client:
                 if blocking:
@@ -97,4 +98,4 @@ def test_at_every_byte_of_the_requests(how, blocking):
                 assert client.double(at) == 2 * at
         assert plan == []
         executed = [call[0] for call in peer.executed]
-        assert executed.count("double") == at + 1
+        assert executed.count("double") == at + 1 - first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from elsewhere.call import Options, Retry
 from elsewhere.errors import MethodNotFound
@@ -17,6 +17,9 @@ from elsewhere.runtime.future import Future
 from elsewhere.transport.address import STREAMS, Address
 from elsewhere.transport.tls import TLS
 
+if TYPE_CHECKING:
+    from elsewhere.rpc.service import Service
+
 __all__ = ["Client", "connect"]
 
 LIMIT = 64 << 20  # bytes of a message
@@ -28,6 +31,7 @@ def connect(
     *,
     token: str | None = None,
     tls: TLS | None = None,
+    service: Service | None = None,
     old_raw: bool = False,
     name: str | None = None,
     retry: int | Retry | None = None,
@@ -43,6 +47,8 @@ def connect(
         timeout: seconds that connecting may take, and each call that sets no other; None for no limit.
         token: the secret that the service asks for. It is checked at once.
         tls: whom to believe, and which certificate to show, for ``tls://``.
+        service: methods that the far side may call on this connection, at any time; those of ours find the way with
+            ``elsewhere.rpc.caller()``. They run in threads, or where the service says.
         old_raw: the peer speaks MessagePack of before 2013, which has one type for str and bytes.
         name: what the service may call this client, in its logs.
         retry: see `Client.options`.
@@ -65,8 +71,20 @@ def connect(
     limit = math.inf if options.timeout is None else options.timeout
     terms = Terms(limit, f"connect(timeout={limit:g})", options.retry)
     link = Link(target, limit, token=token, tls=tls, old_raw=old_raw, name=name, max_size=max_size)
+    if service is not None:
+        link.serve(_checked_service(service))
     link.start(terms)
     return Client(link, terms)
+
+
+def _checked_service(service: Any) -> Service:
+    from elsewhere.rpc.service import Service
+
+    if not isinstance(service, Service):
+        raise TypeError(f"service is a Service, not {service!r}: Service(obj) makes one of an object")
+    if service._token is not None:
+        raise ValueError("a service that asks for a token cannot be offered here: the far side of a client sends none")
+    return service
 
 
 def _check_text(what: str, value: Any) -> None:
@@ -84,9 +102,12 @@ class Client:
     Also a context manager, which closes it. A process that is forked off may use it too, over a connection of its own.
     """
 
+    __slots__ = ("__weakref__", "_link", "_methods", "_terms")
+
     def __init__(self, link: Link, terms: Terms) -> None:
         self._link = link
         self._terms = terms
+        self._methods: dict[str, Method] = {}  # that were asked for
 
     @property
     def address(self) -> str:
@@ -204,7 +225,9 @@ class Client:
     def __getattr__(self, name: str) -> Method:
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        method = self.__dict__[name] = Method(self._link, name, self._terms)
+        method = self._methods.get(name)
+        if method is None:
+            method = self._methods[name] = Method(self._link, name, self._terms)
         return method
 
     def __reduce__(self) -> NoReturn:

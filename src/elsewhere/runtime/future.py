@@ -12,6 +12,7 @@ a condition, the other makes the condition *before* it looks at the state, so on
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError
 from concurrent.futures import Future as _Future
@@ -69,19 +70,28 @@ class Future(_Future[T], Generic[T]):
     _exception: BaseException | None = None
     _stops_running = True
     _awaiters: list[Callable[[Any], None]] | None = None
+    _owner: Owner | None
+    _index: int
+    _job: Any
     _packer: Any = None
     _context: Any = None
 
     def __init__(self, owner: Owner | None = None, index: int = 0, job: Any = None) -> None:
-        self._owner = owner
-        self._index = index
-        self._job = job
+        # Its dict is made here, while nobody else knows it: two threads that do it at once crash Python 3.11, when the
+        # collector runs in between.
+        attributes = self.__dict__
+        attributes["_owner"] = owner
+        attributes["_index"] = index
+        attributes["_job"] = job
 
     def __getattr__(self, name: str) -> Any:
         if name == "_condition":
             if self.__dict__.get("_owner") is not None and self._state == PENDING:
                 self._owner.attend()  # type: ignore[union-attr]  # asked for in the line before
-            return self.__dict__.setdefault("_condition", Condition())
+            condition = self.__dict__.setdefault("_condition", Condition())
+            while self._state == PENDING and "_told" in self.__dict__:
+                time.sleep(0)  # it is being told this very moment, by somebody who has not seen the condition
+            return condition
         if name in {"_waiters", "_done_callbacks"}:
             return self.__dict__.setdefault(name, [])
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -245,11 +255,14 @@ class Future(_Future[T], Generic[T]):
         self._result = result
         self._exception = exception
         self._job = self._packer = self._context = None
-        self._state = NOTIFIED if state == CANCELLED else state
+        final = NOTIFIED if state == CANCELLED else state
         attributes = self.__dict__
         if "_condition" not in attributes:
-            return True
+            self._state = final
+            if "_condition" not in attributes:
+                return True
         with self._condition:
+            self._state = final  # with the lock, so that `concurrent.futures.wait` counts it once
             self._condition.notify_all()
             for waiter in attributes.get("_waiters", ()):
                 if state == CANCELLED:

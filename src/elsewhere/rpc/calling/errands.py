@@ -9,11 +9,33 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["Errands"]
+__all__ = ["Errand", "Errands"]
 
 LINGER = 0.5  # seconds that the thread waits for another job: starting one takes some 0.1 ms
 _log = logging.getLogger("elsewhere.rpc")
 _count = itertools.count()
+
+
+class Errand:
+    """One job.
+
+    Attributes:
+        job: None once it was begun or cancelled.
+    """
+
+    __slots__ = ("job", "number", "when")
+
+    def __init__(self, when: float, job: Callable[[], object]) -> None:
+        self.when = when
+        self.number = next(_count)
+        self.job: Callable[[], object] | None = job
+
+    def __lt__(self, other: Errand) -> bool:
+        return (self.when, self.number) < (other.when, other.number)
+
+    def cancel(self) -> None:
+        """Do not begin it."""
+        self.job = None
 
 
 class Errands:
@@ -26,21 +48,23 @@ class Errands:
     def __init__(self, name: str) -> None:
         self._name = name
         self._changed = threading.Condition()
-        self._jobs: list[tuple[float, int, Callable[[], object]]] = []
+        self._jobs: list[Errand] = []
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def at(self, when: float, job: Callable[[], object]) -> None:
+    def at(self, when: float, job: Callable[[], object]) -> Errand:
         """Run `job` at that time of `time.monotonic`, or as soon as it can be; never once it is closed."""
+        errand = Errand(when, job)
         with self._changed:
             if self._closed:
-                return
-            heapq.heappush(self._jobs, (when, next(_count), job))
+                return errand
+            heapq.heappush(self._jobs, errand)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
             else:
                 self._changed.notify()
+        return errand
 
     def soon(self, job: Callable[[], object]) -> None:
         self.at(0.0, job)
@@ -61,11 +85,13 @@ class Errands:
         with self._changed:
             while not self._closed:
                 now = time.monotonic()
-                if self._jobs and self._jobs[0][0] <= now:
-                    return heapq.heappop(self._jobs)[2]
+                while self._jobs and (self._jobs[0].job is None or self._jobs[0].when <= now):
+                    job = heapq.heappop(self._jobs).job
+                    if job is not None:
+                        return job
                 if not self._jobs and now >= end:
                     break
-                self._changed.wait((self._jobs[0][0] if self._jobs else end) - now)
+                self._changed.wait((self._jobs[0].when if self._jobs else end) - now)
             self._thread = None
             return None
 

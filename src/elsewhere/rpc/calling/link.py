@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgpack
 
@@ -33,6 +33,10 @@ from elsewhere.rpc.calling.opening import Opening
 from elsewhere.rpc.calling.terms import Call, Terms, late, lost
 from elsewhere.rpc.dialect import raised
 from elsewhere.runtime.future import Future
+from elsewhere.sansio.msgpackrpc import Message
+
+if TYPE_CHECKING:
+    from elsewhere.rpc.service import Service
 
 __all__ = ["Link"]
 
@@ -45,12 +49,29 @@ class Link(Opening):
     """See the module; one for a client and all its views. It is the owner of their futures."""
 
     stops_running = True
+    _service: Any = None
+    _engine: Any = None
+
+    def serve(self, service: Service) -> None:
+        """Offer it to the far side, over each connection that is made from now on."""
+        from elsewhere.rpc.serving.engine import Engine
+
+        self._service = service
+        self._engine = Engine(service)
+
+    def offer(self, conn: Connection) -> None:
+        if self._engine is not None:
+            from elsewhere.rpc.calling.incoming import Incoming
+
+            conn.offer(Incoming(conn, self._engine, self._errands))
 
     def forget_all(self) -> None:
         super().forget_all()
         self._errands = Errands("elsewhere-rpc-errands")
         self._callbacks = Errands("elsewhere-rpc-callbacks")
         self._unsent: dict[Future[Any], Call] = {}  # with the thread of errands
+        if self._service is not None:
+            self.serve(self._service)
 
     # ---- calls -------------------------------------------------------------------------------------------------------
 
@@ -60,7 +81,14 @@ class Link(Opening):
         failures = 0
         while True:
             try:
-                return self._once(method, args, kwargs, terms, began)
+                conn = self.conn
+                if conn is None or conn.ended or kwargs or (terms.limit != self.limit and not conn.plain):
+                    answer = self._carefully(method, args, kwargs, terms, began)
+                else:
+                    answer = conn.call(method, method, args, began, terms)
+                if answer[2] is None:
+                    return answer[3]
+                raise raised(answer[2], method, self.address)
             except ElsewhereError as error:
                 failures += 1
                 pause = self._repeats(error, method, terms, failures)
@@ -71,19 +99,15 @@ class Link(Opening):
             if terms.retry is not None:
                 began = time.monotonic()
 
-    def _once(self, method: str, args: Any, kwargs: dict[str, Any], terms: Terms, began: float) -> Any:
-        conn = self.conn
-        if conn is None or conn.ended:
-            conn = self._opened(method, terms, began)
+    def _carefully(self, method: str, args: Any, kwargs: dict[str, Any], terms: Terms, began: float) -> Message:
+        """The answer to a call that may need a connection first, or to know what the far side is."""
+        conn = self._opened(method, terms, began)
         phrased = conn.phrase(method, args, kwargs, terms.limit)
         if phrased is None:
             conn.greet(method, began, terms)
             phrased = conn.phrase(method, args, kwargs, terms.limit)
             assert phrased is not None
-        answer = conn.call(method, *phrased, began, terms)
-        if answer[2] is None:
-            return answer[3]
-        raise raised(answer[2], method, self.address)
+        return conn.call(method, *phrased, began, terms)
 
     def _opened(self, method: str, terms: Terms, began: float) -> Connection:
         try:
@@ -274,6 +298,8 @@ class Link(Opening):
             if helper is not None:
                 helper.join(PATIENCE)
         self._close_unsent()
+        if self._engine is not None:
+            self._engine.end()
         self._callbacks.close(PATIENCE)
 
     def _close_unsent(self) -> None:

@@ -105,7 +105,12 @@ class Opening:
             raise
         self._pause = self._not_before = 0.0
         wire = Wire(limit=self._max_size, old_raw=self._old_raw)
-        return Connection(stream_of(sock), wire, self.address, self.limit, self._greeting())
+        conn = Connection(stream_of(sock), wire, self.address, self.limit, self._greeting())
+        self.offer(conn)
+        return conn
+
+    def offer(self, conn: Connection) -> None:
+        """Let the far side call what there is, if there is anything."""
 
     def _greeting(self) -> dict[str, Any] | None:
         if self.plain:

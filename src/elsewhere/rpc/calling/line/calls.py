@@ -12,7 +12,9 @@ from elsewhere.rpc.calling.line.stream import Stream
 from elsewhere.rpc.calling.terms import CLEAN, DIRTY, HANDED, NOT_ALONE, Lone, Slot, Terms, late, lost
 from elsewhere.rpc.dialect import CANCEL
 from elsewhere.runtime.driving.signals import Deferred
+from elsewhere.runtime.spin import wait_soon
 from elsewhere.sansio.msgpackrpc import RESPONSE, Message, Wire
+from elsewhere.sansio.spinning import Spinning
 
 __all__ = ["Calls"]
 
@@ -36,6 +38,7 @@ class Calls(Channel):
         self.gathering = 0
         self.helper: Helper | None = None
         self._used = 0.0
+        self._spinning = Spinning()
 
     # ---- calls that are waited for -----------------------------------------------------------------------------------
 
@@ -96,7 +99,7 @@ class Calls(Channel):
             if self.out:
                 self.until_either(left)
             elif not stream.inbox:
-                stream.receive(left)
+                self._await_alone(left)
             lone.stage = DIRTY
             if stream.inbox and stream.inbox[0]:
                 messages = wire.feed(stream.inbox.popleft())
@@ -110,6 +113,11 @@ class Calls(Channel):
             left = deadline - time.monotonic()
         wire.pending.pop(lone.msgid, None)
         self._hand_on_alone(lone)
+
+    def _await_alone(self, seconds: float) -> None:
+        """Receive; where answers came quickly of late, look for this one a while before sleeping."""
+        receive = self.stream.receive
+        wait_soon(self._spinning, self.stream.look, lambda: receive(seconds), gives_way=True)
 
     def _hand_on_alone(self, lone: Lone) -> None:
         with self.mutex:

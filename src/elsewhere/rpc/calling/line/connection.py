@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from elsewhere.errors import Unauthorized
+from elsewhere.errors import MethodNotFound, Unauthorized
 from elsewhere.rpc.calling.line.calls import Calls
 from elsewhere.rpc.calling.line.channel import BURST
 from elsewhere.rpc.calling.line.helper import Helper
 from elsewhere.rpc.calling.line.stream import Stream
 from elsewhere.rpc.calling.terms import Call, Lone, Slot, Terms, late, lost
-from elsewhere.rpc.dialect import CALL, HELLO, raised
+from elsewhere.rpc.dialect import CALL, HELLO, described, plainly, raised
 from elsewhere.runtime.driving.signals import Deferred
 from elsewhere.runtime.future import Future
 from elsewhere.sansio.msgpackrpc import REQUEST, RESPONSE, Message, Wire
+
+if TYPE_CHECKING:
+    from elsewhere.rpc.calling.incoming import Incoming
 
 __all__ = ["Connection"]
 
@@ -37,7 +40,7 @@ class Connection(Calls):
         refused: what it said to our token.
         next: when the earliest future's limit may be over.
         attended: somebody waits who cannot read.
-        serving: the far side may call us at any time, so there is always somebody who reads.
+        incoming: the service that the far side may call at any time, so that there is always somebody who reads.
     """
 
     def __init__(self, stream: Stream, wire: Wire, address: str, limit: float, greeting: dict[str, Any] | None) -> None:
@@ -47,7 +50,8 @@ class Connection(Calls):
         self.idempotent: frozenset[str] = frozenset()
         self.refused: Unauthorized | None = None
         self.next = float("inf")
-        self.attended = self.serving = False
+        self.attended = False
+        self.incoming: Incoming | None = None
         self._held: list[Future[Any]] = []  # they need to know what the far side is
         if greeting is not None:
             self.append(self.wire.request(HELLO, [greeting], self._greeted)[1])
@@ -67,7 +71,7 @@ class Connection(Calls):
         with self.mutex:
             self.check(call.method)
             self.assist()
-            idle = not self.wire.pending
+            idle = not (self.wire.pending and self.written)  # the greeting alone is nothing to wait for
             future._index, data = self.wire.request(
                 name or call.method, call.args if params is None else params, future
             )
@@ -128,7 +132,14 @@ class Connection(Calls):
 
     def busy(self) -> bool:
         """Is anything under way, or to be waited for?"""
-        return bool(self.wire.pending or self._held or self.serving)
+        return bool(self.wire.pending or self._held or self.incoming)
+
+    def offer(self, incoming: Incoming) -> None:
+        """Let the far side call these methods from now on."""
+        with self.mutex:
+            self.incoming = incoming
+            self.attended = True
+            self.assist()
 
     def assist(self) -> None:
         """With the mutex: let there be a helper."""
@@ -160,6 +171,8 @@ class Connection(Calls):
             elif type(slot) is Slot or type(slot) is Lone:
                 slot.answer = message
                 self.served(slot)
+            elif type(slot) is tuple and self.incoming is not None:
+                self.incoming.answered(slot, message)
             else:
                 slot(message)
 
@@ -172,11 +185,20 @@ class Connection(Calls):
             future._owner.failed(future, call, error)  # type: ignore[union-attr]  # it has one: the link
 
     def _called(self, message: Message) -> None:
-        """The far side calls us, who offer nothing."""
-        if message[0] == REQUEST:
+        """The far side calls us."""
+        if self.incoming is not None:
+            self.incoming.called(message)
+        elif message[0] == REQUEST:
+            _, msgid, method, params = message
+            if method == CALL and params:
+                method = params[0]
+            error = MethodNotFound(f"{method!r} method not found")
             with self.mutex:
-                self.append(self.wire.response(message[1], f"{message[2]!r} method not found", None))
+                told = plainly(error) if self.plain is not False else described(error)
+                self.append(self.wire.response(msgid, told, None))
                 self.send_now(self.flushed)
+                if self.out:
+                    self.left()
 
     def _greeted(self, message: Message) -> None:
         """The answer to our hello."""
@@ -191,6 +213,8 @@ class Connection(Calls):
             self.plain = False
         else:
             self.plain = True
+        if self.incoming is not None:
+            self.incoming.greeted()
         held, self._held = self._held, []
         for future in held:
             call = future._job
@@ -250,6 +274,8 @@ class Connection(Calls):
 
     def orphaned(self, pending: list[tuple[int, Any]]) -> None:
         held, self._held = self._held, []
+        if self.incoming is not None:
+            self.incoming.ended()
         for slot in [*(slot for _, slot in pending), *held]:
             if isinstance(slot, Future):
                 call = slot._job
@@ -261,6 +287,8 @@ class Connection(Calls):
                 never = slot.end > self.written
                 slot.error = lost(slot.method, self.address, self.ended, never=never, cause=self.cause)
                 slot.rouse()
+            elif isinstance(slot, tuple) and self.incoming is not None:
+                self.incoming.lost(slot, self.ended)
 
     def forked(self) -> None:
         """In a forked child: it is the parent's, and so are the answers."""

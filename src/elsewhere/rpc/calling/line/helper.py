@@ -133,7 +133,7 @@ class Helper:
             return min(until, TICK)
         if busy or self._stalled:
             self.dozing = True
-            return until
+            return min(until, LINGER)  # who reads now may leave nothing to do, and does not say so
         self._idle += 1
         if self._idle <= IDLE_TICKS:
             return TICK
@@ -177,7 +177,7 @@ class Helper:
         conn = self._conn
         before = conn.serves
         conn.take()
-        if not conn.serving and (conn.parked or conn.serves != before):
+        if conn.incoming is None and (conn.parked or conn.serves != before):
             self._give_back()
 
     def _give_back(self) -> None:

@@ -19,6 +19,7 @@ __all__ = ["CHUNK", "Plain", "Polled", "Stream", "stream_of"]
 
 CHUNK = 65536  # bytes of one read
 _DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)
+_ONE_CHUNK, _NO_WAIT = (CHUNK,), (_DONTWAIT,)
 _MILLISECONDS = 1000
 
 
@@ -45,8 +46,8 @@ class Stream:
         """Wait for bytes, at most so many seconds, perhaps less; an error of the socket's is the end of the stream."""
         raise NotImplementedError
 
-    def look(self) -> None:
-        """`receive` without a wait."""
+    def look(self) -> bool:
+        """`receive` without a wait; is anything there to be taken?"""
         raise NotImplementedError
 
     def wait(self, *, read: bool, write: bool, seconds: float) -> bool:
@@ -94,19 +95,20 @@ class Plain(Stream):
         if not self._seconds <= seconds <= 2 * self._seconds:
             self._limit(seconds)
         try:
-            self.inbox.extend(map(self._recv, (CHUNK,)))
+            self.inbox.extend(map(self._recv, _ONE_CHUNK))
         except BlockingIOError:  # the time is over
             return
         except OSError as error:
             self._ended(error)
 
-    def look(self) -> None:
+    def look(self) -> bool:
         try:
-            self.inbox.extend(map(self._recv, (CHUNK,), (_DONTWAIT,)))
+            self.inbox.extend(map(self._recv, _ONE_CHUNK, _NO_WAIT))
         except BlockingIOError:
-            return
+            return bool(self.inbox)
         except OSError as error:
             self._ended(error)
+        return True
 
     def _limit(self, seconds: float) -> None:
         """Make the kernel's limit somewhat shorter than this one, so that it will do for the next reads too."""
@@ -140,8 +142,9 @@ class Polled(Stream):
             self.wait(read=wants == "read", write=wants == "write", seconds=seconds)
             self._read()
 
-    def look(self) -> None:
+    def look(self) -> bool:
         self._read()
+        return bool(self.inbox)
 
     def _read(self) -> str:
         """What it has to wait for; "" if something has come."""

@@ -19,13 +19,14 @@ that is no UTF-8 arrives with surrogate escapes, and leaves as the same bytes: N
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgpack
 
 from elsewhere.errors import MessageTooLarge
 from elsewhere.sansio.claims import HEAD, claimed
+from elsewhere.sansio.large import LARGE, Tail, in_pieces
 
 __all__ = ["NOTIFY", "REQUEST", "RESPONSE", "Message", "Wire"]
 
@@ -57,13 +58,15 @@ class Wire:
         broken: why the connection is to be ended; "" while it is well.
         too_large: the size of a message above the limit, as far as known, which is why; else 0.
         missing: bytes that the message under way still lacks, at least: what to make room for.
+        exact: bytes that it lacks, if that is known and they are one large value: who reads just so many at once has
+            them copied least. Else 0.
         pending: what `request` was given for each request that was not answered yet, by msgid.
     """
 
     __slots__ = (
         "_begun", "_default", "_escape", "_fed", "_guess", "_head", "_id", "_items", "_old_raw", "_packer", "_raw",
-        "_unpacker",
-        "broken", "limit", "missing", "pending", "too_large",
+        "_tail", "_unpacker",
+        "broken", "exact", "limit", "missing", "pending", "too_large",
     )  # fmt: skip
 
     def __init__(
@@ -78,7 +81,7 @@ class Wire:
     ) -> None:
         self.limit = limit
         self.broken = ""
-        self.too_large = self.missing = 0
+        self.too_large = self.missing = self.exact = 0
         self.pending: dict[int, Any] = {}
         self._old_raw = old_raw
         self._raw = old_raw if raw is None else raw
@@ -88,6 +91,7 @@ class Wire:
         self._default = default
         self._fed = self._begun = self._id = 0
         self._head = b""  # of the message under way
+        self._tail: Tail | None = None
         self._packer: Any = None  # both are made when they are needed: an idle connection has none
         self._unpacker: Any = None
 
@@ -117,7 +121,7 @@ class Wire:
     def rest(self) -> None:
         """Give back the memory that only a busy connection needs; nothing that came is lost."""
         self._packer = None
-        if self._fed == self._begun:
+        if self._fed == self._begun and self._tail is None:
             self._unpacker = None
 
     # ---- in ----------------------------------------------------------------------------------------------------------
@@ -126,6 +130,8 @@ class Wire:
         """The messages that are whole now, in their order; once `broken` is set, none any more."""
         if self.broken:
             return []
+        if self._tail is not None:
+            return self._feed_tail(self._tail, data)
         found: list[Message] = []
         unpacker = self._unpacker or self._make_unpacker()
         try:
@@ -149,6 +155,19 @@ class Wire:
             self._head = b""
         return found
 
+    def _feed_tail(self, tail: Tail, data: bytes | bytearray | memoryview) -> list[Message]:
+        """`feed`, while the last value of a message comes."""
+        behind = tail.feed(data)
+        self.missing = self.exact = tail.missing
+        if tail.missing:
+            return []
+        self._tail = None
+        found = self.feed(tail.front)
+        if not found:  # it is no message, or more than an array may hold
+            return found
+        tail.complete(found[0])
+        return [*found, *self.feed(behind)] if len(behind) else found
+
     def _measure(self, data: bytes | bytearray | memoryview, waiting: int) -> None:
         """So many bytes of a message have come; how many will it have?"""
         fresh = min(waiting, len(data))
@@ -162,6 +181,13 @@ class Wire:
         if size > self.limit:
             self.too_large = size
             self.broken = f"a message of {size:,} bytes or more is above the limit of {self.limit:,}"
+        elif self.missing >= LARGE and not self._raw:
+            self._tail = Tail.of(self._head, data, waiting)
+            if self._tail is not None:  # a new codec, which knows nothing of it, decodes the rest in the end
+                self.exact = self.missing
+                self._unpacker = None
+                self._fed = self._begun = 0
+                self._head = b""
 
     def _problem(self, message: Any) -> str:
         """What is wrong with it; decodes its method."""
@@ -215,6 +241,20 @@ class Wire:
         self.pending[msgid] = slot
         return msgid, data
 
+    def request_in_pieces(self, method: str, params: Sequence[Any], slot: Any) -> tuple[int, list[bytes]]:
+        """As `request`, for params some of which are large; those are pieces themselves, so they must be left alone."""
+        packer = self._packer or self._make_packer()
+        msgid, _ = self.request(method, (), slot)
+        try:
+            mark = b"\xdb" if self._old_raw else b"\xc6"
+            pieces = in_pieces(packer.pack, (REQUEST, msgid, method), params, mark)
+            self._check_size(sum(map(len, pieces)))
+        except BaseException:
+            self.pending.pop(msgid, None)
+            packer.reset()
+            raise
+        return msgid, pieces
+
     def response(self, msgid: int, error: Any, result: Any) -> bytes:
         """The bytes of an answer; raises as `request` does."""
         return self._packed([RESPONSE, msgid, error, result])
@@ -231,12 +271,16 @@ class Wire:
             packer.reset()  # else the half that was packed would go with the next
             raise
         if len(data) > self.limit:
+            self._check_size(len(data))
+        return data
+
+    def _check_size(self, size: int) -> None:
+        if size > self.limit:
             raise MessageTooLarge(
-                f"a message of {len(data):,} bytes is above the limit of {self.limit:,} on this side, and was not sent",
-                size=len(data),
+                f"a message of {size:,} bytes is above the limit of {self.limit:,} on this side, and was not sent",
+                size=size,
                 limit=self.limit,
             )
-        return data
 
 
 def _text(value: Any) -> Any:

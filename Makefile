@@ -1,6 +1,6 @@
 # Everything starts here, on a fresh clone too: each target makes its own environment when it is missing, or when
 # pyproject.toml has changed since. PYTHON picks the interpreter, VENV the folder, T the tests, B how to measure:
-# make test T=tests/pool, make bench B="--rows 1,3".
+# make test T=tests/pool, make bench B="--rows 1,3", make bench B="--set shared".
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -23,7 +23,7 @@ help:
 	@echo "make test    the tests (make test T=tests/sansio for some of them)"
 	@echo "make check   format, lint, types, import contracts"
 	@echo "make format  let ruff write the format and its safe repairs"
-	@echo "make bench   side by side with the peers (B=--quick: a minute; B=--write: into docs/, too)"
+	@echo "make bench   side by side with the peers (B=--quick: two minutes; B=--write: into docs/, too)"
 	@echo "make faults  the named crashes, ours and the peers': writes docs/faults.md"
 	@echo "make clean   remove environments and caches"
 
@@ -48,18 +48,19 @@ format: $(DEV)
 	$(BIN)/ruff check --fix .
 
 bench: $(BENCH) compiled
-	$(BIN)/python benchmarks/pools.py $(B)
+	$(BIN)/python -m benchmarks $(B)
 
-# Ten to twenty minutes: the tests, then every fault with every peer, which writes docs/faults.md.
+# Twenty minutes: the tests, then every fault with every peer, which writes docs/faults.md (B="--set shared": only those
+# of processes and shared data; what the page says of the others stays).
 faults: $(DEV) $(BENCH) compiled
 	$(BIN)/python -m pytest tests/faults
-	$(BIN)/python -m benchmarks.faults --write
+	$(BIN)/python -m benchmarks.faults --write $(B)
 
-# As pip does with packages that it installs. Where PYTHONDONTWRITEBYTECODE is set, each of the many processes that tests
+# As pip does with packages that it installs, and the benchmarks too, which children of multiprocessing import again. Where PYTHONDONTWRITEBYTECODE is set, each of the many processes that tests
 # and benchmarks start would compile all of it again.
 .PHONY: compiled
 compiled: | $(BIN)/python
-	@$(BIN)/python -m compileall -q src
+	@$(BIN)/python -m compileall -q src benchmarks
 
 clean:
 	rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,22 +1,62 @@
-"""Managers beside multiprocessing's, in turns: reads and writes of a dict, counting from four processes.
+"""Managers beside multiprocessing's, in turns: dicts, lists, queues and locks of one client, counting from four.
 
-::
-
-    python -m benchmarks.managers [seconds]
+python -m benchmarks.managers [SECONDS]
 """
 
 from __future__ import annotations
 
 import multiprocessing
-import statistics
 import sys
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import elsewhere
+from benchmarks.sharing.rows import Ask, Figure, Group, Row, in_turns, show
 
-TURNS = 7
 PROCESSES = 4
+SECONDS = 0.3  # for each figure of one client
+TURNS = 7
+COUNTS = 2000  # for each of the processes and second
+
+Work = Callable[[], object]
+
+
+def reading(manager: Any) -> Work:
+    values = manager.dict(a=1)
+    return lambda: values["a"]
+
+
+def writing(manager: Any) -> Work:
+    values = manager.dict(a=1)
+    return lambda: values.update(a=2)
+
+
+def appending(manager: Any) -> Work:
+    values = manager.list()
+    return lambda: values.append(1)
+
+
+def queueing(manager: Any) -> Work:
+    items = manager.Queue()
+    return lambda: (items.put(1), items.get())
+
+
+def locking(manager: Any) -> Work:
+    lock = manager.Lock()
+    return lambda: (lock.acquire(), lock.release())
+
+
+ALONE = {
+    Row("dict read", "Manager dict: read", "/s", more=True): reading,
+    Row("dict write", "Manager dict: written", "/s", more=True): writing,
+    Row("list append", "Manager list: append", "/s", more=True): appending,
+    Row("manager queue", "Manager Queue: put and get", "/s", more=True): queueing,
+    Row("manager lock", "Manager Lock: acquire and release", "/s", more=True): locking,
+}
+INCREMENT = Row("increment", "4 processes count: `increment`, there under a Manager's lock", "/s", more=True)
+LOCKED = Row("counted locked", "4 processes count: under a Manager's lock", "/s", more=True)
 
 
 def rate(work: Any, seconds: float) -> float:
@@ -65,36 +105,20 @@ def counted(manager: Any, work: Any, times: int) -> float:
     return PROCESSES * times / took
 
 
-def row(name: str, ours: list[float], theirs: list[float]) -> None:
-    ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-    print(f"{name:34}{statistics.median(ours):10,.0f}/s{statistics.median(theirs):10,.0f}/s{ratio:7.2f} x")
-
-
-def main(seconds: float) -> None:
+def measure(ask: Ask, seconds: float = SECONDS) -> Iterator[Figure]:
+    seconds = min(seconds, 0.05) if ask.quick else seconds
+    times = max(20, int(COUNTS * seconds))
     with elsewhere.Manager() as ours, multiprocessing.Manager() as theirs:
-        dicts = [manager.dict(a=1) for manager in (ours, theirs)]
-        print(f"{'':34}{'elsewhere':>12}{'multiproc.':>12}   ratio (median of {TURNS} turns)")
-        works: dict[str, Any] = {
-            "dict: read": lambda d: lambda: d["a"],
-            "dict: write": lambda d: lambda: d.__setitem__("a", 2),
-        }
-        for name, make in works.items():
-            pairs = [[rate(make(d), seconds) for d in dicts] for _ in range(TURNS)]
-            row(name, *map(list, zip(*pairs, strict=True)))
-        times = int(2000 * seconds)
-        turns = [
-            (
-                counted(ours, by_increment, 10 * times),
-                counted(ours, under_a_lock, times),
-                counted(theirs, under_a_lock, times),
-            )
-            for _ in range(3)
-        ]
-        increments, locked, locked_theirs = map(list, zip(*turns, strict=True))
-        row("4 processes: increment/lock, ours", increments, locked)
-        row("4 processes: increment/lock, theirs", increments, locked_theirs)
-        row("4 processes: lock, ours/theirs", locked, locked_theirs)
+        for row, make in ALONE.items():
+            yield from in_turns(row, ask, *(partial(rate, make(manager), seconds) for manager in (ours, theirs)))
+        locked = partial(counted, theirs, under_a_lock, times)
+        few = ask._replace(turns=min(ask.turns, 3))
+        yield from in_turns(INCREMENT, few, partial(counted, ours, by_increment, 10 * times), locked)
+        yield from in_turns(LOCKED, few, partial(counted, ours, under_a_lock, times), locked)
 
+
+GROUP = Group(17, "managers", (*ALONE, INCREMENT, LOCKED), measure)
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 0.3)
+    chosen = float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
+    show(GROUP._replace(measure=partial(measure, seconds=chosen)), Ask(TURNS))

@@ -1,20 +1,22 @@
 """From `start` to the result: our `Process` with a lambda beside multiprocessing's forkserver with a module's function.
 
-Rounds of both in turns, in one run; medians, and their ratio. Usage::
-
     python -m benchmarks.process [ROUNDS]
+
+Rounds of both in turns, in one run. Nothing is imported on top but what the children need, who import this again.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-import statistics
 import sys
 import time
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
+from benchmarks.sharing.rows import Ask, Figure, Group, Row, in_turns, show
+
 ROUNDS = 60
-GOAL = 1.2
+ROW = Row("process", "Process: from start to result", "ms")
 
 
 def send_square(number: int, pipe: Connection) -> None:
@@ -51,17 +53,13 @@ def theirs(number: int) -> float:
     return seconds
 
 
-def main(rounds: int) -> None:
+def measure(ask: Ask) -> Iterator[Figure]:
     ours(0), theirs(0)  # the fork servers start
-    taken: dict[str, list[float]] = {"elsewhere": [], "multiprocessing": []}
-    for number in range(rounds):
-        taken["elsewhere"].append(ours(number))
-        taken["multiprocessing"].append(theirs(number))
-    medians = {name: statistics.median(seconds) for name, seconds in taken.items()}
-    for name, seconds in medians.items():
-        print(f"{name:<16} {seconds * 1e3:6.2f} ms")
-    print(f"ratio            {medians['elsewhere'] / medians['multiprocessing']:6.2f}    (goal: at most {GOAL})")
+    rounds = ask._replace(turns=10 if ask.quick else max(ask.turns, ROUNDS))
+    yield from in_turns(ROW, rounds, lambda: ours(7) * 1e3, lambda: theirs(7) * 1e3)
 
+
+GROUP = Group(11, "process", (ROW,), measure)
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS)
+    show(GROUP, Ask(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS))

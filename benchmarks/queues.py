@@ -22,8 +22,12 @@ ITEMS: dict[str, Any] = {
     "int": 7,
     "tuple": (7, "name", 1.5),
     "bytes of 100": b"x" * 100,
+    "bytes of 1,000": b"x" * 1000,
     "bytes of 10,000": b"x" * 10_000,
+    "bytes of 100,000": b"x" * 100_000,
+    "bytes of 1,000,000": b"x" * 1_000_000,
 }
+FEWER = {"bytes of 10,000": 10, "bytes of 100,000": 100, "bytes of 1,000,000": 400}  # of the large ones
 
 
 def produce(items: Any, item: Any, count: int, ready: Any, go: Any, began: Any) -> None:
@@ -77,10 +81,10 @@ def main() -> None:
     parser.add_argument("--kinds", default=",".join(KINDS))
     options = parser.parse_args()
     context: Any = multiprocessing.get_context(options.method)
-    print(f"{'queue':<15}{'items':<18}{'elsewhere/s':>12}{'mp/s':>12}{'ratio':>8}   of {options.rounds} rounds")
+    print(f"{'queue':<15}{'items':<20}{'elsewhere/s':>12}{'mp/s':>12}{'ratio':>8}   of {options.rounds} rounds")
     for kind in options.kinds.split(","):
         for name, item in ITEMS.items():
-            count = options.items if name != "bytes of 10,000" else options.items // 10
+            count = max(1, options.items // FEWER.get(name, 1))
             ours, theirs = [], []
             for turn in range(options.rounds):
                 both = [(ours, getattr(elsewhere, kind)), (theirs, getattr(context, kind))]
@@ -88,7 +92,7 @@ def main() -> None:
                     rates.append(rate(context, make(), item, count))
             ratios = [mine / other for mine, other in zip(ours, theirs, strict=True)]
             print(
-                f"{kind:<15}{name:<18}{statistics.median(ours):>12,.0f}{statistics.median(theirs):>12,.0f}"
+                f"{kind:<15}{name:<20}{statistics.median(ours):>12,.0f}{statistics.median(theirs):>12,.0f}"
                 f"{statistics.median(ratios):>8.2f}   {min(ratios):.2f} to {max(ratios):.2f}",
                 flush=True,
             )

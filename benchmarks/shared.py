@@ -49,6 +49,55 @@ def count(value, times):
             value.value += 1
 
 
+def read(value, times):
+    for _ in range(times):
+        value.value  # noqa: B018 - that is what is measured
+
+
+def write(value, times):
+    for _ in range(times):
+        value.value = 7
+
+
+def read_item(array, times):
+    for _ in range(times):
+        array[3]
+
+
+def write_item(array, times):
+    for _ in range(times):
+        array[3] = 7
+
+
+def read_slice(array, times):
+    for _ in range(times):
+        array[:]
+
+
+# name -> (what makes the object, and is then done with it)
+ACCESSES = {
+    "read .value": (lambda place: place.Value("i"), read),
+    "write .value": (lambda place: place.Value("i"), write),
+    "count up under the lock, alone": (lambda place: place.Value("i"), count),
+    "read an element of an Array": (lambda place: place.Array("d", 10), read_item),
+    "write an element of an Array": (lambda place: place.Array("d", 10), write_item),
+    "read a slice of 10 of an Array": (lambda place: place.Array("d", 10), read_slice),
+}
+
+
+def beside(access, ours, theirs, rounds, times=1000):
+    """Seconds for one access, ours and theirs: medians of rounds of 1,000, in turns, each in a loop of its own."""
+    make, use = access
+    both = make(ours), make(theirs)
+    taken = [[], []]
+    for turn in range(rounds):
+        for which in (0, 1) if turn % 2 else (1, 0):
+            began = time.perf_counter()
+            use(both[which], times)
+            taken[which].append((time.perf_counter() - began) / times)
+    return [statistics.median(each) for each in taken]
+
+
 def median(function, rounds):
     times = []
     for _ in range(rounds):
@@ -102,8 +151,7 @@ def arrays(megabytes, rounds):
 
 def values(rounds):
     print(f"\nValue and Array{'':46}       elsewhere  multiprocessing")
-    kept = [elsewhere.Value("i"), CONTEXT.Value("i")]
-    ours, theirs = kept
+    ours, theirs = elsewhere.Value("i"), CONTEXT.Value("i")
     row(
         "make a Value",
         median(lambda: elsewhere.Value("i", 3), 2000),
@@ -113,14 +161,8 @@ def values(rounds):
     )
     row("make an Array of 1,000 doubles", median(lambda: elsewhere.Array("d", 1000), 500),
         median(lambda: CONTEXT.Array("d", 1000), 500), 1e6, "µs")  # fmt: skip
-    row("read .value", median(lambda: ours.value, 20_000), median(lambda: theirs.value, 20_000), 1e6, "µs")
-    row(
-        "count up under the lock, alone",
-        median(lambda: count(ours, 1), 20_000),
-        median(lambda: count(theirs, 1), 20_000),
-        1e6,
-        "µs",
-    )
+    for what, access in ACCESSES.items():
+        row(what, *beside(access, elsewhere, CONTEXT, rounds), 1e6, "µs")
     row("pickle and load", median(lambda: pickle.loads(pickle.dumps(ours)), 2000), 0, 1e6, "µs")
     for value in (ours, theirs):
         processes = [CONTEXT.Process(target=count, args=(value, 50_000)) for _ in range(2)]

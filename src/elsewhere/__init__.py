@@ -63,7 +63,8 @@ if TYPE_CHECKING:
     )
     from elsewhere.process.process import Process
     from elsewhere.process.single import call
-    from elsewhere.process.sync.locks import Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, Semaphore
+    from elsewhere.process.sync.conditions import Barrier, Condition, Event
+    from elsewhere.process.sync.locks import BoundedSemaphore, Lock, RLock, Semaphore
     from elsewhere.process.sync.pipes import Pipe
     from elsewhere.process.sync.queues import JoinableQueue, Queue, SimpleQueue
     from elsewhere.rpc.client import Client, connect

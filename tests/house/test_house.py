@@ -77,7 +77,7 @@ def test_the_changelog_knows_the_version():
         ("test", ["-m pytest"]),
         ("test-fast", ["-m pytest", '-m "not slow"', "tests/sansio tests/contract"]),
         ("check", ["ruff format --check", "ruff check", "mypy", "lint-imports"]),
-        ("bench", ["benchmarks/pools.py"]),
+        ("bench", ["-m benchmarks "]),
         ("faults", ["-m pytest tests/faults"]),
     ],
 )

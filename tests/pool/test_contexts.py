@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import multiprocessing.synchronize
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -49,6 +50,9 @@ def test_get_context_makes_pools(method):
     context = get_context(method)
     assert context.get_start_method() == method
     assert repr(context) == f"<Context {method!r}>"
+    assert type(context).__name__ == f"{method.capitalize()}Context"  # as multiprocessing's are called
+    assert context is get_context(method) is context.get_context() is pickle.loads(pickle.dumps(context))
+    assert context.get_context("spawn") is get_context("spawn")
     with context.Pool(2, work.set_state, ("key", 3)) as pool:
         assert isinstance(pool, elsewhere.Pool)
         assert pool.apply(work.get_state, ("key",)) == 3

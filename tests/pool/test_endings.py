@@ -117,11 +117,12 @@ def test_everything_runs_in_the_order_of_an_interpreter(method, tmp_path):
 
 
 @METHODS
-def test_threads_are_waited_for(method, tmp_path):
+def test_threads_are_waited_for(method, tmp_path, capsys):
     path = tmp_path / "notes"
     with Pool(1, context=method) as pool:
         pool.apply(leave_threads, (str(path),))
     assert sorted(lines(path)) == ["executor", "thread"]
+    assert capsys.readouterr().err == ""  # and for nothing else, such as the main thread
 
 
 def test_one_that_fails_is_shown_and_does_not_stop_the_others(tmp_path, capsys):

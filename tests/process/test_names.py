@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import queue
-import select
 import subprocess
 import sys
 
@@ -164,27 +162,6 @@ atexit.register(gate.release)  # the process ends only after this
 print("end", flush=True)
 """)
     assert (done.stdout, done.stderr, done.returncode) == ("end\njoined\n", "", 0)
-
-
-def test_a_killed_parent_leaves_no_process():
-    program = """
-import elsewhere, os, signal
-def child(pipe):
-    pipe.send(os.getpid())
-    while True: signal.pause()
-near, far = elsewhere.Pipe()
-p = elsewhere.Process(target=child, args=(far,))
-p.start()
-print(near.recv(), flush=True)
-signal.pause()
-"""
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
-        end = os.pidfd_open(pid)
-        parent.kill()
-        assert select.select([end], [], [], 30)[0], "the child has outlived its parent"
-        os.close(end)
 
 
 def test_a_name_with_a_home_of_ours_has_it_in_each_context(monkeypatch):

@@ -30,6 +30,11 @@ BOTH = pytest.mark.parametrize("method", METHODS)
 ALL = pytest.mark.parametrize("method", ALL_METHODS)
 
 
+def test_a_target_that_cannot_be_called_is_refused_where_it_is_given():
+    with pytest.raises(TypeError, match="not 5"):
+        Process(target=5)
+
+
 @ALL
 def test_the_life_of_a_process(method):
     each = process(method, target=work.forever, name="Ada", daemon=True)

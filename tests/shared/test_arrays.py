@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from elsewhere import Pool, Value, shared
-from elsewhere.shared import block, receipts
+from elsewhere.runtime.passing import receipts
+from elsewhere.shared import block
 from tests.require import require
 from tests.shared import work
 

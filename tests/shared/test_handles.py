@@ -12,7 +12,9 @@ import socket
 import pytest
 
 from elsewhere import Array, Pool, ProtocolError, Value, WorkerLost, shared
-from elsewhere.shared import block, pieces, receipts, values
+from elsewhere.runtime.passing import receipts
+from elsewhere.runtime.passing.mailbox import Ticket, place
+from elsewhere.shared import block, pieces, values
 from tests.require import require
 from tests.shared import work
 from tests.shared.work import Program
@@ -22,9 +24,9 @@ np = require(module="numpy", install="pip install numpy")
 
 def handle(array):
     """The arguments of `attach`, to be changed."""
-    names = ("token", "pid", "fd", "size", "inode", "locks", "serial", "pipe", "pipe_inode")
+    names = ("token", "fd", "size", "inode", "locks", "pid", "space", "serial", "pipe", "pipe_inode")
     found = dict(zip(names, array.__reduce_ex__(5)[1][0].__reduce__()[1], strict=True))
-    receipts.give(os.getpid(), receipts.Ticket(found["serial"], found["pipe"], found["pipe_inode"]))
+    receipts.give(Ticket(*list(found.values())[-5:]))
     return found
 
 
@@ -67,7 +69,7 @@ hear()
 def test_a_creator_that_is_gone_is_a_clear_error(tmp_path, end):
     path = tmp_path / "handle"
     source = """
-from elsewhere.shared import receipts
+from elsewhere.runtime.passing import receipts
 array = shared.zeros(4); store(array, sys.argv[1]); say()
 what = hear()
 if what == "let go":
@@ -146,7 +148,8 @@ def test_too_many_descriptors_is_a_clear_error(tmp_path):
     source = """
 import resource
 body = open(sys.argv[1], "rb").read()
-from elsewhere.shared import arrays, receipts, values
+from elsewhere.runtime.passing import receipts
+from elsewhere.shared import arrays, values
 shared.zeros(1)
 resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
 kept, said = [], []
@@ -170,7 +173,7 @@ hear()
 
 def refused(arguments, error=ProtocolError, match="forged"):
     with pytest.raises(error, match=match):
-        block.attach(**arguments)
+        block.attach(*arguments.values())
 
 
 def test_a_handle_of_something_else_is_refused(tmp_path):
@@ -262,8 +265,8 @@ def impostor(token, size=4096, seals=block.SEALS):
 def test_an_impostor_is_refused(made, said, match):
     token = os.urandom(16).hex()
     fd = impostor(token, **made)
-    given = {"token": token, "pid": os.getpid(), "fd": fd, "size": 4096, "inode": os.fstat(fd).st_ino}
-    given |= {"locks": False, "serial": 0, "pipe": 0, "pipe_inode": 0}
+    given = {"token": token, "fd": fd, "size": 4096, "inode": os.fstat(fd).st_ino, "locks": False}
+    given |= {"pid": os.getpid(), "space": place()[1], "serial": 0, "pipe": 0, "pipe_inode": 0}
     before = len(os.listdir("/proc/self/fd"))
     try:
         refused({**given, **said}, match=match)

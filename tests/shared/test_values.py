@@ -14,7 +14,8 @@ import pytest
 
 import elsewhere
 from elsewhere import Array, Pool, RawArray, RawValue, Value
-from elsewhere.shared import pieces, receipts
+from elsewhere.runtime.passing import receipts
+from elsewhere.shared import pieces
 from tests.shared import work
 from tests.shared.work import Program
 

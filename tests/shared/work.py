@@ -118,6 +118,48 @@ def count_forever(value: Any) -> None:
     count(value, 1 << 60)
 
 
+def first(value: Any) -> Any:
+    """The number of a `Value`, of an `Array`, or of a structure."""
+    if hasattr(value, "value"):
+        return value.value
+    return value.x if hasattr(value, "x") else value[0]
+
+
+def set_first_of(value: Any, number: Any) -> None:
+    if hasattr(value, "value"):
+        value.value = number
+    elif hasattr(value, "x"):
+        value.x = number
+    else:
+        value[0] = number
+
+
+def odd_inside(value: Any, times: int) -> Any:
+    """Let it be odd within the lock, and even outside."""
+    for _ in range(times):
+        with value.get_lock():
+            set_first_of(value, first(value) + 1)
+            set_first_of(value, first(value) + 1)
+    return first(value)
+
+
+def seen_unchanged(value: Any, times: int) -> bool:
+    """Does nobody write while the lock is held here?"""
+    for _ in range(times):
+        with value.get_lock():
+            value.value = before = -value.value
+            for _ in range(20):
+                if value.value != before:
+                    return False
+    return True
+
+
+def write_one_after_the_other(array: Any, times: int) -> None:
+    for number in range(1, times + 1):
+        array[0] = number
+        array[1] = number
+
+
 def hold(value: Any, connection: Any) -> None:
     """Take the lock, say so, and keep it until killed."""
     value.get_lock().acquire()

@@ -58,6 +58,10 @@ class Context:
         """Its name."""
         return self._method
 
+    def get_context(self, method: str | None = None) -> Context:
+        """The context of that start method; without one, itself."""
+        return self if method is None else get_context(method)
+
     def Pool(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802 - multiprocessing's name
         """A `Pool` whose workers start this way."""
         from elsewhere.pool.pool import Pool
@@ -72,7 +76,29 @@ class Context:
     def __repr__(self) -> str:
         return f"<Context {self._method!r}>"
 
+    def __reduce__(self) -> Any:
+        return get_context, (self._method,)
+
+
+class ForkserverContext(Context):
+    """Processes are forked from a fork server."""
+
+
+class SpawnContext(Context):
+    """Processes are fresh interpreters."""
+
+
+class ForkContext(Context):
+    """Processes are copies of this one."""
+
+
+_contexts: dict[Method, Context] = {
+    "forkserver": ForkserverContext("forkserver"),
+    "spawn": SpawnContext("spawn"),
+    "fork": ForkContext("fork"),
+}
+
 
 def get_context(method: str | None = None) -> Context:
-    """A context for "forkserver" (the default, unless `set_start_method` said otherwise), "spawn" or "fork"."""
-    return Context(start_method(method))
+    """The context for "forkserver" (the default, unless `set_start_method` said otherwise), "spawn" or "fork"."""
+    return _contexts[start_method(method)]

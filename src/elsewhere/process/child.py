@@ -26,8 +26,11 @@ __all__ = ["enter"]
 
 
 def enter(fds: list[int], inherited: object = None) -> NoReturn:
-    """Run the process whose object comes through ``fds[0]``; the rest are the descriptors of its arguments."""
-    sock = socket.socket(fileno=fds[0])
+    """Run the process whose object comes through ``fds[0]``.
+
+    Then come its parent's pidfd, the resource tracker's descriptor if there is one, and those of its arguments.
+    """
+    sock, parent = socket.socket(fileno=fds.pop(0)), fds.pop(0)
     payload = _receive(sock)
     if payload is None:
         os._exit(1)  # the caller has gone, or has given it up
@@ -37,16 +40,16 @@ def enter(fds: list[int], inherited: object = None) -> NoReturn:
     _apply_methods(given)
     if given["trackers"]:
         tracker: Any = resource_tracker._resource_tracker
-        tracker._fd = fds.pop(1)
+        tracker._fd = fds.pop(0)
     try:
-        with receiving(fds[1:]):
+        with receiving(fds):
             obj = _unpack(definitions, body, needs)
     except BaseException as error:
         Mouth(sock, "the process's object, while it was unpickled").error(error)
         raise
     process: Any = obj  # the stubs have nothing of what follows
     process.run = reporting(obj.run, Mouth(sock, called(obj)), quiet=obj._quiet)
-    code = process._bootstrap(parent_sentinel=_sentinel(process._parent_pid))
+    code = process._bootstrap(parent_sentinel=parent)
     _leave(code)
 
 
@@ -90,14 +93,6 @@ def _apply_methods(given: dict[str, Any]) -> None:
         util.get_logger().setLevel(given["log_level"])
     if given["log_to_stderr"]:
         util.log_to_stderr()
-
-
-def _sentinel(parent: int) -> int | None:
-    """Readable when the parent has ended. It lives now: this process would end with it."""
-    try:
-        return os.pidfd_open(parent)
-    except (OSError, AttributeError):
-        return None
 
 
 def _leave(code: int) -> NoReturn:

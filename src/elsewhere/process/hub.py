@@ -44,8 +44,8 @@ class Hub:
         self._started: dict[int, int] = {}
         self._ended: dict[int, int | None] = {}
 
-    def start(self, fds: Sequence[int]) -> tuple[int, int]:
-        """Start a process, and return its key here and its pid.
+    def start(self, fds: Sequence[int], *, outlives: bool) -> tuple[int, int]:
+        """Start a process, which may go on when this one is killed, and return its key here and its pid.
 
         Raises:
             WorkerStartError: the fork server could not make it, or has died twice.
@@ -56,7 +56,7 @@ class Hub:
                 key = next(self._keys)
                 self._alive.add(key)  # before: what a signal handler ends meanwhile must not close the Launcher
                 try:
-                    launcher.start(key, fds)
+                    launcher.start(key, fds, outlives=outlives)
                     while key not in self._started and key not in self._ended:
                         self._read(LOOK)
                 except BaseException:

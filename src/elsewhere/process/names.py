@@ -59,10 +59,8 @@ HOMES = {
 }
 
 if sys.platform == "linux":  # where ours are
-    HOMES |= dict.fromkeys(
-        ("Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"),
-        "elsewhere.process.sync.locks",
-    )
+    HOMES |= dict.fromkeys(("BoundedSemaphore", "Lock", "RLock", "Semaphore"), "elsewhere.process.sync.locks")
+    HOMES |= dict.fromkeys(("Barrier", "Condition", "Event"), "elsewhere.process.sync.conditions")
     HOMES |= dict.fromkeys(("JoinableQueue", "Queue", "SimpleQueue"), "elsewhere.process.sync.queues")
     HOMES |= dict.fromkeys(("Array", "RawArray", "RawValue", "Value"), "elsewhere.shared.values")
     HOMES |= {"Pipe": "elsewhere.process.sync.pipes", "Manager": "elsewhere.shared.managers"}

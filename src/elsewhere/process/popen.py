@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import multiprocessing.popen_fork
+import multiprocessing.process
 import os
 import pickle
 import select
@@ -16,6 +17,7 @@ import signal
 import socket
 import struct
 import sys
+from collections.abc import Iterator
 from multiprocessing import util
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -25,6 +27,7 @@ from elsewhere.process import defaults
 from elsewhere.process.answer import Ear, Mouth, reporting
 from elsewhere.process.hub import hub
 from elsewhere.runtime.packing import Packer
+from elsewhere.runtime.packing.namespace import current
 from elsewhere.runtime.worker.handles import sending
 from elsewhere.runtime.worker.surroundings import take_surroundings
 
@@ -40,6 +43,14 @@ def open_popen(process: BaseProcess) -> Popen | ForkPopen:
     if method == "fork":
         return ForkPopen(process)
     return Popen(process, method)
+
+
+def _outlives(process: BaseProcess) -> bool:
+    """Does it go on when this process is killed, as multiprocessing's do? Not what would be left behind by that."""
+    if process.daemon or not getattr(process, "_outlives", True):
+        return False
+    # A worker of a pool is killed as a matter of course, and what its calls have started ends with it.
+    return current() is None or multiprocessing.process.parent_process() is not None
 
 
 def called(process: BaseProcess) -> str:
@@ -72,10 +83,12 @@ class Popen:
             tracker = _tracker()
             payload = pickle.dumps((_circumstances(method, len(tracker)), definitions, *packed), 5)
             near, far = socket.socketpair()
+            near.setblocking(True)  # whatever `socket.setdefaulttimeout` says
             try:
-                with far:
+                with far, _own_pidfd() as own:
                     self._hub = hub(method)
-                    self._key, self.pid = self._hub.start([far.fileno(), *tracker, *handles])
+                    fds = [far.fileno(), own, *tracker, *handles]
+                    self._key, self.pid = self._hub.start(fds, outlives=_outlives(process))
                 self.sentinel = _pidfd(self.pid)
             except BaseException:
                 near.close()
@@ -138,6 +151,16 @@ def _tracker() -> list[int]:
     module: Any = sys.modules.get("multiprocessing.resource_tracker")
     fd = None if module is None else module._resource_tracker._fd
     return [] if fd is None else [fd]
+
+
+@contextlib.contextmanager
+def _own_pidfd() -> Iterator[int]:
+    """By this a process sees when its parent has ended, whoever has the parent's pid then."""
+    own = os.pidfd_open(os.getpid())
+    try:
+        yield own
+    finally:
+        os.close(own)
 
 
 def _circumstances(method: str, trackers: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from elsewhere.errors import WorkerLost, describe_exit
-from elsewhere.process import popen
+from elsewhere.process import defaults, popen
 from elsewhere.process.answer import readable
 from elsewhere.process.tree import signal_tree
 
@@ -24,7 +24,8 @@ class Process(BaseProcess):
 
     All of `multiprocessing.Process` holds. The target, its arguments, and the class itself may also be what cannot be
     imported: lambdas, closures, and what ``__main__`` defines, which is never run again. What it prints goes to this
-    process's stdout and stderr. It ends with the process that has started it, also when that is killed.
+    process's stdout and stderr. A daemon ends with the process that has started it, also when that is killed; another
+    goes on then, as multiprocessing's do, and sees that its ``parent_process()`` is not alive.
 
     Args:
         group: None; it is there because `threading.Thread` has it.
@@ -34,11 +35,15 @@ class Process(BaseProcess):
         kwargs: keyword arguments.
         daemon: end it when this process ends, instead of waiting for it; such a process starts no others. By default
             what the process that makes it is.
+
+    Raises:
+        TypeError: the target cannot be called.
     """
 
     _start_method: str | None = None
     _called: str | None = None  # what its run is called in notes
     _forked = False  # is it a copy of its parent?
+    _outlives = True  # does it go on when its parent is killed, unless it is a daemon?
     _quiet = False  # is an error told by the result alone, and not printed too?
 
     def __init__(
@@ -51,6 +56,8 @@ class Process(BaseProcess):
         *,
         daemon: bool | None = None,
     ) -> None:
+        if target is not None and not callable(target):
+            raise TypeError(f"target is a function to be called in the process, not {target!r}")
         super().__init__(group, target, name, args, kwargs, daemon=daemon)
 
     @staticmethod
@@ -61,6 +68,12 @@ class Process(BaseProcess):
         """Nothing to clean up but in a copy: what was unpickled a moment ago belongs to this process."""
         if self._forked:
             BaseProcess._after_fork()  # type: ignore[attr-defined]  # not in the stubs
+
+    def _bootstrap(self, *args: Any, **kwargs: Any) -> Any:
+        """What the new process does; one that a context has started starts others in the same way, as there."""
+        if self._start_method is not None:
+            defaults.set_start_method(self._start_method, force=True)
+        return super()._bootstrap(*args, **kwargs)  # type: ignore[misc]  # not in the stubs
 
     def run(self) -> Any:
         """What the process does; its value is what `result` gives. A subclass may have its own."""

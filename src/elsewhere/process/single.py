@@ -106,6 +106,7 @@ class _CallProcess(Process):
     """Its process."""
 
     _quiet = True  # the caller raises it
+    _outlives = False  # nobody else is to have its answer, nor looks at its limits
     cpu_seconds: float | None = None
 
     def run(self) -> Any:

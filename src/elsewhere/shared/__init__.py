@@ -4,20 +4,23 @@
 
     ndarray, zeros, full, copy_of       NumPy arrays                        arrays.py
     Array, Value, RawArray, RawValue    multiprocessing's, without traps    values.py
+    Number, Numbers                     single ones under a lock of ours    single.py
     RLock                               what guards those                   lock.py
     Piece                               where small ones lie                pieces.py
     Block                               one piece of shared memory          block.py
-    receipts                            what was sent and not yet opened    receipts.py
+    Named                               the same where there is no Linux    named.py
     managers                            objects in a process of their own   managers/
 
 The law of the room: a pickle holds a handle, never the data, and whoever opens one verifies what it maps. Nothing has a
 name that could be left behind: memory and locks are the kernel's, which frees them when their last process is gone.
 
-It needs Linux (memfd, /proc, locks of an open file description); elsewhere making a block says so in one sentence, and
-importing this package costs nothing.
+All that needs Linux (memfd, /proc, robust mutexes). On other systems arrays are mapped files, and `Array` and `Value`
+are multiprocessing's.
 """
 
 from __future__ import annotations
+
+import sys
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING, without importing typing
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ _HOMES = {
     "elsewhere.shared.arrays": ("copy_of", "full", "ndarray", "zeros"),
     "elsewhere.shared.values": ("Array", "RawArray", "RawValue", "Value"),
 }
+if sys.platform != "linux":
+    _HOMES["multiprocessing"] = _HOMES.pop("elsewhere.shared.values")
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = ["Array", "RawArray", "RawValue", "Value", "copy_of", "full", "ndarray", "zeros"]

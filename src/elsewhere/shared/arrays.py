@@ -18,7 +18,11 @@ except ImportError as failure:
         f"elsewhere.shared's arrays need NumPy ({failure}): python -m pip install 'elsewhere[numpy]'"
     ) from failure
 
-from elsewhere.shared.block import Block
+from elsewhere.shared.named import Named, wanted
+
+Memory: Any = Named
+if not wanted():
+    from elsewhere.shared.block import Block as Memory  # it needs Linux
 
 __all__ = ["copy_of", "full", "ndarray", "zeros"]
 
@@ -36,7 +40,9 @@ class ndarray(np.ndarray[Any, np.dtype[Any]]):  # noqa: N801 - numpy's name for 
     """An array in anonymous shared memory, zeros at first.
 
     Pass it to calls, put it into containers, pickle it as often as you like: whoever loads that, as the same user on
-    this machine, has the same memory, as long as one process that has the array lives.
+    this machine, has the same memory, as long as one process that has the array lives. On systems other than Linux it
+    is a file in the folder for temporary files, which its creator has to keep until it was opened, and which a creator
+    that is killed leaves behind.
 
     Args:
         shape: as in `numpy.zeros`.
@@ -54,7 +60,7 @@ class ndarray(np.ndarray[Any, np.dtype[Any]]):  # noqa: N801 - numpy's name for 
         size = kind.itemsize
         for length in lengths:
             size *= length
-        return super().__new__(cls, lengths, kind, Block.new(size).exporter(), order=order)
+        return super().__new__(cls, lengths, kind, Memory.new(size).exporter(), order=order)
 
     @classmethod
     def zeros(cls, shape: Shape, dtype: Any = float, order: Any = "C") -> ndarray:
@@ -80,7 +86,7 @@ class ndarray(np.ndarray[Any, np.dtype[Any]]):  # noqa: N801 - numpy's name for 
         block = _block_of(self)
         if block is None:
             return self.view(np.ndarray).__reduce_ex__(protocol)
-        offset = self.__array_interface__["data"][0] - block.mapping.address
+        offset = self.__array_interface__["data"][0] - block.address
         return _view, (block, offset, self.shape, self.strides, self.dtype, bool(self.flags.writeable))
 
     def __reduce__(self) -> Any:
@@ -117,7 +123,7 @@ def copy_of(array: Any) -> ndarray:
 
 
 def _view(
-    block: Block, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any, writeable: bool
+    block: Any, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any, writeable: bool
 ) -> ndarray:
     """The same view of the block, in this process: what its pickle calls.
 
@@ -131,7 +137,7 @@ def _view(
     return np.ndarray.__new__(ndarray, shape, _checked(dtype), exporter, offset, strides)
 
 
-def _block_of(array: Any) -> Block | None:
+def _block_of(array: Any) -> Any:
     """The shared memory that the array is a view of."""
     base = array
     while (inner := getattr(base, "base", None)) is not None:  # of arrays, and of what as_strided puts between
@@ -139,7 +145,7 @@ def _block_of(array: Any) -> Block | None:
     if isinstance(base, memoryview):
         base = base.obj
     block = getattr(base, "block", None)
-    return block if type(block) is Block else None
+    return block if type(block) is Memory else None
 
 
 def _tidy(result: Any) -> Any:

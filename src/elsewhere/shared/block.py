@@ -15,8 +15,6 @@ import errno
 import fcntl
 import mmap
 import os
-import re
-import stat
 import threading
 import weakref
 from typing import Any
@@ -24,14 +22,20 @@ from typing import Any
 from elsewhere.errors import ProtocolError
 from elsewhere.runtime.memory import headroom
 from elsewhere.runtime.memory.mapping import Mapping, _loaded, supported
-from elsewhere.shared import receipts
-from elsewhere.shared.receipts import Descriptor, Ticket
+from elsewhere.runtime.passing import opening, receipts
+from elsewhere.runtime.passing.descriptors import Descriptor
 
 __all__ = ["Block", "attach"]
 
 NAME = "elsewhere-block-shared-"  # and the token: what /proc shows of it
-TOKEN = re.compile(r"[0-9a-f]{32}")
-SEALS = getattr(fcntl, "F_SEAL_SHRINK", 0) | getattr(fcntl, "F_SEAL_GROW", 0) | getattr(fcntl, "F_SEAL_SEAL", 0)
+SEALS = opening.LEAST | getattr(fcntl, "F_SEAL_GROW", 0)
+WORDS = opening.Words(
+    what="shared memory",
+    gone="shared memory is gone: process {pid}, which pickled it, has ended or let go of it before it was opened here",
+    cure="Keep the array in that process until it was opened, or send it on from a process that has it",
+    fewer="each shared array takes one, small values share one. "
+    "Let go of some, share one large array and slices of it, or raise the limit (ulimit -n)",
+)
 ASK = 1 << 20  # bytes of new blocks after which the system is asked how much memory it has
 
 
@@ -68,7 +72,7 @@ class Block:
         self.mapping = _Lazy(descriptor.fd, size)
         self.token = token
         self.locks = locks
-        descriptor.block = weakref.ref(self, receipts.orphaned)
+        descriptor.user = weakref.ref(self, receipts.orphaned)
         _known[token] = self
         _open_files[token] = descriptor
 
@@ -96,6 +100,11 @@ class Block:
         """Bytes."""
         return self.mapping.size
 
+    @property
+    def address(self) -> int:
+        """Where it is mapped."""
+        return self.mapping.address
+
     def exporter(self) -> Any:
         """A new object whose buffer is the whole block, and which keeps it."""
         exporter = self.mapping.exporter()
@@ -104,8 +113,7 @@ class Block:
 
     def __reduce__(self) -> Any:
         own = self.descriptor
-        ticket = receipts.ticket(own)
-        return attach, (self.token, os.getpid(), own.fd, self.size, own.inode, self.locks, *ticket)
+        return attach, (self.token, own.fd, self.size, own.inode, self.locks, *receipts.ticket(own))
 
 
 _known: weakref.WeakValueDictionary[str, Block] = weakref.WeakValueDictionary()  # of this process, by token
@@ -114,9 +122,7 @@ _unasked = 0  # bytes of small blocks
 _lock = threading.RLock()
 
 
-def attach(
-    token: str, pid: int, fd: int, size: int, inode: int, locks: bool, serial: int, pipe: int, pipe_inode: int
-) -> Block:
+def attach(token: str, fd: int, size: int, inode: int, locks: bool, *sender: int) -> Block:
     """The block that a handle means: what its pickle calls.
 
     Raises:
@@ -124,18 +130,21 @@ def attach(
         PermissionError: that process's descriptors are not ours to see.
         ProtocolError: what is there is not what the handle says.
     """
-    numbers = (pid, fd, size, inode, serial, pipe, pipe_inode)
-    if not (isinstance(token, str) and TOKEN.fullmatch(token) and all(type(n) is int and n >= 0 for n in numbers)):
-        raise ProtocolError("this pickle is no handle of elsewhere's shared memory: it was forged or damaged")
+    ticket = opening.checked((fd, size, inode), sender, WORDS, token)
+    if size % mmap.PAGESIZE:
+        raise ProtocolError(f"shared memory of process {ticket.pid} is not what its handle says: the handle was forged")
     with _lock:
         block = _known.get(token)
         if block is None:
-            own = _open_files.get(token) or _open(token, pid, fd)
-            _verify(own.fd, size, inode, pid)
+            own, meant = _open_files.get(token), opening.memory(NAME + token, inode, size=size, seals=SEALS)
+            if own is None:
+                own = Descriptor(opening.reopen(ticket, fd, meant, WORDS))
+            else:
+                opening.compare(own.fd, meant, f"shared memory of process {ticket.pid}")
             block = Block(own, size, token, locks=bool(locks))
         elif block.size != size:
             raise ProtocolError(f"a handle says that {block.size:,} bytes of shared memory are {size:,}: it was forged")
-    receipts.give(pid, Ticket(serial, pipe, pipe_inode))
+    receipts.give(ticket)
     return block
 
 
@@ -158,60 +167,13 @@ def _make(size: int, name: str) -> Descriptor:
     try:
         own = Descriptor(os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING))
     except OSError as error:
-        raise _explained(error) from None
+        raise opening.explained(error, WORDS) from None
     try:
         os.posix_fallocate(own.fd, 0, size)
     except OSError as error:
         raise MemoryError(f"the system has no {size:,} bytes of shared memory: {error}") from error
     fcntl.fcntl(own.fd, fcntl.F_ADD_SEALS, SEALS)
     return own
-
-
-def _open(token: str, pid: int, fd: int) -> Descriptor:
-    """A descriptor of one's own for the process's; nothing is opened that is called otherwise."""
-    path, name = f"/proc/{pid}/fd/{fd}", f"/memfd:{NAME}{token} (deleted)"
-    try:
-        if os.readlink(path) == name:
-            own = Descriptor(os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY))
-            if os.readlink(f"/proc/self/fd/{own.fd}") == name:
-                return own
-    except (FileNotFoundError, ProcessLookupError):
-        pass
-    except PermissionError:
-        raise PermissionError(
-            errno.EACCES,
-            f"shared memory of process {pid} cannot be opened: only processes of the same user can have it, "
-            "and none whose process may not be dumped",
-        ) from None
-    except OSError as error:
-        raise _explained(error) from None
-    raise FileNotFoundError(
-        errno.ENOENT,
-        f"shared memory is gone: process {pid}, which pickled it, has ended or let go of it before it was opened here. "
-        "Keep the array in that process until it was opened, or send it on from a process that has it",
-    )
-
-
-def _explained(error: OSError) -> OSError:
-    """With the cure, if there are no more descriptors."""
-    if error.errno not in (errno.EMFILE, errno.ENFILE):
-        return error
-    return OSError(
-        error.errno,
-        "no descriptor is left for shared memory: each shared array takes one, small values share one. "
-        "Let go of some, share one large array and slices of it, or raise the limit (ulimit -n)",
-    )
-
-
-def _verify(fd: int, size: int, inode: int, pid: int) -> None:
-    """Is it what the handle says, and can nobody resize it?"""
-    found = os.fstat(fd)
-    if found.st_uid != os.geteuid():
-        raise ProtocolError(f"shared memory of process {pid} belongs to user {found.st_uid}: it was not opened")
-    if not stat.S_ISREG(found.st_mode) or found.st_size != size or found.st_ino != inode or size % mmap.PAGESIZE:
-        raise ProtocolError(f"shared memory of process {pid} is not what its handle says: the handle was forged")
-    if fcntl.fcntl(fd, fcntl.F_GET_SEALS) & SEALS != SEALS:
-        raise ProtocolError(f"shared memory of process {pid} is not sealed against resizing: it was not opened")
 
 
 def _forked() -> None:
@@ -222,7 +184,7 @@ def _forked() -> None:
         if block.locks:
             fd = block.descriptor.fd
             try:
-                anew = os.open(f"/proc/self/fd/{fd}", os.O_RDWR | os.O_CLOEXEC)
+                anew = opening.open_anew(fd)
             except OSError:  # no descriptor left: its locks cannot be had here, rather than not exclude
                 os.close(fd)
                 block.descriptor.fd = -1

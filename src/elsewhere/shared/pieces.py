@@ -17,7 +17,7 @@ from elsewhere.shared.block import Block
 
 __all__ = ["Piece", "take"]
 
-BLOCK = 1 << 16  # bytes that small pieces share; one descriptor for four thousand of them
+BLOCK = 1 << 16  # bytes that small pieces share; one descriptor for eight hundred values with their locks
 LARGE = BLOCK // 4  # bytes from which a piece has a block of its own
 ALIGN = 16  # bytes; a long double's
 
@@ -64,16 +64,16 @@ def take(size: int) -> Piece:
     """
     global _block, _filled
     if size >= LARGE:
-        return Piece(Block.new(size, locks=True), 0, size)
+        return Piece(Block.new(size), 0, size)
     with _lock:
-        step = max(1, -(-size // ALIGN)) * ALIGN  # also nothing has a place of its own, which may be locked
+        step = max(1, -(-size // ALIGN)) * ALIGN  # also nothing has a place of its own
         while True:  # a collection of garbage in here may run the user's code, which may come here
             block = None if _block is None else _block()
             if block is not None and _filled + size <= block.size:
                 offset = _filled
                 _filled = offset + step
                 return Piece(block, offset, size)
-            fresh = Block.new(BLOCK, locks=True)
+            fresh = Block.new(BLOCK)
             _block, _filled = weakref.ref(fresh), 0
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from elsewhere.errors import ProtocolError
 from elsewhere.shared.lock import RLock
 from elsewhere.shared.pieces import Piece, take
+from elsewhere.shared.single import mixins
 
 __all__ = ["Array", "RawArray", "RawValue", "Value"]
 
@@ -137,11 +138,12 @@ def _guarded(value: Any, lock: Any) -> Any:
 
 def _synchronized(value: Any, lock: Any) -> Any:
     """The wrapper of multiprocessing's kind, of a class that can be pickled at any time."""
-    kind = type(value)
-    ours = _classes.get(kind)
+    kind, quick = type(value), type(lock) is RLock
+    ours = _classes.get((kind, quick))
     if ours is None:
         theirs = _wrapper(kind)
-        ours = _classes[kind] = type(theirs.__name__, (_Passable, theirs), {"__module__": theirs.__module__})
+        bases = (*mixins(kind), _Passable, theirs) if quick else (_Passable, theirs)
+        ours = _classes[kind, quick] = type(theirs.__name__, bases, {"__module__": theirs.__module__})
     return ours(value, lock)
 
 
@@ -171,4 +173,4 @@ def _restore(kind: Any, length: int | None, piece: Piece, lock: Any) -> Any:
     return _synchronized(_rebuild(kind, length, piece), lock)
 
 
-_classes: dict[type, Any] = {}  # wrappers by ctypes type, which multiprocessing and copyreg keep as well
+_classes: dict[tuple[type, bool], Any] = {}  # by ctypes type, which others keep as well, and whether the lock is ours

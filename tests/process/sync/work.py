@@ -181,3 +181,54 @@ def use_kept(number: int) -> int:
         items.put(number)
         end.send(number)
     return number
+
+
+class Pressed:
+    """Ctrl-C is pressed while it is unpickled, as long as it is armed."""
+
+    armed = False
+
+    def __reduce__(self) -> Any:
+        return _pressed, ()
+
+
+def _pressed() -> Pressed:
+    if Pressed.armed:
+        raise KeyboardInterrupt
+    return Pressed()
+
+
+class Unloadable:
+    def __reduce__(self) -> Any:
+        return divmod, (1, 0)
+
+
+def die_in_put(block: Any) -> None:
+    """Be killed with an item written and not yet published, holding the mutex."""
+    from elsewhere.process.sync.log import Log
+
+    log = Log(block)
+    real = log._write_large
+
+    def write(*arguments: Any) -> None:
+        real(*arguments)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    log._write_large = write  # type: ignore[method-assign,assignment]  # a kill in the middle
+    log.put(b"never there")
+
+
+def is_whole(item: bytes) -> bool:
+    return len(set(item)) == 1
+
+
+def put_large_for_ever(items: Any, size: int) -> None:
+    number = 0
+    while True:
+        number += 1
+        items.put(bytes([number % 251]) * (size + number % 1000))
+
+
+def check_large(items: Any, taken: Any) -> None:
+    while True:
+        taken.put(is_whole(items.get()))

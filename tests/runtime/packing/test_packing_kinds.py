@@ -364,3 +364,26 @@ with Worker() as w:
     assert w.call(unreachable.work, 1) == 6
 """
     )
+
+
+def test_what_the_bodies_of_classes_read(script):
+    script(
+        """
+import threading
+LOCK = threading.Lock()  # cannot be pickled; the class below binds a name like it, and has an attribute like it
+BASE, STEP = 10, 5
+class Outer: value = 3
+def work():
+    class Here(Outer):
+        LOCK = None
+        lock = LOCK or Outer.value
+        base = BASE
+        class Inner:
+            step = STEP
+    return Here.lock, Here.base, Here.Inner.step
+with Worker() as w:
+    assert w.call(work) == (3, 10, 5)
+    BASE = 11
+    assert w.call(work) == (3, 11, 5)
+"""
+    )

@@ -14,6 +14,7 @@ import pickle
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+from elsewhere.runtime import issued
 from elsewhere.runtime.channel import Channel
 from elsewhere.runtime.jobs import CallJob
 from elsewhere.runtime.memory.buffers import LARGE, SINGLE, whole, whole_call
@@ -95,7 +96,10 @@ class Freight:
             if not is_plain(value):
                 if kind != "value" or type(value) in SINGLE:
                     value = whole_call(value, kind)
+                mark, given = issued.mark(), value
                 value = item(value, functools.partial(_named, input_name, index), kind)
+                if job.retry is not None and issued.mark() != mark:
+                    value = value._replace(body=_keeping(value.body, given))
                 if type(value.body) is Parcel:
                     job.weight = max(job.weight, value.body.weight)
                 if len(value.body) > LARGEST - 1024:
@@ -115,7 +119,10 @@ class Freight:
             Exception: what pickling it raised, with a note.
         """
         packer = Packer(self._inherited, _Sealer(self, READONLY | SHARED))
+        mark = issued.mark()
         body, needs = packer.item(whole(obj), lambda: "the object to share")
+        if issued.mark() != mark:
+            body = _keeping(body, obj)
         definitions = [tuple(packer.definitions[digest]) for digest in needs]
         return Shared(Constant(self.identity, body, needs, definitions), type(obj).__name__)
 
@@ -191,6 +198,13 @@ class Freight:
             # A plain key: one that is a parcel would keep the shared objects it refers to.
             number = self._numbers[Packed(bytes(packed.body), packed.needs)] = self._next_number
         return number
+
+
+def _keeping(body: bytes, value: Any) -> Parcel:
+    """What is opened more than once: a ticket keeps a queue, a lock or an array in it for the first time only."""
+    parcel = body if type(body) is Parcel else Parcel(body)
+    parcel.kept = value
+    return parcel
 
 
 def all_plain(values: list[Any] | range) -> bool:

@@ -1,4 +1,4 @@
-"""multiprocessing's locks, semaphores, conditions, events and barriers, on POSIX semaphores without a name.
+"""multiprocessing's locks and semaphores, on POSIX semaphores without a name.
 
 Rule: the semaphores are `multiprocessing.synchronize`'s own, with its speed and its behaviour; only where they live is
 ours: in a `Block`, not under a name in ``/dev/shm``. So they travel as blocks do, no resource tracker is needed, and
@@ -14,13 +14,12 @@ import _multiprocessing  # type: ignore[import-not-found]  # private: no stubs o
 import ctypes
 import multiprocessing.synchronize as theirs
 import os
-from collections.abc import Callable
 from multiprocessing.util import register_after_fork
 from typing import Any, Self
 
 from elsewhere.process.sync.block import Block
 
-__all__ = ["Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "RLock", "Semaphore"]
+__all__ = ["BoundedSemaphore", "Lock", "RLock", "Semaphore"]
 
 if "CS_GNU_LIBC_VERSION" not in os.confstr_names:  # musl's sem_close() takes only what its sem_open() gave
     raise ImportError("elsewhere.Lock, Semaphore, Condition, Event and Barrier need glibc; use multiprocessing's here")
@@ -48,7 +47,7 @@ class _InBlock(theirs.SemLock):
         if not 0 <= value <= most:
             raise ValueError(f"a semaphore counts from 0 to {most}; it cannot begin with {value}")
         if block is None:
-            block = Block.make(type(self).__name__)
+            block = Block.make("Semaphore")
         if _library.sem_init(ctypes.c_void_p(block.address + place * PLACE), 1, ctypes.c_uint(value)):
             raise OSError(ctypes.get_errno(), "cannot make a semaphore for several processes")
         self.__setstate__((block, place, kind, most))
@@ -110,13 +109,6 @@ class Semaphore(_InBlock, theirs.Semaphore):
     def __init__(self, value: int = 1, *, ctx: Any = None) -> None:
         self._make(SEMAPHORE, value, MOST)
 
-    @classmethod
-    def _within(cls, block: Block, place: int) -> Semaphore:
-        """One of several in a block, with the value 0."""
-        made = cls.__new__(cls)
-        made._make(SEMAPHORE, 0, MOST, block, place)
-        return made
-
 
 class BoundedSemaphore(_InBlock, theirs.BoundedSemaphore):
     """`multiprocessing.BoundedSemaphore`, which may also be an argument of a Pool's calls.
@@ -126,54 +118,3 @@ class BoundedSemaphore(_InBlock, theirs.BoundedSemaphore):
 
     def __init__(self, value: int = 1, *, ctx: Any = None) -> None:
         self._make(SEMAPHORE, value, value)
-
-
-class Condition(theirs.Condition):
-    """`multiprocessing.Condition`, which may also be an argument of a Pool's calls.
-
-    Args:
-        lock: a `Lock` or `RLock`; None makes an `RLock`.
-    """
-
-    def __init__(self, lock: Any = None, *, ctx: Any = None) -> None:
-        if lock is not None and not isinstance(lock, theirs.Lock | theirs.RLock):
-            raise TypeError(f"a Condition needs a Lock or an RLock of processes, not {lock!r}")
-        if lock is not None and not hasattr(lock, "_semlock"):
-            raise TypeError("a Condition cannot use Lock(robust=True): it counts its waiters, and a killed one stays")
-        block = Block.make("Condition")
-        semaphores = (Semaphore._within(block, place) for place in (1, 2, 3))
-        state = (RLock() if lock is None else lock, *semaphores)
-        self.__setstate__(state)  # type: ignore[attr-defined]  # not in the stubs
-
-    def __getstate__(self) -> Any:
-        theirs_too: Any = self
-        return theirs_too._lock, theirs_too._sleeping_count, theirs_too._woken_count, theirs_too._wait_semaphore
-
-
-class Event(theirs.Event):
-    """`multiprocessing.Event`, which may also be an argument of a Pool's calls."""
-
-    def __init__(self, *, ctx: Any = None) -> None:
-        self._cond = Condition(Lock())
-        self._flag = Semaphore(0)
-
-
-class _Counts:
-    """The two numbers of a barrier, in the place of multiprocessing's heap."""
-
-    def __init__(self, block: Block) -> None:
-        self.block = block
-
-    def create_memoryview(self) -> memoryview:
-        """What `multiprocessing.synchronize.Barrier` asks for."""
-        return self.block.words[8:9].cast("B")
-
-
-class Barrier(theirs.Barrier):
-    """`multiprocessing.Barrier`, which may also be an argument of a Pool's calls."""
-
-    def __init__(
-        self, parties: int, action: Callable[[], object] | None = None, timeout: float | None = None, *, ctx: Any = None
-    ) -> None:
-        state = parties, action, timeout, Condition(), _Counts(Block.make("Barrier"))  # the block is all 0
-        self.__setstate__(state)  # type: ignore[attr-defined]  # not in the stubs

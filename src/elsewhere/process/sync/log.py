@@ -2,9 +2,10 @@
 
 ::
 
-    page:   nonce   TAIL   HEAD   DONE   who sleeps   three mutexes
-    data:   ... ordinal │ length body ordinal │ length body ordinal │
-                       HEAD                                        TAIL
+    page:   nonce   TAIL   WRITTEN   HEAD   FREED   DONE   who sleeps   three mutexes
+    rings:  bodies of larger items, of large ones                           ring.py
+    log:    ... ordinal │ length body ordinal │ ~place length ordinal │ length body ordinal │
+                       HEAD                    (in a ring)                                 TAIL
 
 Rule: each step is published by one store of one word, under a mutex that the kernel frees. A writer that is killed
 before it stores TAIL has written nothing; a reader that is killed before it stores HEAD has taken nothing, and after it
@@ -12,7 +13,12 @@ has taken one item. There is nothing to repair.
 
 How many items were put is the ordinal in front of TAIL, how many were taken the one in front of HEAD: no counter has to
 agree with them. Offsets only grow; the pages behind HEAD are given back to the system. Small items are written to and
-read from a window of the file that is mapped, others by system calls, which need no pages of the mapping.
+read from a window of the file that is mapped, larger ones go through a ring while it has room, others by system
+calls, which need no pages of the mapping.
+
+An exception of a signal handler (Ctrl-C) between two steps leaves the mutex free. Before TAIL is stored nothing was
+put, afterwards the item is there, although `put` raises. An item that was taken when `take` is cut off is written in
+front of HEAD again: the place of what was taken is free, and the ordinals on both sides are the same as before.
 
 The log needs no thread and no room in a pipe, so a process that ends has nothing to hand over.
 
@@ -24,50 +30,43 @@ has an end.
 from __future__ import annotations
 
 import ctypes
-import mmap
-import os
+import errno
+import threading
 import time
 from os import pread, pwrite
 from struct import Struct
 
 from elsewhere.process.sync import kernel
 from elsewhere.process.sync.block import SIZE, Block
-from elsewhere.process.sync.kernel import consistent, try_lock, unlock
+from elsewhere.process.sync.ring import WINDOW, Ring, Window
+from elsewhere.runtime.locks import mutex as mutexes
+from elsewhere.runtime.locks.mutex import give_up, try_lock, unlock
 from elsewhere.sansio.spinning import Spinning
 
 __all__ = ["Log"]
 
 # Words of the page; those that different processes write are on different lines of the processors' caches.
-TAIL, HEAD, DONE = 8, 16, 24
+TAIL, WRITTEN, HEAD, FREED, DONE = 8, (9, 10), 16, (17, 18), 24
 READERS, WRITERS, JOINERS = 32, 33, 34  # does anybody sleep, perhaps?
 READING, WRITING, COUNTING = 64, 72, 80  # mutexes
 NUMBER = Struct("<q")
-FIRST = SIZE + NUMBER.size  # behind the ordinal 0
-WINDOW = 1 << 18  # bytes; so much each queue takes at least
+RINGS = (1 << 20, 1 << 22)  # bytes: memory that a queue keeps once it has had an item of that ring
+LARGEST = tuple(room // 4 for room in RINGS)  # bytes of a body there
+LOG = SIZE + sum(RINGS)  # where the log begins
+FIRST = LOG + 2 * LARGEST[1] + NUMBER.size  # behind the ordinal 0; what is given back needs room in front of it
 PURGE = 1 << 20  # bytes after which memory is given back
 MOST_GUESSED = 1 << 20  # bytes: a guess that is wrong costs a copy
-SMALL = 1 << 11  # bytes: up to this, a store into mapped memory costs less than a system call, faults of pages included
+SMALL = 1 << 11  # bytes: up to this, bodies stand in the log
 JOINED = 1 << 14  # bytes: up to this, one system call and a copy cost less than three
 NOW = 0.1  # seconds that get_nowait waits for a mutex: it is held for microseconds, but its holder may be stopped
 PUNCH = 3  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+NESTED = -2  # instead of an answer of try_lock: what was interrupted has the mutex
 
 _fallocate = ctypes.CDLL(None).fallocate
 _fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
 _pack, _unpack = NUMBER.pack, NUMBER.unpack_from
 _BOTH = 2 * NUMBER.size  # around a body
-
-
-class _Window:
-    """The part of the file with this offset, mapped: for the writer's end, or the reader's."""
-
-    __slots__ = ("begin", "end", "view")
-
-    def __init__(self, fd: int, at: int, *, write: bool) -> None:
-        self.begin = at - at % WINDOW
-        self.end = self.begin + WINDOW
-        if write or os.fstat(fd).st_size < self.end:  # so that no later access can fail
-            os.posix_fallocate(fd, self.begin, WINDOW)
-        self.view = memoryview(mmap.mmap(fd, WINDOW, offset=self.begin))
+_IN_RING = NUMBER.size + _BOTH  # bytes of a record that points into the ring
 
 
 class Log:
@@ -78,35 +77,44 @@ class Log:
     """
 
     def __init__(self, block: Block | None = None) -> None:
+        new = block is None
         if block is None:
             block = Block.make("Queue")
-            pwrite(block.fd, _pack(0), SIZE)
+            pwrite(block.fd, _pack(0), FIRST - NUMBER.size)
             block.words[TAIL] = block.words[HEAD] = FIRST
-            for mutex in (READING, WRITING, COUNTING):
-                kernel.make_mutex(block.address + 8 * mutex)
         self.block = block
         self._fd, self._words = block.fd, block.words
         self._reading, self._writing, self._counting = (
-            block.address + 8 * mutex for mutex in (READING, WRITING, COUNTING)
+            ctypes.byref((ctypes.c_char * mutexes.SIZE).from_buffer(block.words, 8 * at))
+            for at in (READING, WRITING, COUNTING)
         )
+        if new:
+            for mutex in (self._reading, self._writing, self._counting):
+                mutexes.make(mutex)
         self._last = -1, 0  # where TAIL was when this process last knew the ordinal, and the ordinal
         self._known = self._gone = 0  # so many were put, and so many taken, or more
-        self._front: _Window | None = None  # where it writes
-        self._back: _Window | None = None  # where it reads
+        self._front: Window | None = None  # where it writes
+        self._back: Window | None = None  # where it reads
         self._guess = SMALL  # bytes of an item that is read by a system call: as many as the last
+        self._rings: list[Ring | None] = [None, None]
         self._spinning = Spinning()
 
     # ---- putting and taking --------------------------------------------------------------------------------------
 
-    def put(self, body: bytes, most: int = 0, block: bool = True, deadline: float | None = None) -> bool:
+    def put(self, body: bytes | memoryview, most: int = 0, block: bool = True, deadline: float | None = None) -> bool:
         """Append an item; False if there were too many, `most` or more, all the time."""
         words, mutex = self._words, self._writing
+        if block and SMALL <= len(body) <= LARGEST[1]:
+            self._ring_for(len(body)).wait(len(body))
         while True:
             seen = words[HEAD] if most > 0 else 0
             code, room = -1, True
             try:
                 code = try_lock(mutex)
-                if code and not kernel.acquire(mutex, code, deadline if block else time.monotonic() + NOW):
+                if code and self._nested(WRITING, code):
+                    code = NESTED
+                    raise _in_use()
+                if code and not mutexes.acquire(mutex, code, deadline if block else time.monotonic() + NOW):
                     return False
                 if most > 0 and self.put_so_far() - self._gone >= most:
                     self._gone = self._ordinal(HEAD)
@@ -114,9 +122,10 @@ class Log:
                 if room:
                     self._append(body)
             finally:
-                if code:
-                    consistent(mutex)
-                unlock(mutex)
+                if not code:
+                    unlock(mutex)
+                elif code != NESTED:
+                    give_up(mutex)
             if room:
                 if words[READERS]:
                     self._ring(READERS, TAIL)
@@ -124,27 +133,33 @@ class Log:
             if not block or not self._wait(WRITERS, HEAD, seen, deadline):
                 return False
 
-    def _append(self, body: bytes) -> None:
+    def _append(self, body: bytes | memoryview) -> None:
         tail = self._words[TAIL]
         at, ordinal = self._last
         if at != tail:
             ordinal = self._ordinal(TAIL)
         ordinal += 1
-        end = tail + len(body) + _BOTH
-        record = _pack(len(body)) + body + _pack(ordinal) if len(body) < JOINED else b""
+        length = len(body)
+        place = -1
+        if SMALL <= length <= LARGEST[1]:
+            place = self._ring_for(length).write(body, empty=self._words[HEAD] == tail)
+        if place >= 0:
+            record, end = _pack(~place) + _pack(length) + _pack(ordinal), tail + _IN_RING
+        else:
+            record = b"".join((_pack(length), body, _pack(ordinal))) if length < JOINED else b""
+            end = tail + length + _BOTH
+        small = end - tail < SMALL + _BOTH
         front = self._front
-        if len(body) >= SMALL:
-            self._write_large(body, record, ordinal, tail, end)
-        elif front is not None and front.begin <= tail and end <= front.end:
+        if small and front is not None and front.begin <= tail and end <= front.end:
             front.view[tail - front.begin : end - front.begin] = record
         else:
             self._write_large(body, record, ordinal, tail, end)
-            if front is None or end >= front.end:  # the next may be small, too
-                self._front = _Window(self._fd, end, write=True)
+            if small and (front is None or end >= front.end):  # the next may be small, too
+                self._front = Window(self._fd, end, write=True)
         self._words[TAIL] = end
         self._last = end, ordinal
 
-    def _write_large(self, body: bytes, record: bytes, ordinal: int, tail: int, end: int) -> None:
+    def _write_large(self, body: bytes | memoryview, record: bytes, ordinal: int, tail: int, end: int) -> None:
         if record:
             _write(self._fd, record, tail)
             return
@@ -152,60 +167,126 @@ class Log:
         _write(self._fd, body, tail + NUMBER.size)
         _write(self._fd, _pack(ordinal), end - NUMBER.size)
 
-    def take(self, block: bool = True, deadline: float | None = None) -> bytes | None:
-        """The oldest item; None if there was none all the time."""
+    def _ring_for(self, length: int) -> Ring:
+        """The one that has, or would have, a body of this length."""
+        which = int(length > LARGEST[0])
+        found = self._rings[which]
+        if found is None:
+            offset = SIZE + sum(RINGS[:which])
+            found = Ring(self._fd, offset, RINGS[which], self._words, WRITTEN[which], FREED[which])
+            self._rings[which] = found
+        return found
+
+    def take(self, block: bool = True, deadline: float | None = None) -> bytes | memoryview | None:
+        """The oldest item; None if there was none all the time. Who has unpickled it calls `done_with`."""
         words, mutex = self._words, self._reading
         while True:
             tail = words[TAIL]
             if words[HEAD] != tail:
-                code, body, head = -1, None, 0
+                code, body, taken = -1, None, False
                 try:
-                    code = try_lock(mutex)
-                    if code and not kernel.acquire(mutex, code, deadline if block else time.monotonic() + NOW):
-                        return None
-                    head = words[HEAD]
-                    if head != words[TAIL]:
-                        body = self._read(head)
-                        words[HEAD] = head + len(body) + _BOTH
-                finally:
-                    if code:
-                        consistent(mutex)
-                    unlock(mutex)
-                if body is not None:
-                    self._taken(head, head + len(body) + _BOTH)
-                    return body
+                    try:
+                        code = try_lock(mutex)
+                        if code and self._nested(READING, code):
+                            code = NESTED
+                            raise _in_use()
+                        if code and not mutexes.acquire(mutex, code, deadline if block else time.monotonic() + NOW):
+                            return None
+                        head = words[HEAD]
+                        if head != words[TAIL]:
+                            body, end, freed = self._read(head)
+                            words[HEAD] = end
+                            taken = True
+                            if freed:
+                                words[FREED[len(body) > LARGEST[0]]] = freed
+                            if end // PURGE != head // PURGE:
+                                self._purge(end)
+                    finally:
+                        if not code:
+                            unlock(mutex)
+                        elif code != NESTED:
+                            give_up(mutex)
+                    if taken:
+                        self._announce()
+                        return body
+                except BaseException:  # a signal handler's
+                    if taken and body is not None:
+                        self.give_back(body)
+                    raise
             if not block or not self._wait(READERS, TAIL, tail, deadline):
                 return None
 
-    def _taken(self, head: int, end: int) -> None:
-        """An item was taken from `head` to `end`."""
+    def give_back(self, body: bytes | memoryview) -> None:
+        """What was taken, and did not reach who wanted it, is the oldest item again."""
+        words, mutex, code = self._words, self._reading, -1
+        begin = FIRST
+        try:
+            code = try_lock(mutex)
+            if code:
+                mutexes.acquire(mutex, code, None)
+            head = words[HEAD]
+            begin = head - len(body) - _BOTH
+            if begin >= LOG + NUMBER.size:
+                before = _pack(self._ordinal(HEAD) - 1) + _pack(len(body))
+                _write(self._fd, b"".join((before, body)), begin - NUMBER.size)
+                words[HEAD] = begin
+        finally:
+            if not code:
+                unlock(mutex)
+            else:
+                give_up(mutex)
+        if begin < LOG + NUMBER.size:  # many large ones in a row, at the very beginning: rather late than never
+            self.put(body)
+        elif words[READERS]:
+            self._ring(READERS, TAIL)
+
+    def done_with(self, body: bytes | memoryview) -> None:
+        """Nobody looks at what `take` gave any more."""
+        if type(body) is memoryview:
+            self._ring_for(len(body)).reuse(body)
+
+    def _announce(self) -> None:
+        """An item was taken."""
         words = self._words
         if words[WRITERS]:
             self._ring(WRITERS, HEAD)
         if words[READERS] and words[HEAD] != words[TAIL]:  # of several items only one may have been announced
             self._ring(READERS, TAIL)
-        if end // PURGE != head // PURGE:
-            keep = (end - NUMBER.size) // SIZE * SIZE
-            _fallocate(self._fd, PUNCH, SIZE, keep - SIZE)  # a refusal costs memory, nothing else
 
-    def _read(self, head: int) -> bytes:
-        """The body of the item at HEAD: a copy, as others may give its page back as soon as it is taken."""
+    def _purge(self, end: int) -> None:
+        """Give memory back up to the ordinal in front of `end`; under the mutex, or `give_back` might use it again."""
+        keep = (end - NUMBER.size) // SIZE * SIZE
+        _fallocate(self._fd, PUNCH, LOG, keep - LOG)  # a refusal costs memory, nothing else
+
+    def _read(self, head: int) -> tuple[bytes | memoryview, int, int]:
+        """The item at HEAD: its body, where the next begins, and up to where it frees its ring, or 0.
+
+        The body is a copy, as others may use its place again as soon as it is taken.
+        """
         back = self._back
-        if back is not None and back.begin <= head <= back.end - NUMBER.size:
+        if back is not None and back.begin <= head <= back.end - _IN_RING:
             begin = head - back.begin + NUMBER.size
             (length,) = _unpack(back.view, begin - NUMBER.size)
+            if length < 0:
+                return self._from_ring(head, ~length, _unpack(back.view, begin)[0])
             if length < SMALL and begin + length <= WINDOW:
-                return bytes(back.view[begin : begin + length])
+                return bytes(back.view[begin : begin + length]), head + length + _BOTH, 0
             found = b""
         else:
             found = pread(self._fd, self._guess, head)
             (length,) = _unpack(found)
-            self._guess = min(NUMBER.size + length, MOST_GUESSED)
-            if length < SMALL:  # the next may be small, too
-                self._back = _Window(self._fd, head + length + _BOTH, write=False)
+            small = length < SMALL  # the next may be small, too
+            if small:
+                self._back = Window(self._fd, head + max(length, NUMBER.size) + _BOTH, write=False)
+            if length < 0:
+                return self._from_ring(head, ~length, _unpack(found, NUMBER.size)[0])
+            self._guess = max(_IN_RING, min(NUMBER.size + length, MOST_GUESSED))
             if NUMBER.size + length <= len(found):
-                return found[NUMBER.size : NUMBER.size + length]
-        return _read(self._fd, length, head + NUMBER.size)
+                return found[NUMBER.size : NUMBER.size + length], head + length + _BOTH, 0
+        return _read(self._fd, length, head + NUMBER.size), head + length + _BOTH, 0
+
+    def _from_ring(self, head: int, place: int, length: int) -> tuple[bytes | memoryview, int, int]:
+        return self._ring_for(length).read(place, length), head + _IN_RING, place + length
 
     # ---- how many ------------------------------------------------------------------------------------------------
 
@@ -236,8 +317,11 @@ class Log:
         words, mutex, code = self._words, self._counting, -1
         try:
             code = try_lock(mutex)
+            if code and self._nested(COUNTING, code):
+                code = NESTED
+                raise _in_use()
             if code:
-                kernel.acquire(mutex, code, None)
+                mutexes.acquire(mutex, code, None)
             count = words[DONE] + 1
             if count > self._known:
                 self._known = self.put_so_far()
@@ -245,9 +329,10 @@ class Log:
                     return False
             words[DONE] = count
         finally:
-            if code:
-                consistent(mutex)
-            unlock(mutex)
+            if not code:
+                unlock(mutex)
+            elif code != NESTED:
+                give_up(mutex)
         if words[JOINERS] and count >= self._known and count == self.put_so_far():
             words[JOINERS] = 0
             kernel.wake(self._address(DONE), kernel.ALL)
@@ -270,6 +355,11 @@ class Log:
         kernel.sleep(self._words, word, self._address(word), seen, sleepers, deadline, self._spinning)
         return True
 
+    def _nested(self, at: int, code: int) -> bool:
+        """Is it this thread that has the mutex, below the signal handler or the finalizer that runs now?"""
+        futex = self._words[at + mutexes.FUTEX // 2] >> 32 * (mutexes.FUTEX % 2)
+        return bool(code == errno.EBUSY and futex & mutexes.HOLDER == threading.get_native_id())
+
     def _ring(self, sleepers: int, word: int) -> None:
         """Wake one of those that sleep. The mark stays if there was one, as there may be more."""
         self._words[sleepers] = 0
@@ -277,7 +367,14 @@ class Log:
             self._words[sleepers] = 1
 
 
-def _write(fd: int, data: bytes, offset: int) -> None:
+def _in_use() -> RuntimeError:
+    return RuntimeError(
+        "a queue cannot be used by a signal handler or a finalizer that has interrupted the same thread in the same "
+        "queue's put() or get(): let it set a flag, or use a queue of its own"
+    )
+
+
+def _write(fd: int, data: bytes | memoryview, offset: int) -> None:
     written = pwrite(fd, data, offset)
     while written < len(data):  # the kernel writes 2 GB at a time
         written += pwrite(fd, memoryview(data)[written:], offset + written)

@@ -1,45 +1,55 @@
 """`multiprocessing.Pipe`, whose ends may also be arguments of a Pool's calls.
 
-Rule: an end is a `multiprocessing.connection.Connection` on two pipes of the kernel, one for each direction. A socket
-pair would do for one process and its children; but only a pipe can be opened again through ``/proc/<pid>/fd``, so that
-an end can travel at any time, without a thread that hands descriptors out.
+Rule: an end is a `multiprocessing.connection.Connection`, and what it is made of is multiprocessing's choice: a socket
+pair where both ends send and receive (`duplex`), else a pipe of the kernel's. A pipe can be opened again through
+``/proc/<pid>/fd``, so that an end can travel at any time, without the thread that hands sockets out.
 """
 
 from __future__ import annotations
 
+import errno
 import os
-import stat
+import weakref
 from collections.abc import Callable
 from multiprocessing import connection, reduction
 from multiprocessing.context import get_spawning_popen
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+
+from elsewhere.process.sync.duplex import pair
+from elsewhere.runtime.passing import opening, receipts
+from elsewhere.runtime.passing.descriptors import Descriptor
 
 if TYPE_CHECKING:
+    End = connection.Connection[Any, Any]
     _Connection = connection.Connection[Any, Any]
 else:
     _Connection = connection.Connection
 
 __all__ = ["Connection", "Pipe"]
 
+WORDS = opening.Words(
+    what="an end of a pipe",
+    gone="process {pid} has closed its end of the pipe: it has ended, or closed it before it was opened here",
+    cure="Keep that process until it has arrived, or send it on from a process that has it",
+    fewer="each takes one. Close some, or raise the limit (ulimit -n)",
+)
 
-def Pipe(duplex: bool = True) -> tuple[Connection, Connection]:  # noqa: N802 - multiprocessing's name
+
+def Pipe(duplex: bool = True) -> tuple[End, End]:  # noqa: N802 - multiprocessing's name
     """Two connected ends.
 
     Args:
         duplex: both may send and receive; else the first receives what the second sends.
 
-    An end that is an argument of a call must stay open here until it has arrived.
+    Both may be closed or forgotten as soon as they were sent: what is on its way stays open until it has arrived.
+
+    Raises:
+        OSError: the process has too many files open.
     """
+    if duplex:
+        return pair()
     there = os.pipe()
-    if not duplex:
-        return Connection(there[0], None), Connection(None, there[1])
-    try:
-        back = os.pipe()
-    except OSError:
-        os.close(there[0])
-        os.close(there[1])
-        raise
-    return Connection(back[0], there[1]), Connection(there[0], back[1])
+    return Connection(there[0], None), Connection(None, there[1])
 
 
 class Connection(_Connection):
@@ -57,12 +67,10 @@ class Connection(_Connection):
         assert handle is not None
         super().__init__(handle, readable=reading is not None, writable=writing is not None)
         self._writing = writing
+        self._ends = _End.of(reading), _End.of(writing)
 
-    def _close(self, close: Callable[[int], None] = os.close) -> None:
-        writing, self._writing = self._writing, None
-        if writing is not None and writing != self._handle:
-            close(writing)
-        close(self._handle)
+    def _close(self) -> None:
+        self._writing, self._ends = None, (None, None)
 
     def _send(self, buf: Any, write: Callable[[int, Any], int] = os.write) -> None:
         data = memoryview(buf)
@@ -73,47 +81,58 @@ class Connection(_Connection):
 
     def __reduce__(self) -> tuple[Callable[..., Connection], tuple[Any, ...]]:
         self._check_closed()  # type: ignore[attr-defined]  # private: "handle is closed"
-        fds = self._handle if self.readable else None, self._writing
         if get_spawning_popen() is not None:
-            return _inherit, tuple(None if fd is None else reduction.DupFd(fd) for fd in fds)
-        return _open, (os.getpid(), *(None if fd is None else (fd, _inode(fd)) for fd in fds))
+            return _inherit, tuple(end and reduction.DupFd(end.descriptor.fd) for end in self._ends)
+        return _open, tuple(end and end.handle() for end in self._ends)
 
 
-def _inode(fd: int) -> tuple[int, int]:
-    found = os.fstat(fd)
-    return found.st_dev, found.st_ino
+class _End:
+    """A descriptor that a connection works with."""
+
+    __slots__ = ("__weakref__", "descriptor")
+
+    def __init__(self, fd: int) -> None:
+        self.descriptor = Descriptor(fd)
+        self.descriptor.user = weakref.ref(self, receipts.orphaned)
+
+    @classmethod
+    def of(cls, fd: int | None) -> Self | None:
+        return None if fd is None else cls(fd)
+
+    def handle(self) -> tuple[int, ...]:
+        """For `_reopened`, once."""
+        own = self.descriptor
+        return own.fd, own.inode, *receipts.ticket(own)
 
 
 def _inherit(reading: Any, writing: Any) -> Connection:
     return Connection(reading and reading.detach(), writing and writing.detach())
 
 
-def _open(pid: int, reading: Any, writing: Any) -> Connection:
-    first = None if reading is None else _reopened(os.O_RDONLY, pid, *reading)
+def _open(reading: tuple[int, ...] | None, writing: tuple[int, ...] | None) -> Connection:
+    first = None if reading is None else _reopened(os.O_RDONLY, *reading)
     try:
-        return Connection(first, None if writing is None else _reopened(os.O_WRONLY, pid, *writing))
+        return Connection(first, None if writing is None else _reopened(os.O_WRONLY, *writing))
     except BaseException:
         if first is not None:
             os.close(first)
         raise
 
 
-def _reopened(way: int, pid: int, number: int, inode: tuple[int, int]) -> int:
-    gone = f"process {pid} has closed its end of the pipe: keep it open there until it has arrived"
-    path = f"/proc/{pid}/fd/{number}"
+def _reopened(way: int, number: int, inode: int, *sender: int) -> int:
+    ticket = opening.checked((number, inode), sender, WORDS)
+    meant = opening.pipe(inode)
     try:
-        found = os.stat(path)
-        if (found.st_dev, found.st_ino) != inode or not stat.S_ISFIFO(found.st_mode):
-            raise FileNotFoundError(gone)
-        # Not blocking: if the last other end closes just now, to open would wait for it for ever.
-        fd = os.open(path, way | os.O_CLOEXEC | os.O_NONBLOCK)
-    except FileNotFoundError:
-        raise FileNotFoundError(gone) from None
-    try:
-        if _inode(fd) != inode:
-            raise FileNotFoundError(gone)
-        os.set_blocking(fd, True)
-    except BaseException:
-        os.close(fd)
-        raise
+        fd = opening.reopen(ticket, number, meant, WORDS, way)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        # Nobody has the other end any more, and so the kernel opens none to write; who sends is told then, as ever.
+        other = opening.reopen(ticket, number, meant, WORDS, os.O_RDONLY)
+        try:
+            fd = opening.reopen(ticket, number, meant, WORDS, way)
+        finally:
+            os.close(other)
+    os.set_blocking(fd, True)
+    receipts.give(ticket)
     return fd

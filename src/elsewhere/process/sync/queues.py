@@ -33,13 +33,16 @@ else:
 __all__ = ["JoinableQueue", "Queue", "SimpleQueue"]
 
 UNLIMITED = 2**31 - 1  # what multiprocessing takes for maxsize=0
-ATOMS = frozenset((int, float, str, bytes, bool, type(None)))
+TEXTS = frozenset((str, bytes))
+NUMBERS = frozenset((int, float, bool, type(None)))
+ATOMS = NUMBERS | TEXTS
+LARGE = 1 << 16  # bytes of a pickle from which `dumps`, which moves what it has whenever it grows, is the slower way
 # What ForkingPickler makes anew for each item; both tables are looked at as they are then.
 _extra: Any = getattr(ForkingPickler, "_extra_reducers")  # noqa: B009 - private, and not in the stubs
 _reducers: Any = ChainMap(_extra, copyreg.dispatch_table)
 
 
-def _pickled(item: Any) -> bytes:
+def _pickled(item: Any) -> bytes | memoryview:
     kind = type(item)
     if (kind is tuple or kind is list) and ATOMS.issuperset(map(type, item)):  # nothing a reducer could be for
         return dumps(item, 5)
@@ -47,7 +50,19 @@ def _pickled(item: Any) -> bytes:
     pickler = Pickler(buffer, 5)
     pickler.dispatch_table = _reducers
     pickler.dump(item)
-    return buffer.getvalue()
+    return buffer.getbuffer() if buffer.tell() >= LARGE else buffer.getvalue()
+
+
+def _loaded(log: Log, body: bytes | memoryview) -> Any:
+    try:
+        item = loads(body)
+    except Exception:  # the item's own: it would fail the next reader, too
+        raise
+    except BaseException:  # Ctrl-C
+        log.give_back(body)
+        raise
+    log.done_with(body)
+    return item
 
 
 class Queue(_Queue):
@@ -88,7 +103,9 @@ class Queue(_Queue):
         """
         if self._closed:
             self._refuse()
-        body = dumps(obj, 5) if type(obj) in ATOMS else _pickled(obj)
+        kind = type(obj)
+        quick = kind in NUMBERS or (kind in TEXTS and len(obj) < LARGE)
+        body = dumps(obj, 5) if quick else _pickled(obj)
         if not self._log.put(body, self._most, block, timeout if timeout is None else time.monotonic() + timeout):
             raise queue.Full
 
@@ -103,7 +120,7 @@ class Queue(_Queue):
         body = self._log.take(block, timeout if timeout is None else time.monotonic() + timeout)
         if body is None:
             raise queue.Empty
-        return loads(body)
+        return _loaded(self._log, body)
 
     def put_nowait(self, obj: Any) -> None:
         self.put(obj, False)
@@ -180,14 +197,16 @@ class SimpleQueue(_SimpleQueue):
     def put(self, obj: Any) -> None:
         """Put an item, which is in the queue when this returns."""
         self._check()
-        self._log.put(dumps(obj, 5) if type(obj) in ATOMS else _pickled(obj))
+        kind = type(obj)
+        quick = kind in NUMBERS or (kind in TEXTS and len(obj) < LARGE)
+        self._log.put(dumps(obj, 5) if quick else _pickled(obj))
 
     def get(self) -> Any:
         """Take the oldest item; wait for one."""
         self._check()
         body = self._log.take()
         assert body is not None, "without a deadline there is an item"
-        return loads(body)
+        return _loaded(self._log, body)
 
     def empty(self) -> bool:
         self._check()
@@ -196,3 +215,10 @@ class SimpleQueue(_SimpleQueue):
     def close(self) -> None:
         """This process puts and gets no more."""
         self._closed = True
+
+    @property
+    def closed(self) -> bool:
+        """Whether this process has closed it."""
+        return self._closed
+
+    _reader = _writer = property(lambda self: self)  # whoever asks multiprocessing's two ends whether they are closed

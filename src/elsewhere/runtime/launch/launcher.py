@@ -83,7 +83,9 @@ class Launcher:
         self._method = method
         self._preload = tuple(preload) if method == "forkserver" else ()
         self._asked: dict[int, None] = {}  # every key that has not ended, in order
-        self._queue: deque[tuple[int, list[int] | None, int]] = deque()  # key, a start's fds or None, a signal
+        self._queue: deque[tuple[int, list[int] | None, int]] = (
+            deque()
+        )  # key, a start's fds or None, a signal or whether it outlives us
         self._unanswered: set[int] = set()  # starts on their way; at most WINDOW
         self._alive: dict[int, tuple[int, int | None]] = {}  # key → pid, pidfd
         self._events: list[Event] = []
@@ -117,10 +119,11 @@ class Launcher:
             return -1
         return self._channel.fileno() if self._epoll is None else self._epoll.fileno()
 
-    def start(self, key: int, fds: Sequence[int]) -> None:
+    def start(self, key: int, fds: Sequence[int], *, outlives: bool = False) -> None:
         """Ask for a worker. It gets duplicates of the descriptors; the caller may close its own at once.
 
-        Its stdout and stderr are what the caller's descriptors 1 and 2 are now.
+        Its stdout and stderr are what the caller's descriptors 1 and 2 are now. It ends with the caller, unless it
+        `outlives` one that does not `close` its Launcher: then its server stays for it.
         """
         if len(fds) > wire.MAX_START_FDS:
             raise ValueError(f"a worker can be given {wire.MAX_START_FDS} descriptors, not {len(fds)}")
@@ -130,9 +133,9 @@ class Launcher:
             if key in self._asked:
                 raise ValueError(f"worker {key} exists")
             if self._queue or len(self._unanswered) >= WINDOW:
-                self._queue.append((key, [os.dup(fd) for fd in fds], 0))
+                self._queue.append((key, [os.dup(fd) for fd in fds], int(outlives)))
             else:
-                self._send_start(key, fds)
+                self._send_start(key, fds, outlives=outlives)
             self._asked[key] = None
             self._watch()
 
@@ -183,8 +186,8 @@ class Launcher:
             self._advance()
             return -1 if self._done or self._told else self.fileno()
 
-    def _send_start(self, key: int, fds: Sequence[int]) -> None:
-        flags, stdio = 0, []
+    def _send_start(self, key: int, fds: Sequence[int], *, outlives: bool) -> None:
+        flags, stdio = wire.OUTLIVES if outlives else 0, []
         for fd, flag in ((1, wire.HAS_STDOUT), (2, wire.HAS_STDERR)):
             with suppress(OSError):
                 if os.get_inheritable(fd):  # else stdout was closed, and some socket has got its number
@@ -195,13 +198,13 @@ class Launcher:
 
     def _send_queued(self) -> None:
         while self._queue:
-            key, fds, signum = self._queue[0]
+            key, fds, number = self._queue[0]
             if fds is None:
-                self._channel.post(wire.SIGNAL, key, number=signum)
+                self._channel.post(wire.SIGNAL, key, number=number)
             elif len(self._unanswered) >= WINDOW:
                 break
             else:
-                self._send_start(key, fds)
+                self._send_start(key, fds, outlives=bool(number))
                 wire.close_all(fds)
             self._queue.popleft()
 

@@ -1,7 +1,8 @@
 """The fork server's loop: requests in, workers and their exit statuses out. One thread, no threads ever.
 
 The server is told by its poll alone: a channel that ends means that the caller is gone, and what it had is killed at
-once. Signals to a worker are sent from here because only a parent that has not reaped it yet can be sure whom they hit.
+once, but for the workers that may outlive it; for those the server stays. Signals to a worker are sent from here
+because only a parent that has not reaped it yet can be sure whom they hit.
 
 The terminal's signals reach the whole process group. The server ignores them all (SIGINT, SIGTERM, SIGHUP, SIGQUIT,
 SIGTSTP): a caller that survives one, to finish in order, still has its server; of one that does not, the server reads
@@ -38,6 +39,7 @@ class Client:
         self.channel = channel
         self.inbox: deque[Record] = deque()
         self.workers: dict[int, int] = {}  # key → pid
+        self.outliving: set[int] = set()  # those that may go on without their caller
         self.entry = ""
         self.path: list[str] = []
         self.leaving = False
@@ -110,7 +112,7 @@ class Server:
     def _greet(self, master: Channel) -> None:
         for record in master.receive():
             if record.torn:  # no descriptor is left: that client's channel has just been lost
-                self._end()  # because a channel that ends must always mean that the server did
+                self._end(spare=False)  # because a channel that ends must always mean that the server did
             self.adopt(socket.socket(fileno=record.fds[0]))
         if master.eof:
             self._end()
@@ -162,6 +164,8 @@ class Server:
             if pid == 0:
                 self._become_worker(client, record)
             client.workers[record.key] = pid
+            if record.flags & wire.OUTLIVES:
+                client.outliving.add(pid)
             self._workers[pid] = client, record.key
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
@@ -207,6 +211,7 @@ class Server:
                 if pid in self._workers:
                     client, key = self._workers.pop(pid)
                     del client.workers[key]
+                    client.outliving.discard(pid)
                     self._report(client, key, pid, os.waitstatus_to_exitcode(status))
 
     def _report(self, client: Client, key: int, pid: int, code: int) -> None:
@@ -221,14 +226,16 @@ class Server:
         if client.leaving and not client.workers:
             client.channel.post(wire.DONE)
 
-    def _kill(self, client: Client) -> None:
+    def _kill(self, client: Client, *, spare: bool = False) -> None:
         for pid in client.workers.values():
+            if spare and pid in client.outliving:
+                continue
             with contextlib.suppress(PermissionError):  # it has become another user
                 os.kill(pid, signal.SIGKILL)
 
     def _drop(self, client: Client) -> None:
-        """Its caller is gone: so are its workers. A server that was forked for it has no other."""
-        self._kill(client)
+        """Its caller is gone: so are its workers, but those that may go on. A server forked for it has no other."""
+        self._kill(client, spare=True)
         self._poll.unregister(client.channel)
         del self._clients[client.channel.fileno()]
         client.channel.close()
@@ -237,13 +244,23 @@ class Server:
         if self._master is None:
             self._end()
 
-    def _end(self) -> "NoReturn":
+    def _end(self, *, spare: bool = True) -> "NoReturn":
         for client in {client for client, _ in self._workers.values()}:
-            self._kill(client)
+            self._kill(client, spare=spare)
+        if spare and any(client.outliving for client, _ in self._workers.values()):
+            self._retire()
         with contextlib.suppress(ChildProcessError):
             while True:  # reaped here: process 1 of a container may be no reaper
                 os.wait()
         os._exit(0)
+
+    def _retire(self) -> None:
+        """Nobody is served any more, and nobody is to wait for the end of what is open here."""
+        for client in self._clients.values():
+            client.channel.close()
+        if self._master is not None:
+            self._master.close()
+        _null_stdio((2,))
 
 
 _GROUP_SIGNALS = frozenset(

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 # caller → server
 CONNECT = 1  # on the master channel only: one descriptor, a client's channel
 HELLO = 2  # payload: marshalled (entry, sys.path)
-START = 3  # key; flags say whether stdout and stderr lead the descriptors
+START = 3  # key; flags say whether stdout and stderr lead the descriptors, and whether it may outlive its caller
 SIGNAL = 4  # key, number
 BYE = 5  # kill what is left, answer DONE
 # server → caller
@@ -27,7 +27,7 @@ EXITED = 7  # key, pid, number (the exit code), flags: UNKNOWN
 WARNING = 8  # payload: text
 DONE = 9
 
-HAS_STDOUT, HAS_STDERR = 1, 2
+HAS_STDOUT, HAS_STDERR, OUTLIVES = 1, 2, 4
 UNKNOWN = 1
 
 MAX_FDS = 253  # SCM_MAX_FD, the kernel's limit for one message

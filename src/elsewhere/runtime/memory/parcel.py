@@ -45,11 +45,13 @@ class Parcel(bytes):
         holds: the blocks it names.
         constants: the shared objects it refers to.
         weight: bytes of all its buffers.
+        kept: the value, if it is opened several times and names something that lives only as long as somebody has it.
     """
 
     holds: tuple[Hold, ...] = ()
     constants: tuple[Constant, ...] = ()
     weight: int = 0
+    kept: Any = None
 
 
 def pack(store: Store, body: bytes, buffers: Sequence[PickleBuffer], flags: int = 0) -> Parcel:

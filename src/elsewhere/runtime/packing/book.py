@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 
 from cloudpickle import cloudpickle
 
+from elsewhere.runtime import issued
+
 from . import restore
 from .byvalue import BY_NAME, ByValuePickler, Reduced, Stand, class_parts, dispatch_table
 from .restore import MAIN_NAMES
@@ -222,7 +224,9 @@ class BookPickler(ByValuePickler):
         """Tells whether a class attribute changed; pickled for itself, the attribute's place in the class is out."""
         pickler = BookPickler(self.book, share=True)
         pickler.defining = True
+        mark = issued.mark()
         pickler.dump(value)
+        issued.take_back(mark)
         return blake2b(pickler.file.getvalue(), digest_size=8).digest()
 
     def method(self, obj: MethodType) -> Reduced:

@@ -23,6 +23,8 @@ from cloudpickle import cloudpickle
 from elsewhere.runtime.memory.buffers import reduce_view
 
 from . import restore
+from .kinds.bodies import names_read
+from .kinds.structures import by_expression, tidied
 from .restore import MAIN_NAMES
 
 Reduced = Any  # what __reduce__ returns: a string or a tuple of two to six
@@ -79,7 +81,8 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # Any, as clou
 
     def reads(self, function: FunctionType) -> dict[str, Any]:
         """The globals that a function of `__main__` reads."""
-        names = cloudpickle._extract_code_globals(function.__code__)
+        names = dict.fromkeys(cloudpickle._extract_code_globals(function.__code__))
+        names.update(dict.fromkeys(sorted(names_read(function.__code__))))  # sorted: the same bytes each time
         return {name: self.main[name] for name in names if name in self.main}
 
     def reducer_override(self, obj: Any) -> Reduced:
@@ -153,6 +156,8 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # Any, as clou
             return (restore.builtin_type, reduced[1]) if made is cloudpickle._builtin_type else reduced
         if obj.__module__ not in MAIN_NAMES and cloudpickle._should_pickle_by_reference(obj):
             return NotImplemented
+        if (expression := by_expression(obj)) is not None:
+            return expression
         key = self._key(obj)
         reference = self.reference(obj, type) if key is None else None
         return reference or self.class_by_value(obj, key)
@@ -201,6 +206,7 @@ def class_parts(cls: type) -> tuple[str, Callable[..., type], tuple[Any, ...], d
             args = (*args[:2], cls.__bases__, *args[3:])
             args[3].update((k, v) for k, v in vars(cls).items() if k == "__orig_bases__")  # for Generic's checks
         attributes = {k: v for k, v in attributes.items() if type(v) is not types.MemberDescriptorType}
+        attributes = tidied(cls, args[3], attributes)
     return tracker_id, maker, args, attributes
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pickle import dumps
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+from elsewhere.runtime import issued
 from elsewhere.runtime.memory.buffers import LARGE, Collector
 from elsewhere.runtime.memory.sharing import handles
 
@@ -66,13 +67,16 @@ _packed = tuple.__new__  # half the time of Packed(...), which counts once an it
 
 def by_reference(fn: Callable[..., Any]) -> Packed | None:
     """The function as a name that every worker can import; None if it must travel in another way."""
+    mark = issued.mark()
     try:
         body = dumps(fn, 5)
     except Exception as error:
+        issued.take_back(mark)
         if _is_from_handler(error, fn):
             raise
         return None
     if MAIN in body or CONNECTION in body or _registered_by_value() or reloads.need_of(fn) is not None:
+        issued.take_back(mark)
         return None
     return Packed(body, ())
 
@@ -104,13 +108,16 @@ class Packer:
         """The function that is called; warns when it drags in more than a megabyte."""
         from . import explain
 
+        mark = issued.mark()
         try:
             body = dumps(fn, 5)
         except Exception as error:
             if _is_from_handler(error, fn):
+                issued.take_back(mark)
                 raise
             body = MAIN
         if MAIN in body or CONNECTION in body or _registered_by_value():
+            issued.take_back(mark)
             body, needs = self._by_value(fn, lambda: explain.function_called(fn), "value", share=True)
             explain.warn_if_large(fn, body, [self.definitions[digest] for digest in needs])
         else:
@@ -131,11 +138,13 @@ class Packer:
         Raises:
             Exception: what pickling raised, with a note that names the culprit and the cure.
         """
+        mark = issued.mark()
         try:
             body = dumps(value, 5, buffer_callback=self._take)
         except Exception as error:
             if _is_from_handler(error, value):
                 self._buffers.clear()
+                issued.take_back(mark)
                 raise
         else:
             if body.find(MAIN) < 0 and body.find(CONNECTION) < 0:  # half the time of `in`
@@ -143,6 +152,7 @@ class Packer:
                     body = self._seal(body, (), blocks=True)
                 return _packed(Packed, (body, ()))
         self._buffers.clear()
+        issued.take_back(mark)
         return self._by_value(value, where, kind, share=False)
 
     def _by_value(self, value: Any, where: Callable[[], str], kind: Kind, share: bool) -> Packed:
@@ -150,6 +160,7 @@ class Packer:
             from .book import Book
 
             self._book = Book(self._inherited)
+        mark = issued.mark()
         try:
             body, needs = self._book.pack(value, share, None if share else self._take)
         except Exception as error:
@@ -157,6 +168,7 @@ class Packer:
             from . import explain
 
             explain.annotate(error, value, where, kind, self._book)
+            issued.take_back(mark)
             raise
         for draft in self._book.take_new():
             self.definitions[draft.digest] = Definition(draft.digest, draft.name, draft.body)

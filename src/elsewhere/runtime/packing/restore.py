@@ -17,6 +17,7 @@ from collections.abc import Callable
 from types import CellType, CodeType, FunctionType
 from typing import Any
 
+from .kinds.structures import final
 from .namespace import current
 
 MISSING = object()
@@ -167,5 +168,5 @@ def _set_attribute(cls: type, name: str, value: Any) -> None:
     if name == "_abc_impl":
         for subclass in value:
             cls.register(subclass)  # type: ignore[attr-defined]  # only classes with ABCMeta have this attribute
-    else:
+    elif not final(cls, name):
         setattr(cls, name, value)

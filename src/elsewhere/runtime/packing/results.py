@@ -10,6 +10,7 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
+from elsewhere.runtime import issued
 from elsewhere.runtime.memory.buffers import Collector, whole
 
 from .packer import CONNECTION
@@ -28,6 +29,7 @@ def dumps_result(value: Any, buffers: Collector | None = None) -> bytes:
         Exception: what the by-value pickler raised, when nothing can pickle it.
     """
     take = None if buffers is None else buffers.take
+    mark = issued.mark()
     try:
         if buffers is not None:
             value = whole(value)
@@ -39,6 +41,7 @@ def dumps_result(value: Any, buffers: Collector | None = None) -> bytes:
             return body
     if buffers is not None:
         buffers.clear()
+    issued.take_back(mark)
     from .returning import dumps
 
     return dumps(value, take)

@@ -126,7 +126,7 @@ def _join_threads() -> None:
     others = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
     if all(thread.daemon for thread in others) and "concurrent.futures.thread" not in sys.modules:
         return
-    joiner = threading.Thread(target=threading._shutdown, name="elsewhere-exit", daemon=True)  # type: ignore[attr-defined]  # what the interpreter calls
+    joiner = threading.Thread(target=_end_threads, name="elsewhere-exit", daemon=True)
     joiner.start()
     joiner.join(THREADS_PATIENCE)
     if joiner.is_alive():
@@ -135,6 +135,16 @@ def _join_threads() -> None:
             f"elsewhere: worker {os.getpid()} leaves although threads of its calls have not ended in "
             f"{THREADS_PATIENCE:g} s{': ' * bool(names)}{names}\n"
         )
+
+
+def _end_threads() -> None:
+    """As `threading._shutdown`, which would wait for the main thread if another called it."""
+    for function in reversed(getattr(threading, "_threading_atexits", ())):
+        function()
+    own = (threading.main_thread(), threading.current_thread())
+    while left := [thread for thread in threading.enumerate() if not thread.daemon and thread not in own]:
+        for thread in left:  # which may start others meanwhile
+            thread.join()
 
 
 def _ignore(signum: int, frame: object) -> None:

@@ -99,7 +99,10 @@ class Proxy(BaseProxy):
         assert self._link is not None
         kind, value = self._link.call(None, what, args)
         if kind != wire.RETURN:
-            raise value
+            try:
+                raise value
+            finally:
+                del value  # or the error would be part of a cycle, with its traceback's frames
         return value
 
     def _callmethod(self, methodname: str, args: Any = (), kwds: Any = None) -> Any:
@@ -114,7 +117,10 @@ class Proxy(BaseProxy):
             return value
         if kind == wire.PROXY:
             return self._proxy_of(*value)
-        raise value
+        try:
+            raise value
+        finally:
+            del value  # as in `_ask`
 
     def _proxy_of(self, typeid: str, exposed: Any, ident: str) -> Any:
         # A proxy that was pickled has lost its manager, and with it the registry.

@@ -21,6 +21,7 @@ import sys
 from collections import deque
 from typing import Any, Protocol
 
+from elsewhere.runtime import issued
 from elsewhere.runtime.packing import dumps_result
 from elsewhere.runtime.packing.packer import CONNECTION, MAIN
 
@@ -117,11 +118,14 @@ class Pickling:
         self._kept: deque[Any] = deque(maxlen=64)  # the packers, for classes that come back
 
     def call(self, value: Any) -> tuple[int, bytes]:
+        mark = issued.mark()
         try:
             body = pickle.dumps(value, 5)
         except Exception:  # noqa: BLE001 - pickling runs the user's code; what it raises again below is the user's
+            issued.take_back(mark)
             return self._by_value(value)
         if body.find(MAIN) >= 0 or body.find(CONNECTION) >= 0:
+            issued.take_back(mark)
             return self._by_value(value)
         return CALL, body
 

@@ -1,6 +1,6 @@
-"""Measure one group of rows for one peer, in this process: started by `pools.py`, never by hand.
+"""Measure one group of rows for one peer, in this process: started by `main.py`, never by hand.
 
-    python benchmarks/measure.py GROUP PEER OUT '{"quick": false, "rounds": 1, "only": null}'
+    python benchmarks/pools/measure.py GROUP PEER OUT '{"quick": false, "rounds": 1, "only": null}'
 
 Each figure is a line of JSON, written to the file OUT when it is there: what comes before a hang is kept.
 """

@@ -1,6 +1,6 @@
 """Two bare loops: what Python can do over pipes, without futures, errors, deadlines or a pool around it.
 
-    python benchmarks/loops.py [calls]
+    python benchmarks/pools/loops.py [calls]
 
 `Plain` sends every call as one pickle and keeps 64 of them in flight at each of two workers. `Runs` sends runs of 64
 calls, still pickled one by one, has each worker write the number of the call it begins into shared memory, and flushes

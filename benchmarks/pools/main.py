@@ -1,6 +1,6 @@
-"""Pools side by side, in one run: `make bench`.
+"""Pools side by side, in one run: what `make bench` runs first.
 
-    python benchmarks/pools.py [--quick] [--rows 1,3] [--peers elsewhere,joblib] [--write] [--keep] [--show]
+    python benchmarks/pools/main.py [--quick] [--rows 1,3] [--peers elsewhere,joblib] [--write] [--keep] [--show]
 
 Every group of rows is measured for every peer in a process of its own, in rounds, so that what the machine does
 meanwhile meets all of them. Figures are kept in benchmarks/results.json as they come, and drawn into
@@ -28,11 +28,13 @@ from results import Results
 from rows import Group, groups
 
 HERE = Path(__file__).parent
-DOCS = HERE.parent / "docs"
+KEPT = HERE.parent  # where the figures of the last run are
+DOCS = HERE.parents[1] / "docs"
 LEAVING = 20.0  # seconds for a peer's processes to end by themselves
 TIDYING = 1.0  # seconds for trackers to remove what a peer left that was stopped
 LOOK = 0.05  # seconds between looks at a measuring process: it needs the cores more
 QUICK = ("elsewhere", "loop", "runs", "mp", "ppe", "joblib")  # the peers in most goals
+OTHER = "\n## Processes and shared data\n"  # the part of the page that `benchmarks.sharing` writes
 PACKAGES = ("loky", "joblib", "mpire", "pebble", "ray", "numpy")
 
 
@@ -154,7 +156,7 @@ def picture(results: Results, *paths: Path) -> None:
         print(f"picture: {path}", file=sys.stderr)
 
 
-def arguments() -> argparse.Namespace:
+def arguments(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure elsewhere beside its peers.")
     parser.add_argument("--quick", action="store_true", help="about a minute: one round of little work, fewer peers")
     parser.add_argument(
@@ -166,7 +168,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--show", action="store_true", help="measure nothing: show (and --write) the last run's figures"
     )
-    given = parser.parse_args()
+    given = parser.parse_args(words)
     wanted = (given.rows or "").split(",") if given.rows else None
     given.groups = [g for g in groups() if wanted is None or str(g.number) in wanted or g.name in wanted]
     given.keys = given.peers.split(",") if given.peers else list(QUICK if given.quick else PEERS)
@@ -178,15 +180,15 @@ def arguments() -> argparse.Namespace:
     return given
 
 
-def main() -> None:
-    """Measure, print, draw; write the page if asked to."""
-    given = arguments()
+def main(words: list[str] | None = None) -> int:
+    """Measure, print, draw; write the page if asked to. 1 if it was stopped."""
+    given = arguments(words)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what is being measured ends, too
-    results = Results(HERE / "results.json")
+    results = Results(KEPT / "results.json")
     if (given.show or given.keep) and results.path.exists():
         results.load()
         results.about["kept"] = results.about.get("kept", False) or not given.show
-    began = time.monotonic()
+    began, stopped = time.monotonic(), False
     if not given.show:
         results.about |= {"machine": machine(), "versions": versions(), "when": time.strftime("%Y-%m-%d")}
         results.about["quick"] = given.quick
@@ -195,6 +197,7 @@ def main() -> None:
                 run(group, given.keys, results, quick=given.quick)
         except KeyboardInterrupt:
             print("\nstopped: what there is so far", file=sys.stderr)
+            stopped = True
         before = results.about.get("minutes", 0.0)
         results.about["minutes"] = before + (time.monotonic() - began) / 60
         results.save()
@@ -204,11 +207,14 @@ def main() -> None:
         if len(lines) > 1:
             print(table.plain(lines) + "\n")
     print(f"{table.about(results)}; behind a peer's figure, how many times as good elsewhere is in this run")
-    picture(results, HERE / "results.svg", *([DOCS / "benchmarks.svg"] if given.write else []))
+    picture(results, KEPT / "results.svg", *([DOCS / "benchmarks.svg"] if given.write else []))
     if given.write:
-        (DOCS / "benchmarks.md").write_text(table.page(results))
-        print(f"page: {DOCS / 'benchmarks.md'}", file=sys.stderr)
+        page = DOCS / "benchmarks.md"
+        _, heading, rest = page.read_text().partition(OTHER)
+        page.write_text(table.page(results) + heading + rest)
+        print(f"page: {page}", file=sys.stderr)
+    return 1 if stopped else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,6 +1,6 @@
 """System calls of one no-op call, in all processes together, counted by `strace -c -f`.
 
-    python benchmarks/count.py [--peers elsewhere,mp] [--calls 2000]
+    python benchmarks/pools/count.py [--peers elsewhere,mp] [--calls 2000]
 
 Each way to call runs twice under strace, with few calls and with many; what both do to start and to end cancels out,
 and the difference is divided by the difference in calls. Under strace everything is slower, so work that is grouped by
@@ -66,7 +66,7 @@ def per_call(key: str, way: str, calls: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Count system calls for each call.")
-    parser.add_argument("--peers", default="elsewhere,mp,ppe", help="by key, as in pools.py")
+    parser.add_argument("--peers", default="elsewhere,mp,ppe", help="by key, as in main.py")
     parser.add_argument("--ways", default=",".join(WAYS), help="some of: " + ", ".join(WAYS))
     parser.add_argument("--calls", type=int, default=2_000, help="calls to count over (default: 2000)")
     given = parser.parse_args()

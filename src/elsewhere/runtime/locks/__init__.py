@@ -1,0 +1,1 @@
+"""Locks between processes, for the rooms above: `mutex`."""

@@ -1,0 +1,1 @@
+"""Kinds of classes that are written in a way of their own."""

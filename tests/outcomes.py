@@ -1,0 +1,155 @@
+"""What became of each of CPython's own tests: for the `cpython_cases` of each folder, and the tests that run those."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+import unittest
+from collections.abc import Collection, Iterable, Mapping
+from multiprocessing import active_children
+from typing import Any, NamedTuple
+
+from tests.require import require
+
+
+class Outcomes(unittest.TestResult):
+    """One word and the details for each test; the worst of what is said of it.
+
+    Args:
+        module: where the cases are.
+    """
+
+    def __init__(self, module: str) -> None:
+        super().__init__()
+        self._module = module
+        self.found: dict[str, tuple[str, str]] = {}
+
+    def startTest(self, test: Any) -> None:
+        print(test.id(), file=sys.stderr, flush=True)
+        super().startTest(test)
+
+    def _name(self, test: Any) -> str:
+        return str(test.id()).removeprefix(f"{self._module}.")
+
+    def addSuccess(self, test: Any) -> None:
+        self.found.setdefault(self._name(test), ("passed", ""))  # not if a part of it has failed
+
+    def addSkip(self, test: Any, reason: str) -> None:
+        self.found.setdefault(self._name(test), ("skipped", reason))
+
+    def addFailure(self, test: Any, err: Any) -> None:
+        self.found[self._name(test)] = "failed", "".join(traceback.format_exception(*err))
+
+    addError = addFailure  # also of setUpClass and setUpModule, which have names of their own
+
+    def addSubTest(self, test: Any, subtest: Any, err: Any) -> None:
+        if err is not None:
+            self.addFailure(test, err)
+
+    def addExpectedFailure(self, test: Any, err: Any) -> None:
+        self.addSuccess(test)
+
+    def addUnexpectedSuccess(self, test: Any) -> None:
+        self.found[self._name(test)] = "failed", "it was expected to fail"
+
+
+def run(module: str, classes: Iterable[str], output: str, left_out: Collection[str] = (), method: str = "") -> None:
+    """Run these classes of the module, those that this Python has, and write what became of them.
+
+    Args:
+        module: by the name under which other processes import it; this one may run it as ``__main__``.
+        classes: their names.
+        output: the file to write to.
+        left_out: tests that are not run: "Class.test".
+        method: the start method to set once theirs is.
+    """
+    import multiprocessing
+
+    cases: Any = importlib.import_module(module)
+    loader, outcomes, suite = unittest.TestLoader(), Outcomes(module), unittest.TestSuite()
+    for name in classes:
+        if case := getattr(cases, name, None):
+            tests = loader.getTestCaseNames(case)
+            suite.addTests(case(test) for test in tests if f"{name}.{test}" not in left_out)
+    cases.setUpModule()
+    # Not what setUpModule says: what it names makes a semaphore as it is imported, and tests kill that fork server,
+    # which would leave it in /dev/shm.
+    multiprocessing.set_forkserver_preload([])
+    try:
+        if method:
+            multiprocessing.set_start_method(method, force=True)
+        suite.run(outcomes)
+    finally:
+        cases.tearDownModule()
+    for thread in threading.enumerate():  # one that was left to itself in a sleep of the tests ends with it
+        if thread is not threading.main_thread():
+            thread.join(10)
+    found = {
+        "outcomes": outcomes.found,
+        "threads": [thread.name for thread in threading.enumerate()],
+        "children": [repr(child) for child in active_children()],
+    }
+    with open(output, "w") as file:
+        json.dump(found, file)
+
+
+class Found(NamedTuple):
+    """What `run` has written, in another process.
+
+    Attributes:
+        outcomes: a word and the details, by test.
+        stderr: what that process wrote there.
+    """
+
+    outcomes: dict[str, tuple[str, str]]
+    stderr: str
+
+    def check(self, expected: Mapping[str, tuple[str, str]], left_out: Iterable[str] = ()) -> None:
+        """Did those fail that are expected to, and no other?
+
+        Args:
+            expected: what fails, or is left out, and why that is right: test -> (the line of CPython that it stands on,
+                the reason). Tests that this Python does not have, or skips, may be in there.
+            left_out: those of them that were not run.
+        """
+        failed = {name: details for name, (word, details) in self.outcomes.items() if word == "failed"}
+        surprising = "\n".join(f"{name}\n{details}" for name, details in failed.items() if name not in expected)
+        assert not surprising, surprising
+        passed = {name for name, (word, _) in self.outcomes.items() if word == "passed"}
+        assert not passed & set(expected), "expected to fail, and pass: take them out of the table"
+        theirs = require(module="test._test_multiprocessing", install="the test package of this Python")
+        with open(theirs.__file__) as file:
+            source = file.read()
+        assert [expected[name][0] for name in {*failed, *left_out} if expected[name][0] not in source] == []
+
+    @property
+    def passed(self) -> int:
+        return sum(word == "passed" for word, _ in self.outcomes.values())
+
+
+def outcomes_of(module: str, *args: str, seconds: float, **environment: str) -> Found:
+    """Run ``python -m module args... OUTPUT`` and read what it has found; it must leave no thread and no child."""
+    require(module="test._test_multiprocessing", install="the test package of this Python")
+    with tempfile.TemporaryDirectory() as folder:
+        output = os.path.join(folder, "outcomes.json")
+        path = os.pathsep.join(filter(None, sys.path))
+        done = subprocess.run(
+            [sys.executable, "-m", module, *args, output],
+            env={**os.environ, "PYTHONPATH": path, **environment},
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        with open(output) as file:
+            found = json.load(file)
+    assert found["threads"] == ["MainThread"]
+    assert found["children"] == []
+    return Found({name: tuple(outcome) for name, outcome in found["outcomes"].items()}, done.stderr)

@@ -13,10 +13,11 @@ from typing import Any
 
 from elsewhere.sansio.claims import last_bin
 
-__all__ = ["LARGE", "Tail", "in_pieces", "is_large"]
+__all__ = ["LARGE", "Tail", "begins", "in_pieces", "is_large"]
 
 LARGE = 1 << 18  # bytes of a value from which on it is worth the trouble
 _EMPTY = b"\xc4\x00"
+_HEADERS = {0xC4: 2, 0xC5: 3, 0xC6: 5}  # bytes
 
 
 def is_large(values: Sequence[Any]) -> bool:
@@ -25,6 +26,14 @@ def is_large(values: Sequence[Any]) -> bool:
         if type(value) is bytes and len(value) >= LARGE:
             return True
     return False
+
+
+def begins(head: bytes | bytearray | memoryview) -> int:
+    """How many bytes are before the last value of the message that begins here, if that is large; else 0."""
+    found = last_bin(head)
+    if found is None or found[1] < LARGE:
+        return 0
+    return found[0] + _HEADERS[head[found[0]]]
 
 
 def in_pieces(pack: Callable[[Any], bytes], front: Sequence[Any], values: Sequence[Any], mark: bytes) -> list[bytes]:
@@ -81,8 +90,7 @@ class Tail:
         if found is None:
             return None
         at, size = found
-        begins = at + (2 if head[at] == 0xC4 else 3 if head[at] == 0xC5 else 5)
-        have = waiting - begins
+        have = waiting - at - _HEADERS[head[at]]
         if size - have < LARGE or not 0 <= have <= len(data):
             return None
         return cls(head[:at] + _EMPTY, bytes(data[len(data) - have :]), size - have)

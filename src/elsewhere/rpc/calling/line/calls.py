@@ -121,8 +121,11 @@ class Calls(Channel):
     def _await_alone(self, seconds: float) -> None:
         """Receive; where answers came quickly of late, look for this one a while before sleeping."""
         receive = self.stream.receive
-        self.stream.exact = self.wire.exact
-        wait_soon(self._spinning, self.stream.look, lambda: receive(seconds), gives_way=True)
+        if self.wire.exact or self.large:
+            self.aim()
+            receive(seconds)
+        else:
+            wait_soon(self._spinning, self.stream.look, lambda: receive(seconds), gives_way=True)
 
     def _hand_on_alone(self, lone: Lone) -> None:
         with self.mutex:

@@ -25,6 +25,7 @@ from elsewhere.sansio.msgpackrpc import Message, Wire
 __all__ = ["Channel"]
 
 BURST = 65536  # bytes that are gathered before they are sent
+AFTER_LARGE = 8  # messages that are looked at before they are read, which is a system call each
 SLICE = 0.05  # seconds after which who waits to send looks whether it should also read
 
 
@@ -59,6 +60,7 @@ class Channel:
         self.reading = False
         self.out: list[bytes | memoryview] = []
         self.broken = False
+        self.large = 0  # so many messages are looked at before they are read
         self.parked: dict[Any, None] = {}
 
     # ---- for who knows what messages mean ----------------------------------------------------------------------------
@@ -178,9 +180,20 @@ class Channel:
             with self.mutex:
                 self.flush()
         elif not self.stream.inbox:
-            self.stream.exact = self.wire.exact
+            if self.wire.exact or self.large:
+                self.aim()
             calm.sleep(self.stream.receive, seconds)
         self.take()
+
+    def aim(self) -> None:
+        """Have a large value received in one piece; after one, the next messages may hold such, too."""
+        stream, missing, exact = self.stream, self.wire.missing, self.wire.exact
+        if exact:
+            self.large = AFTER_LARGE
+        elif not missing:
+            self.large -= 1
+        stream.exact = exact
+        stream.peeks = self.large > 0 and not missing
 
     def _sleep(self, how: tuple[Slot, float]) -> None:
         slot, seconds = how

@@ -13,6 +13,9 @@ import struct
 import sys
 from collections import deque
 
+from elsewhere.sansio.claims import HEAD
+from elsewhere.sansio.large import begins
+
 __all__ = ["CHUNK", "ONE_CHUNK", "Plain", "Stream", "stream_of"]
 
 CHUNK = 65536  # bytes of one read
@@ -28,6 +31,8 @@ class Stream:
     Attributes:
         inbox: what was received and not taken yet; b"" is the end of the stream.
         exact: bytes that `receive` is to wait for, all in one; 0: for any.
+        peeks: a message begins here whose last value may be large: it is to come apart from what is before it, as
+            then nobody has to put it together.
         end: why it has come to its end, if it has.
     """
 
@@ -35,6 +40,7 @@ class Stream:
         self.sock = sock
         self.inbox: deque[bytes] = deque()
         self.exact = 0
+        self.peeks = False
         self.end = "the far side closed the connection"
 
     def send_two(self, first: bytes | memoryview, second: bytes | memoryview) -> int:
@@ -113,6 +119,9 @@ class Plain(Stream):
         try:
             if self.exact:
                 self.inbox.extend(map(self._recv, (min(self.exact, _MOST),), _ALL))
+            elif self.peeks:
+                size = begins(self._recv(HEAD, socket.MSG_PEEK)) or CHUNK
+                self.inbox.extend(map(self._recv, (size,)))
             else:
                 self.inbox.extend(map(self._recv, ONE_CHUNK))
         except BlockingIOError:  # the time is over

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 from elsewhere.rpc.serving.session import Session
 from elsewhere.rpc.serving.threads.secure import Secure
+from elsewhere.sansio.claims import HEAD
+from elsewhere.sansio.large import begins
 from elsewhere.sansio.msgpackrpc import Message
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ __all__ = ["Connection"]
 
 _log = logging.getLogger("elsewhere.rpc")
 READ = 64 << 10  # bytes of a usual read
-LARGE = 4 << 20  # ... of one while a large message comes
+AFTER_LARGE = 8  # messages that are looked at before they are read, which is a system call each
+LARGE = 16 << 20  # ... of one while a large message comes
 
 
 class Connection:
@@ -41,6 +44,7 @@ class Connection:
         secure: its TLS, or None.
         inbox: messages that were decoded and not looked at, the last one first.
         out: answers of them, to be sent together.
+        large: so many messages are looked at before they are read: lately there were large ones.
         outbox: what the kernel has not taken yet; None if there is nothing.
         parked: the reactor's.
         finished: the peer sends no more; calls that run are still answered.
@@ -49,8 +53,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_closed", "_lock", "_moved", "ended", "fd", "finished", "inbox", "label", "out", "outbox", "parked", "reactor",
-        "secure", "session", "since", "sock",
+        "_closed", "_lock", "_moved", "ended", "fd", "finished", "inbox", "label", "large", "out", "outbox", "parked",
+        "reactor", "secure", "session", "since", "sock",
     )  # fmt: skip
 
     def __init__(self, reactor: Reactor, sock: socket.socket, label: str, secure: Secure | None) -> None:
@@ -63,6 +67,7 @@ class Connection:
         self.inbox: list[Message] = []
         self.out: list[bytes] = []
         self.outbox: deque[memoryview] | None = None
+        self.large = 0
         self.parked = True
         self.finished = False
         self.ended = ""
@@ -74,9 +79,16 @@ class Connection:
 
     def read(self, wait: bool) -> bool | None:
         """Fill the inbox; True if something came, None if nothing did in time, False if nothing more will."""
-        missing = self.session.wire.missing
+        wire = self.session.wire
+        size = READ if wire.missing < READ else min(wire.missing, LARGE)
+        flags = 0 if wait else socket.MSG_DONTWAIT
         try:
-            data = self.sock.recv(READ if missing < READ else min(missing, LARGE), 0 if wait else socket.MSG_DONTWAIT)
+            if wire.exact and wait:  # a large value comes best in one piece
+                self.large, flags = AFTER_LARGE, socket.MSG_WAITALL
+            elif self.large and not wire.missing and self.secure is None:  # ... and apart from what is before it
+                self.large -= 1
+                size = begins(self.sock.recv(HEAD, flags | socket.MSG_PEEK)) or READ
+            data = self.sock.recv(size, flags)
         except BlockingIOError:
             return None
         except OSError as error:

@@ -225,6 +225,14 @@ class TestFutures:
         future.attach_callback(called.append)
         assert called == [future]
 
+    def test_the_last_of_several_callbacks_is_called(self, client):
+        called: list[str] = []
+        future = client.call_async("double", 4)
+        future.attach_callback(lambda future: called.append("first"))
+        future.attach_callback(lambda future: called.append("last"))
+        future.join()
+        assert called[-1] == "last"
+
     def test_a_callback_may_call_with_the_same_client(self, client):
         found: list[object] = []
         future = client.call_async("double", 1)

@@ -148,6 +148,34 @@ def test_a_client_connects_again_to_a_server_that_was_started_anew(raw):
     client.close()
 
 
+def test_a_connection_that_ended_while_nobody_waited_for_a_call_is_not_used_for_the_next(raw):
+    client = msgpackrpc.Client(raw.at, timeout=BOUND, unpack_encoding="utf-8")
+    forgotten = client.call_async("x", 1)
+    peer = raw.accept()
+    peer.take()
+    peer.sock.close()
+    future = client.call_async("x", 2)
+    answered(raw.accept())
+    assert future.get() == [2]
+    assert isinstance(forgotten.error, TransportError)
+    client.close()
+
+
+def test_a_call_is_never_sent_twice(raw):
+    client = msgpackrpc.Client(raw.at, timeout=BOUND)
+    for how in ("cut", "reset"):
+        future = client.call_async("transfer_money", 100)
+        peer = raw.accept()
+        peer.take()
+        peer.sock.close() if how == "cut" else peer.reset()
+        with pytest.raises(TransportError):
+            future.get()
+    client.close()
+    raw.sock.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        raw.accept()
+
+
 def test_a_request_of_the_far_side_is_refused_and_a_notification_ignored(raw):
     client = msgpackrpc.Client(raw.at, timeout=BOUND, unpack_encoding="utf-8")
     future = client.call_async("x", 1)
@@ -300,6 +328,27 @@ def test_ctrl_c_ends_the_waiting_and_not_the_client():
             os.sched_yield()
         child.send_signal(signal.SIGINT)
         assert line_of(child) == "interrupted 8"
+
+
+ALARMED = """
+import elsewhere.msgpackrpc as msgpackrpc, signal, sys
+client = msgpackrpc.Client(msgpackrpc.Address("127.0.0.1", int(sys.argv[1])), timeout=0, unpack_encoding="utf-8")
+def alarm(*_):
+    raise TimeoutError("the program's own")
+signal.signal(signal.SIGALRM, alarm)
+future = client.call_async("never")
+assert client.call("double", 1) == 2
+signal.setitimer(signal.ITIMER_REAL, 0.05)
+try:
+    future.join()
+except TimeoutError as error:
+    print(error, client.call("double", 4), future.error, flush=True)
+"""
+
+
+def test_what_a_signal_handler_raises_is_not_taken_for_the_connection_s_error():
+    with serving(Services()) as server, process(ALARMED, str(server.at.port)) as child:
+        assert line_of(child) == "the program's own 8 None"
 
 
 def line_of_state(pid):

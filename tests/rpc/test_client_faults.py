@@ -343,6 +343,21 @@ class TestConnecting:
                     client.double(2)
             assert "not connected" in repr(client)
 
+    def test_attempts_in_a_row_wait_longer_each_time_but_never_beyond_the_limit(self):
+        with Peer() as peer:
+            client = connect(peer.address)
+        with client:
+            client._link.conn.end("for the test")
+            begin = time.monotonic()
+            for _ in range(5):
+                with pytest.raises(ConnectError, match="refused"):
+                    client.double(1)
+            assert time.monotonic() - begin >= 0.5 * (0.05 + 0.1 + 0.2 + 0.4)
+            begin = time.monotonic()
+            with pytest.raises((ConnectError, CallTimeout)):
+                client.options(timeout=0.01).double(1)
+            assert time.monotonic() - begin < 0.4
+
     def test_a_service_that_comes_back_is_found_again(self):
         with Process() as process:
             client = connect(process.address)

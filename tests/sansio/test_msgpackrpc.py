@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
 import struct
@@ -198,77 +197,3 @@ def test_above_the_limit_is_not_sent():
         wire.request("m", [b"x" * 100], "slot")
     assert (caught.value.size, caught.value.limit, wire.pending) == (108, 100, {})
     assert wire.response(1, None, 5) == struct.pack("5B", 0x94, 1, 1, 0xC0, 5)
-
-
-# ---- large messages, which are collected in a buffer of their own ----------------------------------------------------
-
-
-@contextlib.contextmanager
-def small_ones_are_large():
-    before = msgpackrpc.LARGE, msgpackrpc.KEPT
-    msgpackrpc.LARGE, msgpackrpc.KEPT = 40, 500
-    try:
-        yield
-    finally:
-        msgpackrpc.LARGE, msgpackrpc.KEPT = before
-
-
-def put(wire, data):
-    """Into its room, as far as there is one."""
-    found, view = [], memoryview(data)
-    while view:
-        room = wire.room()
-        if room is None:
-            return found + wire.feed(view)
-        with room:
-            count = min(len(room), len(view))
-            room[:count] = view[:count]
-        found += wire.put(count)
-        view = view[count:]
-    return found
-
-
-@given(st.lists(MESSAGES, max_size=5), st.lists(st.integers(0, 3000), max_size=6), st.booleans(), st.booleans())
-@example([[NOTIFY, "a", [b"x" * 600, {"b": b"y" * 600}]], [RESPONSE, 1, None, "z" * 90]], [1, 99, 700], True, True)
-def test_large_messages_come_whole_however_they_are_cut(messages, places, in_room, rests):
-    wire, found = Wire(), []
-    with small_ones_are_large():
-        for piece in cut(packed(messages), places):
-            found += put(wire, piece) if in_room else wire.feed(piece)
-            if rests:
-                wire.rest()
-    assert (found, wire.broken, wire.missing) == (messages, "", 0)
-
-
-@given(MESSAGES, st.binary(min_size=1, max_size=50), st.integers(0, 3000))
-def test_garbage_within_a_large_one_breaks_it_or_is_its_content(message, garbage, place):
-    data, wire = packed([message]), Wire()
-    damaged = data[:place] + garbage + data[place:]
-    with small_ones_are_large():
-        for at in range(0, len(damaged), 7):
-            wire.feed(damaged[at : at + 7])
-    if wire.broken:
-        assert wire.feed(packed([message])) == []
-
-
-def test_a_claim_takes_no_memory():
-    wire = Wire()
-    wire.feed(packed([[NOTIFY, "a", [b""]]])[:-2] + b"\xc6" + struct.pack(">I", 60 << 20))
-    assert wire.missing == 60 << 20
-    with wire.room() as room:
-        assert len(room) <= msgpackrpc.LARGE
-    assert wire.put(1) == []
-    assert wire.missing == (60 << 20) - 1
-
-
-def test_a_buffer_that_is_kept_goes_when_it_rests():
-    wire, message = Wire(), [NOTIFY, "a", [b"x" * (1 << 20)]]
-    for _ in range(2):
-        data = packed([message])
-        assert wire.feed(data[:1000]) == []
-        assert not wire.resting
-        wire.rest()  # nothing of it is lost
-        assert wire.feed(data[1000:]) == [message]
-        assert not wire.resting
-    wire.rest()
-    assert wire.resting

@@ -19,13 +19,14 @@ that is no UTF-8 arrives with surrogate escapes, and leaves as the same bytes: N
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgpack
 
 from elsewhere.errors import MessageTooLarge
 from elsewhere.sansio.claims import HEAD, claimed
+from elsewhere.sansio.large import LARGE, Tail, in_pieces
 
 __all__ = ["NOTIFY", "REQUEST", "RESPONSE", "Message", "Wire"]
 
@@ -34,8 +35,6 @@ LAST_ID = 2**32 - 1  # rpclib's servers abort on 2^32
 LIMIT = 64 << 20  # bytes of a message
 ITEMS = 1 << 20  # of an array or a map: the codec makes room for as many as a header claims
 SPARES = 4  # decoders that are kept for connections that have something to say
-LARGE = 256 << 10  # bytes that a message still lacks, from which on it is collected in one buffer
-KEPT = 16 << 20  # bytes of such a buffer that are kept for the next one: fresh memory costs more than the copy
 BUFFER = 16 << 10  # bytes that the codec begins with, instead of a megabyte for each connection; it grows as it must
 # What the codec raises of bytes that it cannot take. Not every Exception: a signal's handler may raise in here.
 WRONG = (ValueError, TypeError, OverflowError, MemoryError, RecursionError, msgpack.exceptions.UnpackException)
@@ -61,13 +60,15 @@ class Wire:
         broken: why the connection is to be ended; "" while it is well.
         too_large: the size of a message above the limit, as far as known, which is why; else 0.
         missing: bytes that the message under way still lacks, at least: what to make room for.
+        exact: bytes that it lacks, if that is known and they are one large value: who reads just so many at once has
+            them copied least. Else 0.
         pending: what `request` was given for each request that was not answered yet, by msgid.
     """
 
     __slots__ = (
-        "_begun", "_default", "_escape", "_fed", "_filled", "_guess", "_head", "_id", "_items", "_large", "_old_raw",
-        "_packer", "_raw", "_size", "_spare", "_unpacker",
-        "broken", "limit", "missing", "pending", "too_large",
+        "_begun", "_default", "_escape", "_fed", "_guess", "_head", "_id", "_items", "_old_raw", "_packer", "_raw",
+        "_spare", "_tail", "_unpacker",
+        "broken", "exact", "limit", "missing", "pending", "too_large",
     )  # fmt: skip
 
     def __init__(
@@ -83,7 +84,7 @@ class Wire:
     ) -> None:
         self.limit = limit
         self.broken = ""
-        self.too_large = self.missing = 0
+        self.too_large = self.missing = self.exact = 0
         self.pending: dict[int, Any] = {}
         self._old_raw = old_raw
         self._raw = old_raw if raw is None else raw
@@ -93,9 +94,8 @@ class Wire:
         self._default = default
         self._spare = spare
         self._fed = self._begun = self._id = 0
-        self._large = bytearray()  # collects a large message
-        self._size = self._filled = 0  # of that, if one is under way: bytes that it will have, and those that are there
         self._head = b""  # of the message under way
+        self._tail: Tail | None = None
         self._packer: Any = None  # both are made when they are needed: an idle connection has none
         self._unpacker: Any = None
 
@@ -108,23 +108,21 @@ class Wire:
             else:
                 self._fed = self._begun = self._unpacker.tell()  # it counts on
                 return self._unpacker
+        limit = self.limit
         self._fed = self._begun = 0
-        # `feed` looks at the size itself: with max_buffer_size, a burst of small messages would count.
-        self._unpacker = msgpack.Unpacker(read_size=BUFFER, max_buffer_size=2**31 - 1, **self._options())
+        self._unpacker = msgpack.Unpacker(
+            raw=self._raw,
+            unicode_errors=self._escape,
+            strict_map_key=False,  # such an error would lose the place in the stream
+            read_size=BUFFER,
+            max_buffer_size=2**31 - 1,  # `feed` looks at the size itself: here a burst of small messages would count
+            max_str_len=limit,
+            max_bin_len=limit,
+            max_ext_len=limit,
+            max_array_len=min(self._items, limit),
+            max_map_len=min(self._items, limit),
+        )
         return self._unpacker
-
-    def _options(self) -> dict[str, Any]:
-        limit, items = self.limit, min(self._items, self.limit)
-        return {
-            "raw": self._raw,
-            "unicode_errors": self._escape,
-            "strict_map_key": False,  # such an error would lose the place in the stream
-            "max_str_len": limit,
-            "max_bin_len": limit,
-            "max_ext_len": limit,
-            "max_array_len": items,
-            "max_map_len": items,
-        }
 
     def _make_packer(self) -> Any:
         self._packer = msgpack.Packer(
@@ -132,25 +130,14 @@ class Wire:
         )
         return self._packer
 
-    def rest(self, *, large: bool = True) -> None:
-        """Give back the memory that only a busy connection needs; nothing that came is lost.
-
-        Args:
-            large: also the buffer of large messages, which is worth keeping if more of them come soon.
-        """
+    def rest(self) -> None:
+        """Give back the memory that only a busy connection needs; nothing that came is lost."""
         self._packer = None
         unpacker = self._unpacker
-        if unpacker is not None and self._fed == self._begun and not self.broken:
+        if unpacker is not None and self._fed == self._begun and self._tail is None and not self.broken:
             self._unpacker = None
             if self._spare is not None and len(self._spare) < SPARES:
                 self._spare.append(unpacker)
-        if large and not self._size:
-            self._large = bytearray()
-
-    @property
-    def resting(self) -> bool:
-        """Is there nothing that `rest` would give back, but for what each busy moment takes?"""
-        return not self._large
 
     # ---- in ----------------------------------------------------------------------------------------------------------
 
@@ -158,8 +145,8 @@ class Wire:
         """The messages that are whole now, in their order; once `broken` is set, none any more."""
         if self.broken:
             return []
-        if self._size:
-            return self._collect(data)
+        if self._tail is not None:
+            return self._feed_tail(self._tail, data)
         found: list[Message] = []
         unpacker = self._unpacker or self._make_unpacker()
         try:
@@ -183,6 +170,19 @@ class Wire:
             self._head = b""
         return found
 
+    def _feed_tail(self, tail: Tail, data: bytes | bytearray | memoryview) -> list[Message]:
+        """`feed`, while the last value of a message comes."""
+        behind = tail.feed(data)
+        self.missing = self.exact = tail.missing
+        if tail.missing:
+            return []
+        self._tail = None
+        found = self.feed(tail.front)
+        if not found:  # it is no message, or more than an array may hold
+            return found
+        tail.complete(found[0])
+        return [*found, *self.feed(behind)] if len(behind) else found
+
     def _measure(self, data: bytes | bytearray | memoryview, waiting: int) -> None:
         """So many bytes of a message have come; how many will it have?"""
         fresh = min(waiting, len(data))
@@ -196,57 +196,13 @@ class Wire:
         if size > self.limit:
             self.too_large = size
             self.broken = f"a message of {size:,} bytes or more is above the limit of {self.limit:,}"
-        elif self.missing >= LARGE and not begun:
-            self._unpacker = None
-            self._fed = self._begun = self._filled = 0
-            self._size = size
-            self._collect(data[len(data) - waiting :])
-
-    # ---- large messages: straight into a buffer of their size, instead of the codec's, which grows and copies -------
-
-    def room(self) -> memoryview | None:
-        """Where the next bytes may be put, of a large message under way; None if there is none. `put` says how many.
-
-        Until then nothing else of this object may be used.
-        """
-        if not self._size:
-            return None
-        if len(self._large) == self._filled:  # it grows as it is filled: a claim alone takes no memory
-            self._large += bytes(min(self._size - self._filled, max(LARGE, self._filled)))
-        return memoryview(self._large)[self._filled : self._size]
-
-    def put(self, count: int) -> list[Message]:
-        """So many bytes were put into `room`; `feed` otherwise."""
-        self._filled += count
-        self.missing = self._size - self._filled
-        return [] if self.missing else self._collected()
-
-    def _collect(self, data: bytes | bytearray | memoryview) -> list[Message]:
-        view, found = memoryview(data), []
-        while view and (room := self.room()) is not None:
-            with room:
-                count = min(len(room), len(view))
-                room[:count] = view[:count]
-            view = view[count:]
-            found += self.put(count)
-        return found + self.feed(view) if view else found
-
-    def _collected(self) -> list[Message]:
-        """All that its head has claimed is there."""
-        size, buffer = self._size, self._large
-        self._size, self._head = 0, b""
-        if size > KEPT:
-            self._large = bytearray()
-        try:
-            with memoryview(buffer) as whole, whole[:size] as view:
-                message = msgpack.unpackb(view, **self._options())
-        except WRONG as error:
-            if type(error) is ValueError and "incomplete" in str(error):
-                return self.feed(bytes(buffer[:size]))  # there is more to it than was to be seen in its head
-            self._undecodable(error)
-            return []
-        self.broken = self._problem(message)
-        return [] if self.broken else [message]
+        elif self.missing >= LARGE and not self._raw:
+            self._tail = Tail.of(self._head, data, waiting)
+            if self._tail is not None:  # a new codec, which knows nothing of it, decodes the rest in the end
+                self.exact = self.missing
+                self._unpacker = None
+                self._fed = self._begun = 0
+                self._head = b""
 
     def _problem(self, message: Any) -> str:
         """What is wrong with it; decodes its method."""
@@ -300,6 +256,20 @@ class Wire:
         self.pending[msgid] = slot
         return msgid, data
 
+    def request_in_pieces(self, method: str, params: Sequence[Any], slot: Any) -> tuple[int, list[bytes]]:
+        """As `request`, for params some of which are large; those are pieces themselves, so they must be left alone."""
+        packer = self._packer or self._make_packer()
+        msgid, _ = self.request(method, (), slot)
+        try:
+            mark = b"\xdb" if self._old_raw else b"\xc6"
+            pieces = in_pieces(packer.pack, (REQUEST, msgid, method), params, mark)
+            self._check_size(sum(map(len, pieces)))
+        except BaseException:
+            self.pending.pop(msgid, None)
+            packer.reset()
+            raise
+        return msgid, pieces
+
     def response(self, msgid: int, error: Any, result: Any) -> bytes:
         """The bytes of an answer; raises as `request` does."""
         return self._packed([RESPONSE, msgid, error, result])
@@ -316,12 +286,16 @@ class Wire:
             packer.reset()  # else the half that was packed would go with the next
             raise
         if len(data) > self.limit:
+            self._check_size(len(data))
+        return data
+
+    def _check_size(self, size: int) -> None:
+        if size > self.limit:
             raise MessageTooLarge(
-                f"a message of {len(data):,} bytes is above the limit of {self.limit:,} on this side, and was not sent",
-                size=len(data),
+                f"a message of {size:,} bytes is above the limit of {self.limit:,} on this side, and was not sent",
+                size=size,
                 limit=self.limit,
             )
-        return data
 
 
 def _text(value: Any) -> Any:

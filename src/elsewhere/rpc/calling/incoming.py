@@ -91,7 +91,7 @@ class Incoming:
                 conn.left()
 
     def later(self, seconds: float, work: Callable[[], object]) -> Errand:
-        return self._errands.at(time.monotonic() + seconds, work)
+        return self._errands.at(time.monotonic() + seconds, work) or Errand(0.0, work)  # closed: it will not happen
 
     def end(self, reason: str) -> None:
         self._conn.end(reason)

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.rpc.serving.caller import current
-from elsewhere.rpc.serving.methods.results import LARGE, Data
+from elsewhere.rpc.serving.methods.results import Data
 from elsewhere.rpc.serving.session import Session, Timer, run_here
+from elsewhere.sansio.large import LARGE
 from elsewhere.sansio.msgpackrpc import REQUEST, Message
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ __all__ = ["Peer"]
 _log = logging.getLogger("elsewhere.rpc")
 MANY = 256  # answers that are written together at most ...
 SOON = 0.001  # ... and seconds for which they are collected, when many messages came in one piece
-RELAX = 1.0  # seconds after which a connection gives back the buffer of its last large message
 PILE = 1 << 20  # bytes of answers that may wait for the peer to read
 
 
@@ -51,7 +51,6 @@ class Peer(asyncio.Protocol):
         self._late: list[bytes] = []
         self._full = self._finished = self._paused = False
         self._heard = time.monotonic()
-        self._relax: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
 
     # ---- asyncio's ---------------------------------------------------------------------------------------------------
@@ -70,19 +69,7 @@ class Peer(asyncio.Protocol):
             _log.warning("%s: the connection is ended: %s", self.label, wire.broken)
             self._transport.close()
             return
-        wire.rest(large=False)
-        if not wire.resting and self._relax is None:
-            self._relax = self.server.loop.call_later(RELAX, self._look_whether_it_rests)
-
-    def _look_whether_it_rests(self) -> None:
-        """Give back the buffer of its last large message, if no other came since."""
-        self._relax = None
-        if self._transport.is_closing():
-            return
-        if time.monotonic() - self._heard >= RELAX:
-            self.session.wire.rest()
-        else:
-            self._relax = self.server.loop.call_later(RELAX, self._look_whether_it_rests)
+        wire.rest()
 
     def eof_received(self) -> bool:
         self._finished = True
@@ -103,9 +90,8 @@ class Peer(asyncio.Protocol):
         self._run()
 
     def connection_lost(self, error: Exception | None) -> None:
-        for timer in (self._stall, self._relax):
-            if timer is not None:
-                timer.cancel()
+        if self._stall is not None:
+            self._stall.cancel()
         self._inbox.clear()
         self.server.went(self)
         self.session.lost()

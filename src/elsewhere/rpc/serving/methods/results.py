@@ -19,13 +19,13 @@ from typing import Any
 import msgpack
 
 from elsewhere.errors import MessageTooLarge
+from elsewhere.sansio.large import LARGE
 from elsewhere.sansio.msgpackrpc import RESPONSE
 
-__all__ = ["LARGE", "Data", "pack_response", "plain"]
+__all__ = ["Data", "pack_response", "plain"]
 
 Data = bytes | tuple[bytes, ...]  # what is to be sent, in one piece or in several
 
-LARGE = 64 << 10  # bytes of a result that is sent from where it is, without a copy of it in a packer
 KEPT = 1 << 20  # bytes that a thread's packer may keep between answers
 START = 4096  # bytes of a packer's first buffer: each thread has one
 _TEXTS = (decimal.Decimal, uuid.UUID, pathlib.PurePath)

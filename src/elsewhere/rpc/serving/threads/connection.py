@@ -16,9 +16,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from elsewhere.rpc.serving.methods.results import LARGE, Data
+from elsewhere.rpc.serving.methods.results import Data
 from elsewhere.rpc.serving.session import Session
 from elsewhere.rpc.serving.threads.secure import Secure
+from elsewhere.sansio.claims import HEAD
+from elsewhere.sansio.large import LARGE, begins
 from elsewhere.sansio.msgpackrpc import Message
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ _log = logging.getLogger("elsewhere.rpc")
 READ = 64 << 10  # bytes of a usual read
 LINGER = 0.005  # seconds that an owner waits for the next message, before the connection is parked
 PIECES = 512  # that go in one system call; the kernel takes 1,024
-RELAX = 1.0  # seconds after which a parked connection gives back the buffer of its last large message
+AFTER_LARGE = 8  # messages that are looked at before they are read, which is a system call each
+MOST = 16 << 20  # bytes of a read while a large message comes
 
 
 class Connection:
@@ -44,6 +47,7 @@ class Connection:
         secure: its TLS, or None.
         inbox: messages that were decoded and not looked at, the last one first.
         out: answers of them, to be sent together.
+        large: so many messages are looked at before they are read: lately there were large ones.
         outbox: what the kernel has not taken yet; None if there is nothing.
         parked: the reactor's.
         finished: the peer sends no more; calls that run are still answered.
@@ -53,8 +57,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_closed", "_lock", "_met", "_moved", "ended", "fd", "finished", "inbox", "label", "out", "outbox", "parked",
-        "reactor", "secure", "session", "since", "sock", "talks",
+        "_closed", "_lock", "_met", "_moved", "ended", "fd", "finished", "inbox", "label", "large", "out", "outbox",
+        "parked", "reactor", "secure", "session", "since", "sock", "talks",
     )  # fmt: skip
 
     def __init__(self, reactor: Reactor, sock: socket.socket, label: str, secure: Secure | None) -> None:
@@ -67,6 +71,7 @@ class Connection:
         self.inbox: list[Message] = []
         self.out: list[bytes] = []
         self.outbox: deque[memoryview] | None = None
+        self.large = 0
         self.parked = True
         self.finished = False
         self.ended = ""
@@ -84,11 +89,16 @@ class Connection:
 
     def read(self, wait: bool) -> bool | None:
         """Fill the inbox; True if something came, None if nothing did in time, False if nothing more will."""
-        flags = 0 if wait and (self.talks or self.session.wire.missing) else socket.MSG_DONTWAIT
+        wire = self.session.wire
+        size = READ if wire.missing < READ else min(wire.missing, MOST)
+        flags = 0 if wait and (self.talks or wire.missing) else socket.MSG_DONTWAIT
         try:
-            if self.session.wire.missing and self.secure is None:
-                return self._read_more(flags)
-            data = self.sock.recv(READ, flags)
+            if wire.exact and not flags:  # a large value comes best in one piece
+                self.large, flags = AFTER_LARGE, socket.MSG_WAITALL
+            elif self.large and not wire.missing and self.secure is None:  # ... and apart from what is before it
+                self.large -= 1
+                size = begins(self.sock.recv(HEAD, flags | socket.MSG_PEEK)) or READ
+            data = self.sock.recv(size, flags)
         except BlockingIOError:
             return None
         except OSError as error:
@@ -96,25 +106,12 @@ class Connection:
             return False
         if not data:
             return self._finish()
-        wire = self.session.wire
         if self.secure is None:
-            messages = wire.feed(data)
-        else:
-            messages = []
-            for piece in self._decrypted(self.secure, data):
-                messages += wire.feed(piece)
+            return self._received(wire.feed(data))
+        messages: list[Message] = []
+        for piece in self._decrypted(self.secure, data):
+            messages += wire.feed(piece)
         return self._received(messages)
-
-    def _read_more(self, flags: int) -> bool:
-        """... of a message that has begun: a large one has a place for it."""
-        wire = self.session.wire
-        room = wire.room()
-        if room is None:
-            data = self.sock.recv(READ, flags)
-            return self._received(wire.feed(data)) if data else self._finish()
-        with room:
-            count = self.sock.recv_into(room, 0, flags or socket.MSG_WAITALL)  # all of it, or what comes in the linger
-        return self._received(wire.put(count)) if count else self._finish()
 
     def _received(self, messages: list[Message]) -> bool:
         wire = self.session.wire
@@ -234,20 +231,11 @@ class Connection:
 
     def park(self) -> None:
         """Its owner leaves it."""
-        wire = self.session.wire
+        self.session.wire.rest()
         self.since = time.monotonic()
-        wire.rest(large=False)
-        if not wire.resting:
-            self.later(RELAX, self._relax)
         with self._lock:
             self.parked = True
         self.settle()
-
-    def _relax(self) -> None:
-        """In the reactor: was it parked all the time since?"""
-        with self._lock:
-            if self.parked and time.monotonic() - self.since >= RELAX:
-                self.session.wire.rest()
 
     def settle(self) -> None:
         """If it is parked: close it, or have its inbox looked into, or let the reactor watch it."""

@@ -34,6 +34,7 @@ REQUEST, RESPONSE, NOTIFY = 0, 1, 2
 LAST_ID = 2**32 - 1  # rpclib's servers abort on 2^32
 LIMIT = 64 << 20  # bytes of a message
 ITEMS = 1 << 20  # of an array or a map: the codec makes room for as many as a header claims
+SPARES = 4  # decoders that are kept for connections that have something to say
 BUFFER = 16 << 10  # bytes that the codec begins with, instead of a megabyte for each connection; it grows as it must
 # What the codec raises of bytes that it cannot take. Not every Exception: a signal's handler may raise in here.
 WRONG = (ValueError, TypeError, OverflowError, MemoryError, RecursionError, msgpack.exceptions.UnpackException)
@@ -52,6 +53,7 @@ class Wire:
         old_raw: pack str and bytes as one type, and unpack what is no UTF-8 as bytes.
         raw: unpack each str as bytes (True), or as a str in any case (False); None: as `old_raw` says.
         escape: the error handler for a str that is no UTF-8; as in `bytes.decode`.
+        spare: holds decoders that are not in use, for all wires with these very limits: one takes 60 kB.
         default: makes something that can be packed from what cannot; as in `msgpack.Packer`.
 
     Attributes:
@@ -65,7 +67,7 @@ class Wire:
 
     __slots__ = (
         "_begun", "_default", "_escape", "_fed", "_guess", "_head", "_id", "_items", "_old_raw", "_packer", "_raw",
-        "_tail", "_unpacker",
+        "_spare", "_tail", "_unpacker",
         "broken", "exact", "limit", "missing", "pending", "too_large",
     )  # fmt: skip
 
@@ -78,6 +80,7 @@ class Wire:
         raw: bool | None = None,
         escape: str = "surrogateescape",
         default: Callable[[Any], Any] | None = None,
+        spare: list[Any] | None = None,
     ) -> None:
         self.limit = limit
         self.broken = ""
@@ -89,6 +92,7 @@ class Wire:
         self._guess = old_raw and raw is None
         self._items = items
         self._default = default
+        self._spare = spare
         self._fed = self._begun = self._id = 0
         self._head = b""  # of the message under way
         self._tail: Tail | None = None
@@ -96,6 +100,14 @@ class Wire:
         self._unpacker: Any = None
 
     def _make_unpacker(self) -> Any:
+        if self._spare:
+            try:
+                self._unpacker = self._spare.pop()
+            except IndexError:  # another thread has just taken it
+                pass
+            else:
+                self._fed = self._begun = self._unpacker.tell()  # it counts on
+                return self._unpacker
         limit = self.limit
         self._fed = self._begun = 0
         self._unpacker = msgpack.Unpacker(
@@ -121,8 +133,11 @@ class Wire:
     def rest(self) -> None:
         """Give back the memory that only a busy connection needs; nothing that came is lost."""
         self._packer = None
-        if self._fed == self._begun and self._tail is None:
+        unpacker = self._unpacker
+        if unpacker is not None and self._fed == self._begun and self._tail is None and not self.broken:
             self._unpacker = None
+            if self._spare is not None and len(self._spare) < SPARES:
+                self._spare.append(unpacker)
 
     # ---- in ----------------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from elsewhere.rpc.calling.errands import Errand, Errands
 from elsewhere.rpc.dialect import raised
 from elsewhere.rpc.serving.engine import Engine
 from elsewhere.rpc.serving.methods.registry import Method
+from elsewhere.rpc.serving.methods.results import Data
 from elsewhere.rpc.serving.session import Session
 from elsewhere.sansio.msgpackrpc import Message
 
@@ -80,7 +81,8 @@ class Incoming:
 
     # ---- what a session asks of its connection -----------------------------------------------------------------------
 
-    def post(self, data: bytes) -> None:
+    def post(self, data: Data) -> None:
+        data = b"".join(data) if isinstance(data, tuple) else data
         conn = self._conn
         with conn.mutex:
             conn.append(data)

@@ -15,11 +15,11 @@ from tests.rpc.peers import Peer
 @pytest.fixture
 def service():
     service = Service()
-    service.gate = threading.Event()  # type: ignore[attr-defined]
+    service.gate = threading.Event()
     service.register(lambda value: value, "echo", idempotent=True)
-    service.register(lambda: service.gate.wait(20), "wait")  # type: ignore[attr-defined]
+    service.register(lambda: service.gate.wait(20), "wait")
     yield service
-    service.gate.set()  # type: ignore[attr-defined]
+    service.gate.set()
 
 
 @pytest.fixture

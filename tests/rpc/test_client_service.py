@@ -251,6 +251,27 @@ class TestCallingBack:
         with pytest.raises(RemoteError, match="'shout' method not found"):
             client.ask("shout", "hello")
 
+    def test_more_calls_than_are_allowed_are_refused(self):
+        def mood(conversation):
+            conversation.error(conversation.next(), "what?")
+            request = conversation.next()
+            for msgid in range(100, 105):
+                conversation.send(b"\x94\x00" + bytes([msgid]) + b"\xa4wait\x90")
+            conversation.peer.heard += [conversation.next() for _ in range(3)]
+            gate.set()
+            conversation.peer.heard += [conversation.next() for _ in range(2)]
+            conversation.answer(request, "done")
+
+        gate = threading.Event()
+        offered = Service(max_calls=2)
+        offered.register(lambda: gate.wait(20), "wait")
+        with Peer(mood) as peer, connect(peer.address, service=offered) as client:
+            assert client.anything() == "done"
+            assert sorted(peer.heard[:3]) == [
+                [1, msgid, "too many calls are under way: wait was not begun", None] for msgid in (102, 103, 104)
+            ]
+            assert sorted(peer.heard[3:]) == [[1, 100, None, True], [1, 101, None, True]]
+
     def test_over_a_new_connection_too(self, server):
         with connect(server.addresses[0], service=self.offered()) as client:
             assert client.ask("shout", "one") == "ONE"

@@ -78,13 +78,20 @@ class Connection(Calls):
             )
             call.channel = self
             call.end = self.append(data)
-            self.next = min(self.next, call.deadline)
+            self._expect(call.deadline)
             if idle or self.queued - self.written >= BURST or call.began - self.flushed >= SOON:
                 self.send_now(call.began)
             if self.helper is not None and self.helper.dozing:
                 self.helper.wake()
         if presses and (self.queued - self.written > MOST_UNSENT or len(self.out) > MOST_CALLS):
             self.press(call.end, call.deadline)
+
+    def _expect(self, deadline: float) -> None:
+        """With the mutex: a future's limit is over then."""
+        if deadline < self.next:
+            self.next = deadline
+            if self.helper is not None and self.helper.reads:  # it would sleep beyond that
+                self.helper.wake()
 
     def wait_for(self, future: Future[Any], call: Call, deadline: float) -> None:
         """Wait until the future is done, or has another connection, or the deadline or its own limit is over."""
@@ -237,7 +244,7 @@ class Connection(Calls):
             if not known:
                 call.channel = self
                 self._held.append(future)
-                self.next = min(self.next, call.deadline)
+                self._expect(call.deadline)
         if known:
             future._owner.launch(future, call)  # type: ignore[union-attr]  # it has one: the link
         else:

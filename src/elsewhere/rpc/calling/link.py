@@ -142,6 +142,9 @@ class Link(Opening):
     def notify(self, method: str, args: tuple[Any, ...], terms: Terms) -> None:
         """See `Client.notify`."""
         began = time.monotonic()
+        if self.conn is not None and self.conn.entered():
+            self._errands.soon(lambda: self.notify(method, args, terms))
+            return
         for attempt in range(UNASKED + 1):
             conn = self._opened(method, terms, began)
             try:
@@ -162,7 +165,7 @@ class Link(Opening):
         conn = self.conn
         if conn is None or conn.ended:
             self.check_packing(method, args, kwargs)
-        elif not kwargs and (terms.limit == self.limit or conn.plain):
+        elif not kwargs and (terms.limit == self.limit or conn.plain) and not conn.entered():
             try:
                 conn.submit(future, call, method, args)
             except ConnectError:
@@ -183,7 +186,7 @@ class Link(Opening):
             if self.closed:
                 self.is_closed()
             conn = self.conn
-            while conn is not None and not conn.ended:
+            while conn is not None and not conn.ended and not conn.entered():
                 phrased = conn.phrase(call.method, call.args, call.kwargs, call.terms.limit)
                 if phrased is None:
                     conn.hold(future, call)

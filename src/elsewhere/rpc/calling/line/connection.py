@@ -134,6 +134,8 @@ class Connection(Calls):
 
     def attend(self) -> None:
         """Somebody waits who cannot read: the helper does it at once."""
+        if self.entered():
+            return
         with self.mutex:
             if self.out:
                 self.send_now(self.flushed)
@@ -309,7 +311,7 @@ class Connection(Calls):
     def forked(self) -> None:
         """In a forked child: it is the parent's, and so are the answers."""
         self.ended = "this process was forked off the one that made the call, which gets its answer"
-        self.mutex = threading.Lock()
+        self.mutex = threading.RLock()
         self.stream.close()
         if self.helper is not None:
             self.helper.release()

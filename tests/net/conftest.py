@@ -11,11 +11,10 @@ import contextlib
 import pytest
 
 from elsewhere import net
-from elsewhere.net.serving.flag import Flag
 from tests.certificates import certificates
 from tests.net import handlers
 
-__all__ = ["certificates", "place", "serve"]
+__all__ = ["certificates", "held", "place", "serve"]
 
 
 @pytest.fixture(params=["threads", "loop"])
@@ -41,5 +40,8 @@ def serve(place, tmp_path, certificates):
 
 
 @pytest.fixture
-def flag():
-    return Flag()
+def held():
+    """The handler `hold` waits for this."""
+    handlers.release.clear()
+    yield handlers.release
+    handlers.release.set()

@@ -33,6 +33,7 @@ class Release(threading.Event):
 
 
 release = Release()  # what `hold` waits for
+seen: list[bytes] = []  # by `reply_held`
 
 
 def shout(connection):
@@ -160,6 +161,22 @@ async def whose_on_loop(reader, writer):
     await writer.drain()
 
 
+def framed(connection):
+    """Two bytes say how many follow; they come back in capitals."""
+    while True:
+        head = connection.recv_exactly(2)
+        body = connection.recv_exactly(int.from_bytes(head, "big"))
+        connection.sendall(head + body.upper())
+
+
+async def framed_on_loop(reader, writer):
+    while True:
+        head = await reader.readexactly(2)
+        body = await reader.readexactly(int.from_bytes(head, "big"))
+        writer.write(head + body.upper())
+        await writer.drain()
+
+
 def other(connection):
     """Fails as if its own connection had, but another one did."""
     raise ConnectionLost("tcp://elsewhere:1 has gone", address="tcp://elsewhere:1", phase="recv")
@@ -187,6 +204,18 @@ async def reply_later(data):
 
 async def reply_to_later(data, sender):
     return data + b" from " + str(sender).encode()
+
+
+def reply_held(data):
+    seen.append(data)
+    release.wait(30)
+    return data.upper()
+
+
+async def reply_held_on_loop(data):
+    seen.append(data)
+    await release.wait_on_loop()
+    return data.upper()
 
 
 def reply_badly(data):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,3 +96,30 @@ def test_who_can_reach_it(text, loopback):
 def test_the_abstract_namespace():
     assert Address.parse("unix://@a").name == b"\0a"
     assert Address.parse("unix:///a").name == "/a"
+
+
+def test_it_is_its_url():
+    address = Address("tcp", "localhost", 6789)
+    assert address == "tcp://localhost:6789"
+    assert f"{address}" == str(address) == "tcp://localhost:6789"
+    assert type(str(address)) is str
+    assert repr([address]) == "['tcp://localhost:6789']"
+    assert {address: 1}["tcp://localhost:6789"] == 1
+    assert address.but(port=1) == Address("tcp", "localhost", 1)
+
+
+@pytest.mark.parametrize("text", GOOD)
+def test_copies_know_their_parts(text):
+    address = Address.parse(text)
+    for other in (copy.copy(address), copy.deepcopy(address), pickle.loads(pickle.dumps(address))):
+        assert type(other) is Address
+        assert (other, other.scheme, other.host, other.port, other.path) == (
+            address, address.scheme, address.host, address.port, address.path,
+        )  # fmt: skip
+
+
+def test_a_path_that_is_no_text():
+    address = Address.parse("unix:///run/\udcff%FE")
+    assert address == "unix:///run/%FF%FE"
+    assert address.name == "/run/\udcff\udcfe"
+    assert Address.parse(str(address)).name == address.name

@@ -89,7 +89,7 @@ def targets(address: Any, timeout: float | None) -> list[_Address]:
         return [found]  # both, if it has both
     wanted = (_socket.AF_INET, _socket.AF_INET6)[family]
     resolved = resolve(found, _socket.SOCK_STREAM, timeout)
-    return [found._replace(host=where[0]) for of, _, _, where in resolved if of == wanted]
+    return [found.but(host=where[0]) for of, _, _, where in resolved if of == wanted]
 
 
 def listeners(address: Any) -> list[Listener]:

@@ -85,6 +85,8 @@ class Server:
             raise ValueError("a handler serves streams or datagrams: udp:// addresses need a Server of their own")
         require_safe(found, tls=tls, authenticated=False, insecure=insecure)
         encrypted = any(address.scheme == "tls" for address in found)
+        if tls is not None and not encrypted:
+            raise ValueError("tls= is for addresses that begin with tls://, and there is none")
         self._context = (tls or TLS()).for_server() if encrypted else None
         self._handler = Handler.of(handler, datagrams=datagrams[0], where=where)
         self._loop = where == "loop" or self._handler.coroutine
@@ -103,7 +105,7 @@ class Server:
 
     @property
     def addresses(self) -> tuple[Address, ...]:
-        """Where it listens; `connect` takes each of them. Once started, with the ports that were found."""
+        """Where it listens, as URLs that `connect` takes; once started, with the ports that were found."""
         return self._addresses
 
     def statistics(self) -> Statistics:
@@ -164,8 +166,8 @@ class Server:
                 if not begun:
                     self.start()
                 if not self._closed:
-                    signals.first.wait(None)
-                self._close(bound, signals.second)
+                    signals.wait(signals.first)
+                self._close(bound, signals)
             finally:
                 self._served.discard(signals.first)
             return signals.number
@@ -186,11 +188,15 @@ class Server:
         else:
             self._close(bound, None)
 
-    def _close(self, drain: float | None, hurry: Flag | None) -> None:
+    def _close(self, drain: float | None, signals: Signals | None) -> None:
         with self._mutex:
             running = self._running
         if running is not None:
-            running.stop().wait(drain, hurry)
+            idle = running.stop()
+            if signals is None:
+                idle.wait(drain)
+            else:
+                signals.wait(idle, signals.second, seconds=drain)
             left = running.end()
             if left:
                 log.warning("%d handlers (%s) did not end, and are left behind", left, self._handler.name)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import NamedTuple
+from typing import Self
 from urllib.parse import quote, unquote
 
 __all__ = ["STREAMS", "Address"]
@@ -24,8 +24,8 @@ PORTS = 65535
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:/\[\]]*):(\d+)")
 
 
-class Address(NamedTuple):
-    """One address.
+class Address(str):
+    """One address: the URL itself, as a str, that knows its parts.
 
     Attributes:
         scheme: ``"tcp"``, ``"tls"``, ``"unix"`` or ``"udp"``.
@@ -34,10 +34,26 @@ class Address(NamedTuple):
         path: a Unix socket's; a leading ``@`` stands for the abstract namespace of Linux.
     """
 
+    __slots__ = ("host", "path", "port", "scheme")
     scheme: str
-    host: str = ""
-    port: int = 0
-    path: str = ""
+    host: str
+    port: int
+    path: str
+
+    def __new__(cls, scheme: str, host: str = "", port: int = 0, path: str = "") -> Self:
+        if scheme == "unix":
+            self = super().__new__(cls, f"unix://{quote(path, '/@+-._~:,=', errors='surrogateescape')}")
+        else:
+            self = super().__new__(cls, f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
+        self.scheme, self.host, self.port, self.path = scheme, host, port, path
+        return self
+
+    def __getnewargs__(self) -> tuple[str, str, int, str]:  # type: ignore[override]  # str's own has the text alone
+        return self.scheme, self.host, self.port, self.path
+
+    def but(self, *, host: str | None = None, port: int | None = None) -> Address:
+        """The same with another host or port."""
+        return Address(self.scheme, self.host if host is None else host, self.port if port is None else port, self.path)
 
     @classmethod
     def parse(cls, text: str | Address, schemes: tuple[str, ...] = SCHEMES) -> Address:
@@ -61,11 +77,6 @@ class Address(NamedTuple):
             raise ValueError(f"{found.scheme}:// is of no use here: the address may begin with {_listed(schemes)}")
         return found
 
-    def __str__(self) -> str:
-        if self.scheme == "unix":
-            return f"unix://{quote(self.path, safe='/@+-._~:,=')}"
-        return f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
-
     @property
     def loopback(self) -> bool:
         """Can only programs of this machine reach it?"""
@@ -79,7 +90,9 @@ class Address(NamedTuple):
     @property
     def name(self) -> str | bytes:
         """What `socket.bind` and `socket.connect` take for a Unix socket."""
-        return b"\0" + self.path[1:].encode() if self.path.startswith("@") else self.path
+        if self.path.startswith("@"):
+            return b"\0" + self.path[1:].encode(errors="surrogateescape")
+        return self.path
 
 
 def _parsed(text: str, schemes: tuple[str, ...]) -> Address:
@@ -90,7 +103,7 @@ def _parsed(text: str, schemes: tuple[str, ...]) -> Address:
     if scheme not in SCHEMES:
         raise ValueError(f"{text!r} begins with no scheme that is known here: it may be {_listed(schemes)}")
     if scheme == "unix":
-        return _unix(text, unquote(rest))
+        return _unix(text, unquote(rest, errors="surrogateescape"))
     host, port = _host_and_port(text, scheme, rest.removesuffix("/"))
     return Address(scheme, host, port)
 

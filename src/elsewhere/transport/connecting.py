@@ -13,12 +13,13 @@ from typing import Any
 from elsewhere.errors import ConnectError, ConnectTimeout
 from elsewhere.transport.address import Address
 from elsewhere.transport.tls import TLS
-from elsewhere.transport.trouble import tls_failed, unreachable
+from elsewhere.transport.trouble import tls_failed, unreachable, unresolved
 
 __all__ = ["connect", "resolve", "tune"]
 
 IDLE, EVERY, TIMES = 60, 15, 4  # seconds, seconds, probes: a peer that has vanished is noticed after two minutes
 STAGGER = 0.25  # seconds that one of a host's addresses has before the next is tried, too (RFC 8305)
+LOCALHOST = [(socket.AF_INET, "127.0.0.1"), *([(socket.AF_INET6, "::1")] if socket.has_ipv6 else [])]
 Target = tuple[int, int, int, Any]  # family, type, protocol, address
 
 
@@ -51,10 +52,7 @@ def resolve(address: Address, kind: int, timeout: float | None = None, *, passiv
     """
     host, port = address.host, address.port
     if host == "localhost":  # whatever /etc/hosts says of it
-        both: list[Target] = [(socket.AF_INET, kind, 0, ("127.0.0.1", port))]
-        if socket.has_ipv6:
-            both.append((socket.AF_INET6, kind, 0, ("::1", port, 0, 0)))
-        return both
+        return [(family, kind, 0, (number, port)) for family, number in LOCALHOST]
     flags = socket.AI_PASSIVE if passive else 0
     answers: queue.SimpleQueue[list[Target] | OSError | UnicodeError] = queue.SimpleQueue()
 
@@ -78,10 +76,7 @@ def resolve(address: Address, kind: int, timeout: float | None = None, *, passiv
         ) from None
     if isinstance(found, list):
         return found
-    text = getattr(found, "strerror", None) or str(found)
-    raise ConnectError(
-        f"{address}: the name {host!r} cannot be resolved: {text}", address=str(address), phase="resolve"
-    ) from found
+    raise unresolved(found, address) from found
 
 
 def tune(sock: socket.socket) -> None:
@@ -209,27 +204,18 @@ def _silent(address: Address, timeout: float | None) -> ConnectTimeout:
 def _encrypted(
     sock: socket.socket, address: Address, tls: TLS | None, deadline: float | None, timeout: float | None
 ) -> socket.socket:
+    from elsewhere.transport.secure import handshake  # with it comes ssl
+
     tls = tls or TLS()
     try:
         context = tls.for_client()
-        sock.settimeout(_left(deadline))
     except BaseException:
         sock.close()
         raise
     try:
-        secure = context.wrap_socket(sock, server_hostname=tls.server_name or address.host)
-        secure.settimeout(None)
+        return handshake(sock, context, _left(deadline), tls.server_name or address.host)
     except TimeoutError:
-        sock.close()
-        raise ConnectTimeout(
-            f"{address}: no TLS handshake within {timeout:g} s: is it a tls:// server?",
-            address=str(address),
-            phase="handshake",
-        ) from None
+        text = f"{address}: no TLS handshake within {timeout:g} s: is it a tls:// server?"
+        raise ConnectTimeout(text, address=str(address), phase="handshake") from None
     except OSError as error:
-        sock.close()
         raise tls_failed(error, address) from error
-    except BaseException:
-        sock.close()
-        raise
-    return secure

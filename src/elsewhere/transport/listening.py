@@ -68,7 +68,7 @@ class Listener:
                 self.sockets.clear()
             else:
                 break
-        self.address = self.address._replace(port=self.sockets[0].getsockname()[1])
+        self.address = self.address.but(port=self.sockets[0].getsockname()[1])
 
     def _bind(self, family: int, kind: int, proto: int, where: Any, reuse_port: bool) -> None:
         if self.sockets and not self.address.port:
@@ -151,7 +151,7 @@ def _why(error: OSError, address: Address) -> str:
     if error.errno == errno.EADDRINUSE:
         if address.scheme == "unix":
             return "another program listens there"
-        return f"another program has the port; port 0 picks a free one ({address._replace(port=0)})"
+        return f"another program has the port; port 0 picks a free one ({address.but(port=0)})"
     if error.errno == errno.EADDRNOTAVAIL:
         return "this machine has no such address"
     if error.errno in {errno.EACCES, errno.EPERM}:

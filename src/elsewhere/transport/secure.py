@@ -7,16 +7,81 @@ socket that blocks, a thread that waits in a read would hold up each writer.)
 from __future__ import annotations
 
 import errno
+import select
 import socket
 import ssl
 import threading
+import time
 from typing import Any
 
-from elsewhere.transport.stream import IN, OUT, HasFileno, Stream
+from elsewhere.transport.stream import IN, OUT, HasFileno, Stream, milliseconds
 
-__all__ = ["SecureStream"]
+__all__ = ["SecureStream", "handshake"]
 
 RECORD = 16384  # bytes: the most that one record of TLS holds
+
+
+def handshake(
+    sock: socket.socket,
+    context: ssl.SSLContext,
+    seconds: float | None,
+    server_hostname: str | None = None,
+    stop: HasFileno | None = None,
+) -> ssl.SSLSocket:
+    """Speak TLS on a connected socket, which is the result's from then on; as a server, if no name is given.
+
+    Args:
+        sock: it is closed if this fails.
+        context: of that side.
+        seconds: how long it may take; None: as long as it takes.
+        server_hostname: whom the certificate is to be for.
+        stop: something with a descriptor that ends it once it is readable.
+
+    Returns:
+        A socket that blocks.
+
+    Raises:
+        OSError: it failed: an `ssl.SSLError`, a `TimeoutError`, or the far side hung up.
+    """
+    try:
+        sock.getpeername()  # who has gone already is found here: `wrap_socket` would do without a handshake
+        secure = context.wrap_socket(
+            sock,
+            server_side=server_hostname is None,
+            server_hostname=server_hostname,
+            do_handshake_on_connect=False,
+        )
+    except BaseException:
+        sock.close()
+        raise
+    try:
+        secure.setblocking(False)
+        _shake(secure, None if seconds is None else time.monotonic() + seconds, stop)
+        secure.setblocking(True)
+    except BaseException:
+        secure.close()
+        raise
+    return secure
+
+
+def _shake(secure: ssl.SSLSocket, deadline: float | None, stop: HasFileno | None) -> None:
+    poller = select.poll()
+    if stop is not None:
+        poller.register(stop.fileno(), IN)
+    while True:
+        try:
+            secure.do_handshake()
+        except ssl.SSLWantReadError:
+            poller.register(secure, IN)
+        except ssl.SSLWantWriteError:
+            poller.register(secure, OUT)
+        else:
+            return
+        ready = [fd for fd, _ in poller.poll(None if deadline is None else milliseconds(deadline - time.monotonic()))]
+        if not ready:
+            raise TimeoutError("no handshake within the time")
+        if secure.fileno() not in ready:
+            raise ConnectionAbortedError(errno.ECONNABORTED, "the server closes")
 
 
 class SecureStream(Stream):

@@ -6,10 +6,10 @@ import errno
 import os
 from typing import Any
 
-from elsewhere.errors import ConnectError, ConnectionLost, ElsewhereError, Unauthorized
+from elsewhere.errors import ConnectError, ConnectionLost, ConnectTimeout, ElsewhereError, Unauthorized
 from elsewhere.transport.address import Address
 
-__all__ = ["after_connecting", "lost", "tls_failed", "unreachable"]
+__all__ = ["lost", "tls_failed", "unreachable", "unresolved"]
 
 # What a TLS server's last word is when it does not accept a client's certificate, or its lack. It says so when the
 # client believes the handshake to be over, and before it has read anything.
@@ -17,6 +17,17 @@ _NOT_BELIEVED = (
     "CERTIFICATE_REQUIRED", "BAD_CERTIFICATE", "UNSUPPORTED_CERTIFICATE", "CERTIFICATE_REVOKED", "CERTIFICATE_EXPIRED",
     "CERTIFICATE_UNKNOWN", "UNKNOWN_CA", "ACCESS_DENIED",
 )  # fmt: skip
+
+
+_GONE = {None, 0, errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN}
+
+
+def unresolved(error: OSError | UnicodeError, address: Address) -> ConnectError:
+    """Why a host's name has no address."""
+    text = getattr(error, "strerror", None) or str(error)
+    return ConnectError(
+        f"{address}: the name {address.host!r} cannot be resolved: {text}", address=str(address), phase="resolve"
+    )
 
 
 def unreachable(error: OSError, address: Address) -> ConnectError:
@@ -31,7 +42,8 @@ def unreachable(error: OSError, address: Address) -> ConnectError:
         text = "too many wait to be accepted there"
     else:
         text = _strerror(error)
-    found = ConnectError(f"{address}: {text}", address=str(address), phase="connect")
+    kind = ConnectTimeout if error.errno == errno.ETIMEDOUT else ConnectError
+    found = kind(f"{address}: {text}", address=str(address), phase="connect")
     found.__cause__ = error
     return found
 
@@ -42,7 +54,7 @@ def tls_failed(error: OSError, address: Address) -> ConnectError:
         why = getattr(error, "verify_message", "") or str(error)
         cure = "TLS(ca=...) names the authority, TLS(server_name=...) another name"
         text = f"its certificate is not believed: {why}. {cure}"
-    elif type(error).__name__ == "SSLEOFError" or error.errno in {None, 0, errno.ECONNRESET, errno.EPIPE}:
+    elif type(error).__name__ == "SSLEOFError" or error.errno in _GONE:
         text = "it closed the connection during the TLS handshake: is it a tls:// server?"
     elif reason := getattr(error, "reason", None):
         text = f"TLS failed: {_words(reason)}"
@@ -51,12 +63,6 @@ def tls_failed(error: OSError, address: Address) -> ConnectError:
     else:
         text = f"TLS failed: {_strerror(error)}"
     return ConnectError(f"{address}: {text}", address=str(address), phase="handshake")
-
-
-def after_connecting(error: OSError, address: Address, begun: bool) -> ConnectError:
-    """The error of `asyncio.open_connection`: was it the handshake's?"""
-    tls = begun or hasattr(error, "reason") or hasattr(error, "verify_message")
-    return tls_failed(error, address) if tls else unreachable(error, address)
 
 
 def lost(error: OSError, address: str, phase: str) -> ElsewhereError:

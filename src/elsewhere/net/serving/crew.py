@@ -61,6 +61,7 @@ class Crew:
         self._counts: Counter[str] = Counter()
         self._resting = False  # the sockets are not looked at
         self._rest_until = self._said = 0.0
+        self._begins_at = 0  # touched by the leader alone
         self.stopping, self.idle = Flag(), Flag()
         self._bell = Bell()
         self._sockets = {sock.fileno(): sock for sock in sockets}
@@ -147,10 +148,13 @@ class Crew:
         """Wait for the turn, and then for what is to be done; None: the crew is stopping."""
         with self._turn:
             while not self.stopping.is_set:
-                for fd, _ in self._awaited():
+                ready = self._awaited()
+                first = self._begins_at % len(ready) if ready else 0  # else the first socket might keep others waiting
+                for fd, _ in ready[first:] + ready[:first]:
                     if fd == self._bell.fileno():
                         self._bell.hush()
                     elif fd in self._sockets and (work := self._taken(self._sockets[fd])) is not None:
+                        self._begins_at += 1
                         return work
         return None
 

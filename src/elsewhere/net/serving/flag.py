@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from select import POLLIN, poll
+from typing import Self
 
 from elsewhere.transport.stream import milliseconds
 
@@ -33,14 +34,12 @@ class Flag:
     def is_set(self) -> bool:
         return not self._open
 
-    def wait(self, seconds: float | None, other: Flag | None = None) -> bool:
-        """Wait until it is set, or the other one is; False if the time is over before."""
-        flags = [flag for flag in (self, other) if flag is not None]
-        if any(flag.is_set for flag in flags):
+    def wait(self, seconds: float | None) -> bool:
+        """Wait until it is set; False if the time is over before."""
+        if self.is_set:
             return True
         poller = poll()
-        for flag in flags:
-            poller.register(flag, POLLIN)
+        poller.register(self, POLLIN)
         return bool(poller.poll(None if seconds is None else milliseconds(seconds)))
 
     def close(self) -> None:
@@ -64,6 +63,11 @@ class Bell:
     def fileno(self) -> int:
         return self._read
 
+    @property
+    def rings(self) -> int:
+        """The descriptor that rings it when something is written there."""
+        return self._write
+
     def ring(self) -> None:
         with suppress(BlockingIOError):  # it rings loud enough
             os.write(self._write, b"!")
@@ -72,6 +76,12 @@ class Bell:
         with suppress(BlockingIOError):
             while os.read(self._read, 512):
                 pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Nobody will ring it, or hear it, any more."""

@@ -52,6 +52,7 @@ class Loop:
         self._addresses = {sock: listener.address for listener in listeners for sock in listener.sockets}
         self._datagrams = listeners[0].address.scheme == "udp"
         self._tasks: set[asyncio.Task[None]] = set()
+        self._shaking: set[asyncio.Task[Any]] = set()  # in TLS's handshake
         self._readers: set[Reader] = set()
         self._counts: Counter[str] = Counter()
         self._looking = False
@@ -87,7 +88,9 @@ class Loop:
         """After `stop`: cancel what still runs, and wait a little; how many handlers have not ended."""
         self._tell(self._end)
         self._thread.join(PATIENCE)
-        if self._thread.is_alive():
+        if self._thread.is_alive():  # a handler holds up the loop
+            for listener in self._listeners:
+                listener.close()
             return max(1, len(self._tasks))
         self._idle.close()
         return 0
@@ -129,6 +132,8 @@ class Loop:
         for listener in self._listeners:
             if not self._datagrams:  # replies still go out through these
                 listener.close()
+        for task in self._shaking:
+            task.cancel()
         for reader in list(self._readers):
             reader.stop()
         self._check_idle()
@@ -215,13 +220,11 @@ class Loop:
         try:
             tune(sock)
             transport, protocol = await self._connected(sock, reader, encrypted=address.scheme == "tls")
-        except OSError as error:
+        except (OSError, asyncio.CancelledError) as error:
             sock.close()
-            log.info("%s: the connection of %s failed before it had begun: %s", address, name, error)
+            why = "the server closes" if isinstance(error, asyncio.CancelledError) else error
+            log.info("%s: the connection of %s failed before it had begun: %s", address, name, why)
             return "refused"
-        except BaseException:
-            sock.close()
-            raise
         self._readers.add(reader)
         if self._stopped:
             reader.stop()
@@ -244,8 +247,14 @@ class Loop:
                 "ssl_handshake_timeout": self._limits.handshake_timeout,
                 "ssl_shutdown_timeout": GOODBYE,
             }
-        loop = asyncio.get_running_loop()
-        return await loop.connect_accepted_socket(lambda: Protocol(reader), sock, **bounds)
+        task = asyncio.current_task()
+        assert task is not None
+        self._shaking.add(task)
+        try:
+            connect = asyncio.get_running_loop().connect_accepted_socket
+            return await connect(lambda: Protocol(reader), sock, **bounds)
+        finally:
+            self._shaking.discard(task)
 
     async def _handled(self, reader: Reader, writer: Writer, address: str, protocol: Protocol) -> str:
         """Run the handler; how it went."""

@@ -6,7 +6,6 @@ import logging
 import socket
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from select import POLLOUT, poll
 from typing import TYPE_CHECKING, Any
 
@@ -52,13 +51,14 @@ class Threads:
         self._limits = limits
         self._context = context
         self._mutex = threading.Lock()
-        self._open: set[Connection | socket.socket] = set()  # sockets are in their handshake
+        self._open: set[Connection] = set()
+        self._ended = False
         self._addresses = {sock: listener.address for listener in listeners for sock in listener.sockets}
-        datagrams = listeners[0].address.scheme == "udp"
+        self._datagrams = listeners[0].address.scheme == "udp"
         self._crew = Crew(
             self._addresses,
-            self._read if datagrams else self._accept,
-            min(limits.max_connections, AT_ONCE) if datagrams else limits.max_connections,
+            self._read if self._datagrams else self._accept,
+            min(limits.max_connections, AT_ONCE) if self._datagrams else limits.max_connections,
             ", ".join(str(listener.address) for listener in listeners),
         )
 
@@ -75,13 +75,13 @@ class Threads:
             A flag: nothing runs any more.
         """
         self._crew.stop()
+        if not self._datagrams:  # through whose sockets replies still go out
+            self._close()
+        return self._crew.idle
+
+    def _close(self) -> None:
         for listener in self._listeners:
             listener.close()
-        with self._mutex:
-            handshakes = [one for one in self._open if isinstance(one, socket.socket)]
-        for sock in handshakes:
-            _break(sock)
-        return self._crew.idle
 
     def mine(self) -> bool:
         """Is the calling thread one of its own?"""
@@ -89,10 +89,12 @@ class Threads:
 
     def end(self) -> int:
         """After `stop`: close what is still open, and wait a little; how many handlers have not noticed."""
+        self._close()
         with self._mutex:
+            self._ended = True
             left = list(self._open)
-        for one in left:
-            _break(one)
+        for connection in left:
+            connection.close()
         return self._crew.join(PATIENCE)
 
     # ---- streams -----------------------------------------------------------------------------------------------------
@@ -105,25 +107,30 @@ class Threads:
         peer = peer_of(sock, address)
         name = f"a client of {address}" if address.scheme == "unix" else str(peer)
         try:
-            with self._known(sock):
-                tune(sock)
-                if address.scheme == "tls":
-                    sock = self._encrypted(sock)
-                stream = stream_of(sock, name, self._crew.stopping)
+            tune(sock)
+            if address.scheme == "tls":
+                sock = self._encrypted(sock)
+            stream = stream_of(sock, name, self._crew.stopping)
         except OSError as error:
             sock.close()
             log.info("%s: the connection of %s failed before it had begun: %s", address, name, error)
             return "refused"
         limits = self._limits
         connection = Connection(stream, address, peer, timeout=limits.idle_timeout, max_size=limits.max_size)
+        with self._mutex:
+            self._open.add(connection)
+            ended = self._ended
         try:
-            with self._known(connection):
-                outcome = self._handled(connection, name)
-                if outcome == "handled":
-                    stream.part(LINGER)
-                return outcome
+            if ended:
+                return "lost"
+            outcome = self._handled(connection, name)
+            if outcome == "handled":
+                stream.part(LINGER)
+            return outcome
         finally:
             connection.close()
+            with self._mutex:
+                self._open.discard(connection)
 
     def _handled(self, connection: Connection, name: str) -> str:
         """Run the handler; how it went."""
@@ -141,12 +148,10 @@ class Threads:
         return "handled"
 
     def _encrypted(self, sock: socket.socket) -> socket.socket:
-        assert self._context is not None  # the server has checked it
-        sock.settimeout(self._limits.handshake_timeout)
-        return self._context.wrap_socket(sock, server_side=True)
+        from elsewhere.transport.secure import handshake  # with it comes ssl
 
-    def _known(self, one: Connection | socket.socket) -> _Known:
-        return _Known(self._open, self._mutex, one)
+        assert self._context is not None  # the server has checked it
+        return handshake(sock, self._context, self._limits.handshake_timeout, stop=self._crew.stopping)
 
     # ---- datagrams ---------------------------------------------------------------------------------------------------
 
@@ -173,30 +178,6 @@ class Threads:
             log.exception("%s: the handler %s raised", address, self._handler.name)
             return "failed"
         return "handled"
-
-
-class _Known:
-    """While it lasts, `Threads.end` knows of it."""
-
-    def __init__(self, known: set[Any], mutex: threading.Lock, one: Any) -> None:
-        self._known, self._mutex, self._one = known, mutex, one
-
-    def __enter__(self) -> None:
-        with self._mutex:
-            self._known.add(self._one)
-
-    def __exit__(self, *_: object) -> None:
-        with self._mutex:
-            self._known.discard(self._one)
-
-
-def _break(one: Connection | socket.socket) -> None:
-    """Wake who waits in it."""
-    if isinstance(one, Connection):
-        one.close()
-    else:
-        with suppress(OSError):
-            one.shutdown(socket.SHUT_RDWR)
 
 
 def _send(sock: socket.socket, reply: Any, sender: Any) -> None:

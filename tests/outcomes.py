@@ -70,6 +70,7 @@ def run(module: str, classes: Iterable[str], output: str, left_out: Collection[s
         method: the start method to set once theirs is.
     """
     import multiprocessing
+    from multiprocessing import resource_tracker
 
     cases: Any = importlib.import_module(module)
     loader, outcomes, suite = unittest.TestLoader(), Outcomes(module), unittest.TestSuite()
@@ -81,6 +82,8 @@ def run(module: str, classes: Iterable[str], output: str, left_out: Collection[s
     # Not what setUpModule says: what it names makes a semaphore as it is imported, and tests kill that fork server,
     # which would leave it in /dev/shm.
     multiprocessing.set_forkserver_preload([])
+    # Each process imports it, too: one that has to start a tracker for it would leave it if it is killed meanwhile.
+    resource_tracker.ensure_running()
     try:
         if method:
             multiprocessing.set_start_method(method, force=True)

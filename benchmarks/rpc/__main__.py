@@ -2,7 +2,7 @@
 
 ::
 
-    python -m benchmarks.rpc [--quick] [--rows sequential,back] [--json FILE]
+    python -m benchmarks.rpc [--quick] [--rows sequential,back] [--json FILE] [--write]
 
 The peers are installed once, from the registry, into environments of their own.
 """
@@ -15,19 +15,30 @@ import sys
 
 from benchmarks.rpc import environments
 from benchmarks.rpc.goals import GOALS
+from benchmarks.rpc.page import page, shown
 from benchmarks.rpc.rows import QUICK, ROWS, WHOLE, Figures
 
+PAGE = environments.ROOT / "docs" / "benchmarks-rpc.md"
 
-def main() -> int:
+
+def main(words: list[str] | None = None) -> int:
+    """Measure; 1 if a goal was not reached.
+
+    Args:
+        words: the command line; None for the program's own.
+    """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rpc", description="Services beside their peers.")
     parser.add_argument("--quick", action="store_true", help="a minute, for figures that are only roughly right")
     parser.add_argument("--rows", default=",".join(ROWS), help=f"some of {', '.join(ROWS)}, with commas")
     parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
-    options = parser.parse_args()
+    parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(environments.ROOT)}")
+    options = parser.parse_args(words)
     names = options.rows.split(",")
     unknown = [name for name in names if name not in ROWS]
     if unknown:
         parser.error(f"there is no row {unknown[0]!r}: they are {', '.join(ROWS)}")
+    if options.write and set(names) != set(ROWS):
+        parser.error("--write is for all rows: a page has the figures of one run")
     environments.make()
     scale = QUICK if options.quick else WHOLE
     found: dict[str, Figures] = {}
@@ -37,6 +48,8 @@ def main() -> int:
     if options.json:
         with open(options.json, "w") as file:
             json.dump(found, file, indent=1)
+    if options.write:
+        PAGE.write_text(page(found))
     return verdicts(found)
 
 
@@ -45,7 +58,7 @@ def show(name: str, figures: Figures) -> None:
     if not figures:
         print("  not measured here")
     for who, figure in figures.items():
-        print(f"  {who:32} {figure:12,.1f}")
+        print(f"  {who:40} {shown(figure):>10}")
     sys.stdout.flush()
 
 
@@ -58,7 +71,7 @@ def verdicts(found: dict[str, Figures]) -> int:
         if verdict is not None:
             wanted, reached, well = verdict
             all_well = all_well and well
-            print(f"{'well  ' if well else 'MISSED'}  {goal.row:10}  {wanted:64} {reached:>8}")
+            print(f"{'well  ' if well else 'MISSED'}  {goal.row:10}  {wanted:80} {reached:>8}")
     return 0 if all_well else 1
 
 

@@ -68,7 +68,7 @@ def bare() -> None:
     """The least that is a server: a thread for each connection, the codec, a dict of functions."""
     import msgpack
 
-    methods = {"double": double, "echo": echo, "spin": spin}
+    methods: dict[str, Callable[..., Any]] = {"double": double, "echo": echo, "spin": spin}
 
     def serve(sock: socket.socket) -> None:
         unpacker, packer = msgpack.Unpacker(max_buffer_size=LARGE), msgpack.Packer()

@@ -18,11 +18,12 @@ function serve() {
     session.attach(socket, socket);
     session.on('request', (method, args, response) => {
       if (method === 'fail') response.send(args[0], true);
+      else if (method === 'ask') session.request(args[0], args[1], (error, result) => response.send([error, result]));
       else if (!(method in methods)) response.send('no ' + method, true);
       else response.send(methods[method](...args));
     });
     session.on('notification', (method, args) => {
-      if (method === 'ask') session.request('double', [21], (error, result) => { told = [error, result]; });
+      if (method === 'ask') session.request(args[0], args[1], (error, result) => { told = [error, result]; });
       else methods[method](...args);
     });
     socket.on('error', () => {});

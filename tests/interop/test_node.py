@@ -75,7 +75,7 @@ def test_our_drop_in_calls_it(port):
     assert caught.value.args == ("so",)
     futures = [client.call_async("double", n) for n in range(100)]
     assert [future.get() for future in futures] == [2 * n for n in range(100)]
-    client.notify("ask")  # it calls us back, where nothing can be called: it is told so
+    client.notify("ask", "double", [21])  # it calls us back, where nothing can be called: it is told so
     while (found := client.call("last")) == "told":
         pass
     assert found == ["'double' method not found", None]

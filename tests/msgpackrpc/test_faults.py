@@ -148,6 +148,34 @@ def test_a_client_connects_again_to_a_server_that_was_started_anew(raw):
     client.close()
 
 
+def test_a_connection_that_ended_while_nobody_waited_for_a_call_is_not_used_for_the_next(raw):
+    client = msgpackrpc.Client(raw.at, timeout=BOUND, unpack_encoding="utf-8")
+    forgotten = client.call_async("x", 1)
+    peer = raw.accept()
+    peer.take()
+    peer.sock.close()
+    future = client.call_async("x", 2)
+    answered(raw.accept())
+    assert future.get() == [2]
+    assert isinstance(forgotten.error, TransportError)
+    client.close()
+
+
+def test_a_call_is_never_sent_twice(raw):
+    client = msgpackrpc.Client(raw.at, timeout=BOUND)
+    for how in ("cut", "reset"):
+        future = client.call_async("transfer_money", 100)
+        peer = raw.accept()
+        peer.take()
+        peer.sock.close() if how == "cut" else peer.reset()
+        with pytest.raises(TransportError):
+            future.get()
+    client.close()
+    raw.sock.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        raw.accept()
+
+
 def test_a_request_of_the_far_side_is_refused_and_a_notification_ignored(raw):
     client = msgpackrpc.Client(raw.at, timeout=BOUND, unpack_encoding="utf-8")
     future = client.call_async("x", 1)
@@ -273,6 +301,28 @@ def test_a_forked_child_has_a_connection_of_its_own():
         assert client.call("double", 3) == 6  # the child has not spoiled it
 
 
+def test_a_forked_child_leaves_what_a_thread_of_its_parent_reads():
+    services = Services()
+    with serving(services, unpack_encoding="utf-8") as server, client_of(server) as client:
+        pending = client.call_async("never")
+        thread = threading.Thread(target=pending.join)
+        thread.start()
+        while not client._transport._link._reading:
+            os.sched_yield()
+        pid = os.fork()
+        if not pid:
+            try:
+                code = 0 if client.call("double", 2) == 4 else 1
+                client.close()
+            except BaseException:
+                code = 2
+            os._exit(code)
+        assert os.waitpid(pid, 0)[1] == 0
+        services.held[0].set_result("mine")
+        assert pending.get() == "mine"
+        thread.join(BOUND)
+
+
 def test_a_client_that_is_forgotten_closes_its_connection(raw):
     msgpackrpc.Client(raw.at, timeout=BOUND).notify("x")
     peer = raw.accept()
@@ -300,6 +350,53 @@ def test_ctrl_c_ends_the_waiting_and_not_the_client():
             os.sched_yield()
         child.send_signal(signal.SIGINT)
         assert line_of(child) == "interrupted 8"
+
+
+ALARMED = """
+import elsewhere.msgpackrpc as msgpackrpc, signal, sys
+client = msgpackrpc.Client(msgpackrpc.Address("127.0.0.1", int(sys.argv[1])), timeout=0, unpack_encoding="utf-8")
+def alarm(*_):
+    raise TimeoutError("the program's own")
+signal.signal(signal.SIGALRM, alarm)
+future = client.call_async("never")
+assert client.call("double", 1) == 2
+signal.setitimer(signal.ITIMER_REAL, 0.05)
+try:
+    future.join()
+except TimeoutError as error:
+    print(error, client.call("double", 4), future.error, flush=True)
+"""
+
+
+def test_what_a_signal_handler_raises_is_not_taken_for_the_connection_s_error():
+    with serving(Services()) as server, process(ALARMED, str(server.at.port)) as child:
+        assert line_of(child) == "the program's own 8 None"
+
+
+SIGNALLED_SENDING = """
+import elsewhere.msgpackrpc as msgpackrpc, signal, sys
+client = msgpackrpc.Client(msgpackrpc.Address("127.0.0.1", int(sys.argv[1])), timeout=0)
+def stop(*_):
+    raise TimeoutError("the program's own")
+signal.signal(signal.SIGUSR1, stop)
+other = client.call_async("x")
+try:
+    client.call("x", b"a" * 50_000_000)
+except TimeoutError as error:
+    other.join()
+    print(error, type(other.error).__name__, flush=True)
+"""
+
+
+def test_what_a_signal_handler_raises_while_a_call_is_sent_is_raised(raw):
+    """Half a call is out then, so the connection cannot be used again."""
+    with process(SIGNALLED_SENDING, str(raw.at.port)) as child:
+        peer = raw.accept()
+        taken = 0
+        while taken < 100_000:
+            taken += len(peer.sock.recv(4096))
+        child.send_signal(signal.SIGUSR1)
+        assert line_of(child) == "the program's own TransportError"
 
 
 def line_of_state(pid):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from elsewhere import Service
+from elsewhere import Service, errors
 from tests.contract.work import Gate, hold, hold_async
 
 
@@ -38,6 +38,11 @@ def pid() -> int:
     return os.getpid()
 
 
+def pass_on(name: str) -> None:
+    """Raise what a call of its own would raise."""
+    raise getattr(errors, name)("of another call")
+
+
 def die() -> None:
     os._exit(7)
 
@@ -63,6 +68,17 @@ async def wait_async(folder: str, name: str) -> str:
 async def sleepy(n: int) -> int:
     await asyncio.sleep(0)
     return 2 * n
+
+
+class Counter:
+    """Has a state of its own."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def up(self) -> int:
+        self.count += 1
+        return self.count
 
 
 PLAIN: list[Callable[..., Any]] = [double, join, big, echo, fail, pid, leave, thing]

@@ -239,6 +239,19 @@ class TestGarbage:
             assert isinstance(caught.value.__cause__, ProtocolError)
             assert client.double(2) == 4
 
+    def test_behind_an_answer_it_costs_nobody_a_call(self):
+        def mood(conversation):
+            conversation.answer(conversation.request(), 0)
+            request = conversation.request()
+            conversation.send(msgpack.packb([1, request[1], None, "right"]) + b"\xc1")
+            conversation.until_gone()
+
+        with Peer(once(mood)) as peer, connect(peer.address) as client:
+            assert client.first() == 0
+            assert client.second() == "right"
+            assert client.double(3) == 6
+            assert peer.connections == 2
+
     def test_a_message_above_the_limit_is_told_from_its_header(self):
         def mood(conversation):
             request = conversation.request()
@@ -299,6 +312,7 @@ class TestTime:
 
     def test_answers_to_others_do_not_lengthen_a_limit(self):
         def mood(conversation):
+            conversation.answer(conversation.request(), 0)
             request = conversation.request()
             while not done.wait(0.01):
                 conversation.answer([0, 77], "not yours")
@@ -306,6 +320,7 @@ class TestTime:
 
         done = threading.Event()
         with Peer(mood) as peer, connect(peer.address, timeout=0.2) as client:
+            assert client.first() == 0  # the greeting is answered: the next call is alone
             begin = time.monotonic()
             with pytest.raises(CallTimeout):
                 client.anything()
@@ -342,6 +357,21 @@ class TestConnecting:
                 with pytest.raises(NeverStarted):
                     client.double(2)
             assert "not connected" in repr(client)
+
+    def test_attempts_in_a_row_wait_longer_each_time_but_never_beyond_the_limit(self):
+        with Peer() as peer:
+            client = connect(peer.address)
+        with client:
+            client._link.conn.end("for the test")
+            begin = time.monotonic()
+            for _ in range(5):
+                with pytest.raises(ConnectError, match="refused"):
+                    client.double(1)
+            assert time.monotonic() - begin >= 0.5 * (0.05 + 0.1 + 0.2 + 0.4)
+            begin = time.monotonic()
+            with pytest.raises((ConnectError, CallTimeout)):
+                client.options(timeout=0.01).double(1)
+            assert time.monotonic() - begin < 0.4
 
     def test_a_service_that_comes_back_is_found_again(self):
         with Process() as process:
@@ -500,8 +530,8 @@ class TestInterrupts:
             try:
                 for number in range(300):
                     # It rings again, for Python forgets an exception in a destructor, such as that of a connection.
-                    signal.setitimer(signal.ITIMER_REAL, 0.00002 * (number % 40 + 1) + 0.00005, 0.05)
                     try:
+                        signal.setitimer(signal.ITIMER_REAL, 0.00002 * (number % 40 + 1) + 0.00005, 0.5)
                         while True:
                             try:
                                 assert client.double(number) == 2 * number

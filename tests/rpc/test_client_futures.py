@@ -239,6 +239,18 @@ class TestEnds:
             with pytest.raises((ConnectionLost, ConnectError), match="the client was closed"):
                 future.result()
 
+    def test_close_calls_the_callbacks(self, peer):
+        told: list[BaseException | None] = []
+        client = connect(peer.address)
+        futures = [client.submit("hang") for _ in range(10)]
+        for future in futures:
+            future.add_done_callback(lambda future: told.append(future.exception()))
+        client.close()
+        assert len(told) == 10
+        late = client.submit("hang")
+        late.add_done_callback(lambda future: told.append(future.exception()))
+        assert len(told) == 11
+
     def test_a_submit_without_a_connection_makes_one(self, peer):
         with connect(peer.address) as client:
             client.double(1)

@@ -62,8 +62,10 @@ def test_at_every_byte_of_the_answers(how):
             plan.append(at)
             with connect(peer.address, timeout=0.02 if how == "stalled" else 20) as client:
                 first, second = converse(client)
-            if how != "reset":  # which may overtake what was sent before
-                assert (first == "first") == (at >= known)
+            if first == "first":
+                assert at >= known
+            elif how in {"cut", "garbage"}:  # a reset may overtake what was sent, and 20 ms may be over before it came
+                assert at < known
             assert second != "second" * 20
             with connect(peer.address) as client:
                 assert client.double(at) == 2 * at

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 import pytest
 
-from elsewhere import Pool
+from elsewhere import ArgumentError, MethodNotFound, NeverStarted, Pool, Service, Unauthorized
 from tests.contract import work
 from tests.contract.work import Gate, until
 from tests.rpc import serving
@@ -32,7 +35,9 @@ def pool(where):
 @pytest.fixture
 def server(where, pool):
     service = serving.service_of(where, pool=pool)
-    with service.start("tcp://127.0.0.1:0", "unix://@elsewhere-test-service-" + where.replace(" ", "-")) as server:
+    with service.start(
+        "tcp://127.0.0.1:0", f"unix://@elsewhere-test-{os.getpid()}-{where.replace(' ', '-')}"
+    ) as server:
         server.service = service
         yield server
 
@@ -134,7 +139,7 @@ def test_a_notification_is_run_and_not_answered(peer, tmp_path):
 def test_a_notification_that_fails_is_logged(peer, caplog, where):
     peer.send([2, "fail", ["bad"]], [2, "zzz", []])
     assert peer.call("double", 3) == (None, 6)
-    until(lambda: "the notification fail" in caplog.text, "the log")
+    until(lambda: "the notification 'fail'" in caplog.text, "the log")
 
 
 def test_later_calls_pass_one_that_takes_long(peer, tmp_path):
@@ -225,3 +230,165 @@ def test_what_was_called_is_counted(server, peer):
     assert found["double"][:3] == (1, 0, 0)
     assert 0 < found["double"].mean == found["double"].longest
     assert found["pid"] == (0, 0, 0, 0.0, 0.0)
+
+
+# ---- threads alone ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def started():
+    servers = []
+
+    def start(*methods, where=None, **options):
+        service = Service(**options)
+        for method in methods:
+            service.register(method, where=where)
+        servers.append(service.start("tcp://127.0.0.1:0"))
+        servers[-1].service = service
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close(0)
+
+
+def test_one_that_was_always_quick_may_take_long_one_day(started, tmp_path):
+    gate = Gate(tmp_path / "gate")
+
+    def moody(wait: bool) -> bool:
+        if wait:
+            work.hold(gate, "it")
+        return wait
+
+    server = started(moody)
+    with Raw(server.addresses[0]) as peer:
+        for n in range(300):
+            peer.send([0, n, "moody", [False]])
+            assert peer.receive() == [1, n, None, False]
+        peer.send([0, 1000, "moody", [True]], [0, 1001, "moody", [False]])
+        assert peer.receive() == [1, 1001, None, False]
+        gate.open()
+        assert peer.receive() == [1, 1000, None, True]
+
+
+@pytest.mark.parametrize("where", ["threads", "loop"])
+def test_answers_do_not_wait_for_all_that_came_with_their_calls(started, where):
+    count = []
+
+    def some_work() -> int:
+        end = time.perf_counter() + 0.0003
+        while time.perf_counter() < end:
+            pass
+        count.append(1)
+        return len(count)
+
+    server = started(some_work, where=where)
+    with Raw(server.addresses[0]) as peer:
+        peer.send(*([0, n, "some_work", []] for n in range(200)))
+        first = peer.receive()
+        assert len(count) < 200
+        found = [first, *(peer.receive() for _ in range(199))]
+    assert sorted(answer[1] for answer in found) == list(range(200))
+    assert sorted(answer[3] for answer in found) == list(range(1, 201))
+
+
+def test_threads_come_as_needed_up_to_the_limit(started, tmp_path):
+    gate = Gate(tmp_path / "gate")
+
+    def hold(name: str) -> None:
+        work.hold(gate, name)
+
+    server = started(hold, max_threads=3)
+    with Raw(server.addresses[0]) as peer:
+        asked = [peer.request("hold", str(n)) for n in range(5)]
+        for n in range(3):
+            gate.wait_for("came", n)
+        assert server.service.statistics()["hold"].running == 3
+        assert gate.names("came") == {"0", "1", "2"}
+        gate.open()
+        assert [peer.answer(msgid) for msgid in asked] == [(None, None)] * 5
+
+
+def test_a_thread_that_is_left_to_itself_is_replaced(started, tmp_path):
+    gate = Gate(tmp_path / "gate")
+
+    def hold(name: str) -> None:
+        work.hold(gate, name)
+
+    server = started(hold, serving.double, max_threads=1)
+    with Raw(server.addresses[0]) as peer:
+        peer.hello(timeout=0.02)
+        for n in range(3):
+            assert peer.call("hold", str(n))[0]["kind"] == "timeout"
+        assert peer.call("rpc.call", "double", [1], {}, {"timeout": 20}) == (None, 2)
+        gate.open()
+        for n in range(3):
+            gate.wait_for("left", n)
+
+
+def test_a_coroutine_function_may_run_in_a_thread(started):
+    server = started(serving.sleepy, serving.double, where="threads")
+    with Raw(server.addresses[0]) as peer:
+        assert peer.call("sleepy", 3) == (None, 6)
+
+
+def test_methods_that_are_registered_while_it_serves(started):
+    server = started(serving.sleepy)  # on a loop
+    with Raw(server.addresses[0]) as peer:
+        assert peer.call("double", 3)[1] is None
+        server.service.register(serving.double, where="threads")
+        server.service.register(serving.fail, where="threads")
+        assert peer.call("double", 3) == (None, 6)
+        assert peer.call("fail", "x") == ("ValueError: x", None)
+
+
+def test_a_worker_that_dies_is_an_error_of_its_own_kind(started):
+    server = started(serving.die, serving.double, where="processes")
+    with Raw(server.addresses[0]) as peer:
+        peer.hello()
+        error, _ = peer.call("die")
+        assert error["kind"] == "lost"
+        assert "code 7" in error["message"]
+        assert peer.call("double", 1) == (None, 2)
+
+
+def test_the_limit_of_a_method_holds_where_the_callers_is_longer(started, tmp_path):
+    gate = Gate(tmp_path / "gate")
+    service = Service()
+
+    @service.method(timeout=0.05)
+    def hold() -> None:
+        work.hold(gate)
+
+    with service.start("tcp://127.0.0.1:0") as server, Raw(server.addresses[0]) as peer:
+        peer.hello(timeout=30)
+        error, _ = peer.call("hold")
+        assert (error["kind"], "0.05 s" in error["message"]) == ("timeout", True)
+        gate.open()
+        gate.wait_for("left", "call")
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_the_traceback_is_told_if_the_service_allows_it(started, told):
+    server = started(serving.fail, traceback=told)
+    with Raw(server.addresses[0]) as peer:
+        peer.hello()
+        error, _ = peer.call("fail", "x")
+        assert ("raise ValueError(text)" in error.get("traceback", "")) is told
+
+
+@pytest.mark.parametrize("where", ["threads", "loop", "processes"])
+@pytest.mark.parametrize("error", [NeverStarted, MethodNotFound, ArgumentError, Unauthorized])
+def test_what_a_method_raises_never_says_that_it_has_not_run(started, pool_of_one, where, error):
+    server = started(serving.pass_on, where=pool_of_one if where == "processes" else where)
+    with Raw(server.addresses[0]) as peer:
+        peer.hello()
+        found, _ = peer.call("pass_on", error.__name__)
+        assert (found["kind"], found["type"]) == ("error", f"elsewhere.errors.{error.__name__}")
+
+
+@pytest.fixture(scope="module")
+def pool_of_one():
+    with Pool(1) as pool:
+        pool.apply(work.pid_of, (1,))
+        yield pool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import re
 import signal
@@ -13,7 +14,7 @@ import time
 
 import pytest
 
-from elsewhere import Service
+from elsewhere import Service, get_start_method, set_start_method
 from tests.contract.work import PATIENCE, Gate, until
 from tests.rpc import serving
 from tests.rpc.raw import Raw
@@ -138,6 +139,15 @@ def test_serving_in_a_thread_until_it_is_closed(capfd):
     assert capfd.readouterr().err.startswith("serving at tcp://127.0.0.1:")
 
 
+def test_a_forked_copy_leaves_the_server_alone(server):
+    child = multiprocessing.get_context("fork").Process(target=server.close)
+    child.start()
+    child.join(PATIENCE)
+    assert child.exitcode == 0
+    with Raw(server.addresses[0]) as peer:
+        assert peer.call("double", 1) == (None, 2)
+
+
 # ---- a program -------------------------------------------------------------------------------------------------------
 
 
@@ -146,7 +156,7 @@ class Program:
 
     def __init__(self, *arguments):
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.rpc.served", *map(str, arguments)],
+            [sys.executable, *map(str, arguments)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         line = self.process.stderr.readline()
@@ -169,9 +179,13 @@ def program():
     programs = []
 
     def start(workers=1, drain=20, where="threads", address="tcp://127.0.0.1:0"):
-        programs.append(Program(address, workers, drain, where))
+        return start_any("-m", "tests.rpc.served", address, workers, drain, where)
+
+    def start_any(*arguments):
+        programs.append(Program(*arguments))
         return programs[-1]
 
+    start.any = start_any
     yield start
     for each in programs:
         each.kill()
@@ -251,16 +265,50 @@ def test_workers_end_with_a_parent_that_is_killed(program):
         until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), "the workers to end")
 
 
+SCRIPT = """
+from elsewhere import Service
+
+service = Service(name="mine")
+count = 0
+
+@service.method
+def names(n: int) -> list:
+    global count
+    count += n
+    return [service.name, count, sorted(service.statistics())]
+
+service.serve("tcp://127.0.0.1:0", workers=2)
+"""
+
+
+def test_a_script_whose_methods_use_what_it_defines(program, tmp_path):
+    """No main guard, and a method that refers to the very service: both travel to the workers."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    served = program.any(tmp_path / "script.py")
+    with Raw(served.address) as one, Raw(served.address) as other:
+        assert one.call("names", 1) == (None, ["mine", 1, ["names"]])
+        assert one.call("names", 1) == (None, ["mine", 2, ["names"]])
+        assert other.call("names", 1) == (None, ["mine", 1, ["names"]])
+    served.process.send_signal(signal.SIGTERM)
+    assert served.end()[0] == 0
+
+
 # ---- workers ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def workers():
+@pytest.fixture(params=["forkserver", "spawn"])
+def workers(request):
+    before = get_start_method(allow_none=True)
+    set_start_method(request.param, force=True)
     service = serving.service_of("threads")
     service.register(serving.die)
-    with service.start("tcp://127.0.0.1:0", workers=2) as server:
-        server.service = service
-        yield server
+    service.add(serving.Counter(), "counter.")
+    try:
+        with service.start("tcp://127.0.0.1:0", workers=2) as server:
+            server.service = service
+            yield server
+    finally:
+        set_start_method(before, force=True)
 
 
 def test_connections_are_shared_out_evenly(workers):
@@ -269,6 +317,12 @@ def test_connections_are_shared_out_evenly(workers):
         pids = [peer.call("pid")[1] for peer in peers]
         assert sorted(pids.count(pid) for pid in set(pids)) == [4, 4]
         assert set(pids) == set(workers.pids)
+
+
+def test_the_object_of_a_method_goes_to_each_worker(workers):
+    with Raw(workers.addresses[0]) as one, Raw(workers.addresses[0]) as other:
+        assert [one.call("counter.up")[1] for _ in range(3)] == [1, 2, 3]
+        assert other.call("counter.up") == (None, 1)
 
 
 def test_what_workers_were_called_is_summed_up(workers):

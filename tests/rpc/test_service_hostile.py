@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import random
 import socket
 import struct
+import threading
 
 import msgpack
 import pytest
@@ -227,6 +230,32 @@ def test_connections_above_the_limit_are_turned_away(start):
         assert one.call("double", 2) == (None, 4)
     until(lambda: not connections(server))
     assert serves(server.addresses[0])
+
+
+def test_idle_connections_take_little_memory_and_no_thread(start):
+    server = start()
+    with Raw(server.addresses[0]) as peer:
+        assert peer.call("double", 1) == (None, 2)
+        where = peer.sock.getpeername()
+    question, before, threads = pack([0, 1, "echo", [b"x" * 3000]]), resident(), threading.active_count()
+    peers = []
+    try:
+        for _ in range(300):
+            peers.append(socket.create_connection(where))
+            peers[-1].sendall(question)
+            answer = peers[-1].recv(3007, socket.MSG_WAITALL)
+            assert len(answer) == 3007
+        assert threading.active_count() <= threads + 4
+        until(lambda: (resident() - before) / 300 < 20_000)  # the test's own ends are in it
+    finally:
+        for peer in peers:
+            peer.close()
+
+
+def resident():
+    gc.collect()
+    with open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_an_idle_connection_is_closed_if_that_is_wanted(start):

@@ -9,6 +9,7 @@ import pytest
 
 from elsewhere import ConnectError, ConnectionLost, connect
 from elsewhere.transport.tls import TLS
+from tests.contract.work import until
 from tests.rpc import serving
 from tests.rpc.raw import Raw
 
@@ -58,7 +59,7 @@ def test_one_that_speaks_no_tls(start, certificates, caplog):
     with plain:
         plain.write(b"GET / HTTP/1.1\r\n\r\n")
         assert plain.ended()
-    assert "TLS failed" in caplog.text
+    until(lambda: "TLS failed" in caplog.text, "the log")
     with connect(address, tls=TLS(ca=certificates.authority)) as client:
         assert client.double(1) == 2
 

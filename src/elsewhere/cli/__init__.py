@@ -8,6 +8,9 @@
     ending      what is wrong in one sentence; Ctrl-C, SIGTERM and SIGHUP as one exception
     function/   what a verb's FUNCTION means
     map         the verb ``map``
+    serve       the verb ``serve``
+    call        the verb ``call``
+    remote      the secrets and certificates that ``serve`` and ``call`` take
     batch/      what ``map`` is made of: inputs in, calls on every core, rows out
 
 Exit codes, the same for every verb: 0 all well, 1 some failed, 2 wrong usage, and 130, 143, 129 after SIGINT,

@@ -22,6 +22,8 @@ __all__ = ["Invocation", "group", "run"]
 
 VERBS = {
     "map": "elsewhere.cli.map:map_command",
+    "serve": "elsewhere.cli.serve:serve_command",
+    "call": "elsewhere.cli.call:call_command",
 }
 
 
@@ -48,7 +50,7 @@ class _Verbs(click.Group):
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 def group() -> None:
-    """Call Python functions elsewhere: in other processes, on every core."""
+    """Call Python functions elsewhere: in other processes, on every core, behind an address."""
 
 
 def run(args: Sequence[str] | None = None) -> int:

@@ -7,6 +7,7 @@ Rule: a service checks what it is given and knows what can be called; how connec
 from __future__ import annotations
 
 import math
+import sys
 import types
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
@@ -226,6 +227,8 @@ class Service:
 
     def _check_workers(self, tls: TLS | None) -> None:
         """Raise if something cannot go to other processes."""
+        if sys.platform != "linux":
+            raise ValueError("workers= needs Linux")
         if self._pool is not None or any(method.pool is not None for method in self._registry.methods.values()):
             raise ValueError("a Pool cannot go to the workers: leave it out, and each makes its own")
         if tls is not None and tls.context is not None:

@@ -6,7 +6,7 @@ room first; and who reads a large value can make room once, if it knows.
 
 from __future__ import annotations
 
-__all__ = ["HEAD", "claimed"]
+__all__ = ["HEAD", "claimed", "last_bin"]
 
 HEAD = 512  # bytes in which headers are looked for: deeper ones are bounded by what has really come
 _SIZED = {
@@ -14,6 +14,7 @@ _SIZED = {
     0xC7: (1, 1), 0xC8: (2, 1), 0xC9: (4, 1),  # ext: one byte more, its type
     0xD9: (1, 0), 0xDA: (2, 0), 0xDB: (4, 0),  # str
 }  # fmt: skip
+_BINS = (0xC4, 0xC5, 0xC6)
 _FIXED = {
     0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8,
     0xD4: 2, 0xD5: 3, 0xD6: 5, 0xD7: 9, 0xD8: 17,
@@ -32,6 +33,25 @@ def claimed(head: bytes | bytearray | memoryview) -> int:
         at += size
         missing += more
     return at + missing
+
+
+def last_bin(head: bytes | bytearray | memoryview) -> tuple[int, int] | None:
+    """Where the header of the last value is, and how many bytes that holds; None if it is not in there, or no bin.
+
+    It must be the last of arrays only, so that whoever decodes the rest knows where it belongs.
+    """
+    at, missing = 0, 1
+    while at < len(head):
+        size, more = _step(head, at)
+        if missing == 1 and head[at] in _BINS:
+            header = 1 + _SIZED[head[at]][0]
+            return (at, size - header) if size else None
+        ends_in_map = missing == 1 and more and (0x80 <= head[at] <= 0x8F or head[at] in {0xDE, 0xDF})
+        if not size or ends_in_map:
+            return None
+        at += size
+        missing += more - 1
+    return None
 
 
 def _step(head: bytes | bytearray | memoryview, at: int) -> tuple[int, int]:

@@ -19,13 +19,14 @@ that is no UTF-8 arrives with surrogate escapes, and leaves as the same bytes: N
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgpack
 
 from elsewhere.errors import MessageTooLarge
 from elsewhere.sansio.claims import HEAD, claimed
+from elsewhere.sansio.large import LARGE, Tail, in_pieces
 
 __all__ = ["NOTIFY", "REQUEST", "RESPONSE", "Message", "Wire"]
 
@@ -33,6 +34,7 @@ REQUEST, RESPONSE, NOTIFY = 0, 1, 2
 LAST_ID = 2**32 - 1  # rpclib's servers abort on 2^32
 LIMIT = 64 << 20  # bytes of a message
 ITEMS = 1 << 20  # of an array or a map: the codec makes room for as many as a header claims
+SPARES = 4  # decoders that are kept for connections that have something to say
 BUFFER = 16 << 10  # bytes that the codec begins with, instead of a megabyte for each connection; it grows as it must
 # What the codec raises of bytes that it cannot take. Not every Exception: a signal's handler may raise in here.
 WRONG = (ValueError, TypeError, OverflowError, MemoryError, RecursionError, msgpack.exceptions.UnpackException)
@@ -51,19 +53,22 @@ class Wire:
         old_raw: pack str and bytes as one type, and unpack what is no UTF-8 as bytes.
         raw: unpack each str as bytes (True), or as a str in any case (False); None: as `old_raw` says.
         escape: the error handler for a str that is no UTF-8; as in `bytes.decode`.
+        spare: holds decoders that are not in use, for all wires with these very limits: one takes 60 kB.
         default: makes something that can be packed from what cannot; as in `msgpack.Packer`.
 
     Attributes:
         broken: why the connection is to be ended; "" while it is well.
         too_large: the size of a message above the limit, as far as known, which is why; else 0.
         missing: bytes that the message under way still lacks, at least: what to make room for.
+        exact: bytes that it lacks, if that is known and they are one large value: who reads just so many at once has
+            them copied least. Else 0.
         pending: what `request` was given for each request that was not answered yet, by msgid.
     """
 
     __slots__ = (
         "_begun", "_default", "_escape", "_fed", "_guess", "_head", "_id", "_items", "_old_raw", "_packer", "_raw",
-        "_unpacker",
-        "broken", "limit", "missing", "pending", "too_large",
+        "_spare", "_tail", "_unpacker",
+        "broken", "exact", "limit", "missing", "pending", "too_large",
     )  # fmt: skip
 
     def __init__(
@@ -75,10 +80,11 @@ class Wire:
         raw: bool | None = None,
         escape: str = "surrogateescape",
         default: Callable[[Any], Any] | None = None,
+        spare: list[Any] | None = None,
     ) -> None:
         self.limit = limit
         self.broken = ""
-        self.too_large = self.missing = 0
+        self.too_large = self.missing = self.exact = 0
         self.pending: dict[int, Any] = {}
         self._old_raw = old_raw
         self._raw = old_raw if raw is None else raw
@@ -86,12 +92,22 @@ class Wire:
         self._guess = old_raw and raw is None
         self._items = items
         self._default = default
+        self._spare = spare
         self._fed = self._begun = self._id = 0
         self._head = b""  # of the message under way
+        self._tail: Tail | None = None
         self._packer: Any = None  # both are made when they are needed: an idle connection has none
         self._unpacker: Any = None
 
     def _make_unpacker(self) -> Any:
+        if self._spare:
+            try:
+                self._unpacker = self._spare.pop()
+            except IndexError:  # another thread has just taken it
+                pass
+            else:
+                self._fed = self._begun = self._unpacker.tell()  # it counts on
+                return self._unpacker
         limit = self.limit
         self._fed = self._begun = 0
         self._unpacker = msgpack.Unpacker(
@@ -117,8 +133,11 @@ class Wire:
     def rest(self) -> None:
         """Give back the memory that only a busy connection needs; nothing that came is lost."""
         self._packer = None
-        if self._fed == self._begun:
+        unpacker = self._unpacker
+        if unpacker is not None and self._fed == self._begun and self._tail is None and not self.broken:
             self._unpacker = None
+            if self._spare is not None and len(self._spare) < SPARES:
+                self._spare.append(unpacker)
 
     # ---- in ----------------------------------------------------------------------------------------------------------
 
@@ -126,15 +145,18 @@ class Wire:
         """The messages that are whole now, in their order; once `broken` is set, none any more."""
         if self.broken:
             return []
+        if self._tail is not None:
+            return self._feed_tail(self._tail, data)
         found: list[Message] = []
         unpacker = self._unpacker or self._make_unpacker()
         try:
             unpacker.feed(data)
             for message in unpacker:
-                problem = self._problem(message)
-                if problem:
-                    self.broken = problem
-                    return found
+                if not _usual(message) or self._guess:
+                    problem = self._problem(message)
+                    if problem:
+                        self.broken = problem
+                        return found
                 found.append(message)
                 self._begun = unpacker.tell()  # later it also counts what it has looked at of the next
         except WRONG as error:
@@ -149,6 +171,19 @@ class Wire:
             self._head = b""
         return found
 
+    def _feed_tail(self, tail: Tail, data: bytes | bytearray | memoryview) -> list[Message]:
+        """`feed`, while the last value of a message comes."""
+        behind = tail.feed(data)
+        self.missing = self.exact = tail.missing
+        if tail.missing:
+            return []
+        self._tail = None
+        found = self.feed(tail.front)
+        if not found:  # it is no message, or more than an array may hold
+            return found
+        tail.complete(found[0])
+        return [*found, *self.feed(behind)] if len(behind) else found
+
     def _measure(self, data: bytes | bytearray | memoryview, waiting: int) -> None:
         """So many bytes of a message have come; how many will it have?"""
         fresh = min(waiting, len(data))
@@ -162,6 +197,13 @@ class Wire:
         if size > self.limit:
             self.too_large = size
             self.broken = f"a message of {size:,} bytes or more is above the limit of {self.limit:,}"
+        elif self.missing >= LARGE and not self._raw:
+            self._tail = Tail.of(self._head, data, waiting)
+            if self._tail is not None:  # a new codec, which knows nothing of it, decodes the rest in the end
+                self.exact = self.missing
+                self._unpacker = None
+                self._fed = self._begun = 0
+                self._head = b""
 
     def _problem(self, message: Any) -> str:
         """What is wrong with it; decodes its method."""
@@ -215,6 +257,20 @@ class Wire:
         self.pending[msgid] = slot
         return msgid, data
 
+    def request_in_pieces(self, method: str, params: Sequence[Any], slot: Any) -> tuple[int, list[bytes]]:
+        """As `request`, for params some of which are large; those are pieces themselves, so they must be left alone."""
+        packer = self._packer or self._make_packer()
+        msgid, _ = self.request(method, (), slot)
+        try:
+            mark = b"\xdb" if self._old_raw else b"\xc6"
+            pieces = in_pieces(packer.pack, (REQUEST, msgid, method), params, mark)
+            self._check_size(sum(map(len, pieces)))
+        except BaseException:
+            self.pending.pop(msgid, None)
+            packer.reset()
+            raise
+        return msgid, pieces
+
     def response(self, msgid: int, error: Any, result: Any) -> bytes:
         """The bytes of an answer; raises as `request` does."""
         return self._packed([RESPONSE, msgid, error, result])
@@ -231,12 +287,29 @@ class Wire:
             packer.reset()  # else the half that was packed would go with the next
             raise
         if len(data) > self.limit:
+            self._check_size(len(data))
+        return data
+
+    def _check_size(self, size: int) -> None:
+        if size > self.limit:
             raise MessageTooLarge(
-                f"a message of {len(data):,} bytes is above the limit of {self.limit:,} on this side, and was not sent",
-                size=len(data),
+                f"a message of {size:,} bytes is above the limit of {self.limit:,} on this side, and was not sent",
+                size=size,
                 limit=self.limit,
             )
-        return data
+
+
+def _usual(message: Any) -> bool:
+    """Is it a request as nearly all are? Then there is nothing else to look at."""
+    return (
+        type(message) is list
+        and len(message) == 4
+        and type(message[3]) is list
+        and type(message[2]) is str
+        and type(message[1]) is type(message[0]) is int
+        and message[0] == REQUEST
+        and 0 <= message[1] <= LAST_ID
+    )
 
 
 def _text(value: Any) -> Any:

@@ -75,20 +75,29 @@ class Target:
         Raises:
             WrongUsage: it cannot be imported, does not exist, or is not callable. The sentence says which.
         """
+        return _function(self)
+
+    def thing(self) -> Any:
+        """What has that name, whatever it is; raises as `function` does."""
         return _find(self)
 
 
 @cache  # a worker asks for each run of calls
-def _find(target: Target) -> Callable[..., Any]:
+def _function(target: Target) -> Callable[..., Any]:
+    found = _find(target)
+    if not callable(found):
+        raise WrongUsage(f"{target.label} is of type {type(found).__name__}, which cannot be called.")
+    return found  # type: ignore[no-any-return]  # callable, which was checked
+
+
+def _find(target: Target) -> Any:
     found: Any = _import(target)
     for part in target.name.split("."):
         try:
             found = getattr(found, part)
         except AttributeError:
             raise WrongUsage(_not_there(target, part, found)) from None
-    if not callable(found):
-        raise WrongUsage(f"{target.label} is of type {type(found).__name__}, which cannot be called.")
-    return found  # type: ignore[no-any-return]  # callable, which was checked
+    return found
 
 
 def _import(target: Target) -> ModuleType:

@@ -8,14 +8,16 @@ decoder lost its place in the stream.
 from __future__ import annotations
 
 import codecs
+import socket
 from typing import Any
 
 from elsewhere.sansio.msgpackrpc import NOTIFY, RESPONSE, Message, Wire
 
-__all__ = ["Encodings"]
+__all__ = ["Encodings", "Stream"]
 
 # Bytes of a message. The original has no limit below 2 GiB, and its programs send images.
 LIMIT = 256 << 20
+CHUNK = 1 << 16  # bytes of one read
 _ESCAPE = "elsewhere-msgpackrpc"
 _UTF_8 = "utf-8"
 
@@ -49,12 +51,6 @@ class Encodings:
         self._pack = pack and codecs.lookup(pack).name
         self._unpack = unpack and codecs.lookup(unpack).name
 
-    def wire(self, items: int) -> Wire:
-        """A connection's machine; arrays and maps that come in hold so many at most."""
-        return Wire(
-            limit=LIMIT, items=items, old_raw=True, raw=self._unpack is None, escape=_ESCAPE, default=_to_msgpack
-        )
-
     def outgoing(self, value: Any) -> Any:
         """As the wire takes it.
 
@@ -63,15 +59,45 @@ class Encodings:
         """
         return value if self._pack == _UTF_8 else _encoded(value, self._pack)
 
-    def incoming(self, wire: Wire, data: bytes) -> list[Message]:
+    def stream(self, items: int) -> Stream:
+        """A connection's machine; arrays and maps that come in hold so many at most."""
+        wire = Wire(
+            limit=LIMIT, items=items, old_raw=True, raw=self._unpack is None, escape=_ESCAPE, default=_to_msgpack
+        )
+        return Stream(wire, self._unpack)
+
+
+class Stream:
+    """What comes in on one connection.
+
+    Attributes:
+        wire: its machine, which packs what goes out.
+    """
+
+    def __init__(self, wire: Wire, encoding: str | None) -> None:
+        self.wire = wire
+        self._encoding = encoding
+        self._escapes = _escapes.count  # when no message was under way
+
+    def receive(self, sock: socket.socket, flags: int = 0) -> bytes:
+        """Read once, for `take`; nothing at the end. Raises `OSError` as the socket does, and has then read nothing."""
+        return sock.recv(CHUNK, flags)
+
+    def take(self, data: bytes) -> list[Message]:
         """The messages that are whole now."""
-        before = _escapes.count
-        messages = wire.feed(data)
-        if self._unpack is None or (self._unpack == _UTF_8 and before == _escapes.count):
+        messages = self.wire.feed(data)
+        if self._encoding == _UTF_8:
+            # What is escaped may be so when its message has come half.
+            before, now = self._escapes, _escapes.count
+            if not self.wire.missing:
+                self._escapes = now
+            if before == now:
+                return messages
+        elif self._encoding is None:
             return messages
         for message in messages:
             at = 2 if message[0] in {NOTIFY, RESPONSE} else 3
-            message[at:] = [_decoded(part, self._unpack) for part in message[at:]]
+            message[at:] = [_decoded(part, self._encoding) for part in message[at:]]
         return messages
 
 

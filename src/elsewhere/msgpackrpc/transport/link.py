@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from itertools import count
 from typing import Any
 
 from elsewhere.errors import ConnectionLost
@@ -30,7 +31,7 @@ __all__ = ["TIMED_OUT", "Link"]
 
 TIMED_OUT = "Request timed out"
 ITEMS = 1 << 26  # of an array: simulators send images as arrays of numbers, and a server was chosen by its client
-CHUNK, MOST = 1 << 16, 1 << 20  # bytes of one read
+MOST = 1 << 20  # bytes of one write
 TICK = 1.0  # seconds that a read may sleep; a shorter time is waited for by poll, which takes one more system call
 Later = list[Callable[[], None]]  # what is to be done when the reading has been handed on
 
@@ -50,25 +51,26 @@ class Link:
     def __init__(self, sock: socket.socket, encodings: Encodings, address: str) -> None:
         self.ended = ""
         self._sock = sock
-        self._encodings = encodings
         self._address = address
-        self._wire = encodings.wire(ITEMS)
+        self._stream = encodings.stream(ITEMS)
+        self._wire = self._stream.wire
         self._pid = os.getpid()
         self._mutex = threading.Lock()
         self._reading = self._writing = False
         self._followers: dict[Slot, None] = {}
         self._sending = threading.Lock()
         self._attended: list[tuple[float, int, Future]] = []  # those with callbacks, in the order of their deadlines
+        self._order = count()
         self._attending = False
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(TICK), 0))
 
     # ---- out ---------------------------------------------------------------------------------------------------------
 
     def stale(self) -> bool:
-        """Has the far side closed it while nothing was under way?"""
+        """Has the far side closed it while nobody read?"""
         if self.ended or self._pid != os.getpid():
             return True
-        if self._reading or self._wire.pending:
+        if self._reading:  # who does sees it
             return False
         try:
             return not self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
@@ -85,23 +87,27 @@ class Link:
             Exception: whatever the codec says of arguments that it cannot pack.
         """
         later: Later = []
-        with self._sending:
-            future._link, future._mutex = self, self._mutex
-            future._msgid, data = self._wire.request(method, args, future)
-            # Who ends the connection fails what is pending: either it saw this one, or this sees that it has ended.
-            if self.ended and self._wire.pending.pop(future._msgid, None) is not None:
-                raise self._error()
-            self._send(data, future._left, later, future._msgid)
-        _run(later)
+        try:
+            with self._sending:
+                future._link, future._mutex = self, self._mutex
+                future._msgid, data = self._wire.request(method, args, future)
+                # Who ends the connection fails what is pending: it saw this one, or this sees that it has ended.
+                if self.ended and self._wire.pending.pop(future._msgid, None) is not None:
+                    raise self._error()
+                self._send(data, future._left, later, future._msgid)
+        finally:
+            _run(later)
 
     def notify(self, method: str, args: Any, left: Callable[[], float | None]) -> None:
         """Send a notification; raises as `request` does."""
         later: Later = []
-        with self._sending:
-            if self.ended:
-                raise self._error()
-            self._send(self._wire.notify(method, args), left, later)
-        _run(later)
+        try:
+            with self._sending:
+                if self.ended:
+                    raise self._error()
+                self._send(self._wire.notify(method, args), left, later)
+        finally:
+            _run(later)
 
     def _send(self, data: bytes, left: Callable[[], float | None], later: Later, msgid: int = -1) -> None:
         """With `_sending` held. What fails here ends the connection: part of a message may be out."""
@@ -116,11 +122,11 @@ class Link:
                 sent = 0
             if sent < len(data):
                 self._send_rest(memoryview(data)[sent:], left, later)
-        except OSError as error:
-            self._drain(later)
-            self.end(_why(error), later)
-            raise self._error() from None
         except BaseException as error:
+            if isinstance(error, OSError) and error.errno is not None:  # else a signal's handler raised it
+                self._drain(later)
+                self.end(_why(error), later)
+                raise self._error()  # noqa: B904 - it has a cause that says more
             self._wire.pending.pop(msgid, None)
             late = isinstance(error, TimeoutError)
             self.end("another call was not taken in time" if late else "the sending of a call was interrupted", later)
@@ -177,7 +183,7 @@ class Link:
         """It has a callback: a thread waits for it, should nobody else."""
         with self._mutex:
             deadline = float("inf") if future._deadline is None else future._deadline
-            heapq.heappush(self._attended, (deadline, id(future), future))
+            heapq.heappush(self._attended, (deadline, next(self._order), future))
             if self._attending:
                 return
             self._attending = True
@@ -285,7 +291,7 @@ class Link:
 
     def _take(self, data: bytes, later: Later) -> None:
         pending = self._wire.pending
-        for message in self._encodings.incoming(self._wire, data):
+        for message in self._stream.take(data):
             if message[0] == RESPONSE:
                 future = pending.get(message[1])
                 if future is not None:  # else it came too late
@@ -297,12 +303,11 @@ class Link:
             self.end(f"it is no peer of MessagePack-RPC: {self._wire.broken}", later)
 
     def _receive(self, left: float | None) -> bytes:
-        size = max(CHUNK, min(self._wire.missing, MOST))
         if left is None or left >= TICK:
-            return self._sock.recv(size)
+            return self._stream.receive(self._sock)
         if left > 0:
             _readable(self._sock, left)
-        return self._sock.recv(size, socket.MSG_DONTWAIT)
+        return self._stream.receive(self._sock, socket.MSG_DONTWAIT)
 
     def _refuse(self, msgid: int, method: str) -> None:
         """Nothing can be called here."""

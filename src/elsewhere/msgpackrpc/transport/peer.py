@@ -21,7 +21,7 @@ __all__ = ["Peer"]
 
 _log = logging.getLogger("elsewhere.msgpackrpc")
 ITEMS = 1 << 22  # of an array or a map: a header of five bytes makes room for as many
-CHUNK, MOST = 1 << 16, 1 << 20  # bytes of one read
+MOST = 1 << 20  # bytes of one write
 FULL = 1 << 20  # bytes of answers that the far side has not taken: until it has, nothing more of it is read or run
 
 
@@ -33,7 +33,8 @@ class Peer:
         self._transport = transport
         self._server = server
         self._encodings = encodings
-        self._wire = encodings.wire(ITEMS)
+        self._stream = encodings.stream(ITEMS)
+        self._wire = self._stream.wire
         self._inbox: deque[list[Any]] = deque()
         self._lock = threading.RLock()  # a signal's handler may close it
         self._out: deque[memoryview] = deque()
@@ -124,13 +125,13 @@ class Peer:
             if self._closed:
                 return
             try:
-                data = self._sock.recv(max(CHUNK, min(self._wire.missing, MOST)))
+                data = self._stream.receive(self._sock)
             except BlockingIOError:
                 return
             except OSError:
                 data = b""
         if data:
-            self._inbox.extend(self._encodings.incoming(self._wire, data))
+            self._inbox.extend(self._stream.take(data))
         else:
             self._ended = True
         self._dispatch()

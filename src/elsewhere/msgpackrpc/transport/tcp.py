@@ -163,13 +163,17 @@ class ServerTransport:
         self.address = str(self._listeners[0].address)
         for listener in self._listeners:
             if not listener.address.loopback:
-                warnings.warn(
-                    f"{listener.address} can be reached from other machines, and whoever reaches it may call the "
-                    "methods of this server: MessagePack-RPC knows neither encryption nor passwords. "
-                    "elsewhere.Service has both; Address('localhost', port) is this machine alone",
-                    RuntimeWarning,
-                    stacklevel=3,
-                )
+                try:
+                    warnings.warn(
+                        f"{listener.address} can be reached from other machines, and whoever reaches it may call the "
+                        "methods of this server: MessagePack-RPC knows neither encryption nor passwords. "
+                        "elsewhere.Service has both; Address('localhost', port) is this machine alone",
+                        RuntimeWarning,
+                        stacklevel=3,
+                    )
+                except Warning:  # it is an error in this program
+                    self.close()
+                    raise
         self._accept_again()
 
     def close(self) -> None:
@@ -213,6 +217,8 @@ class ServerTransport:
             peer = Peer(sock, self, self._server, self._encodings)
             self._peers.add(peer)
             peer.watch()
+            if not self._listeners:  # closed by another thread, which may not have seen this one
+                peer.close()
 
     def _pause(self) -> None:
         """Those who wait would wake the loop again and again."""

@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from elsewhere.runtime.driving.signals import Condition
+
 __all__ = ["Errand", "Errands"]
 
 LINGER = 0.5  # seconds that the thread waits for another job: starting one takes some 0.1 ms
@@ -47,17 +49,17 @@ class Errands:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._changed = threading.Condition()
+        self._changed = Condition()
         self._jobs: list[Errand] = []
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def at(self, when: float, job: Callable[[], object]) -> Errand:
-        """Run `job` at that time of `time.monotonic`, or as soon as it can be; never once it is closed."""
+    def at(self, when: float, job: Callable[[], object]) -> Errand | None:
+        """Run `job` at that time of `time.monotonic`, or as soon as it can be; None and never, once it is closed."""
         errand = Errand(when, job)
         with self._changed:
             if self._closed:
-                return errand
+                return None
             heapq.heappush(self._jobs, errand)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
@@ -66,8 +68,9 @@ class Errands:
                 self._changed.notify()
         return errand
 
-    def soon(self, job: Callable[[], object]) -> None:
-        self.at(0.0, job)
+    def soon(self, job: Callable[[], object]) -> Errand | None:
+        """`at` once."""
+        return self.at(0.0, job)
 
     def _run(self) -> None:
         while True:
@@ -83,9 +86,9 @@ class Errands:
     def _next(self) -> Callable[[], object] | None:
         end = time.monotonic() + LINGER
         with self._changed:
-            while not self._closed:
+            while self._jobs or not self._closed:
                 now = time.monotonic()
-                while self._jobs and (self._jobs[0].job is None or self._jobs[0].when <= now):
+                while self._jobs and (self._jobs[0].job is None or self._jobs[0].when <= now or self._closed):
                     job = heapq.heappop(self._jobs).job
                     if job is not None:
                         return job
@@ -95,11 +98,16 @@ class Errands:
             self._thread = None
             return None
 
-    def close(self, patience: float) -> None:
-        """Forget the jobs that have not begun, and wait so many seconds for the one that runs."""
+    def close(self, patience: float, *, finish: bool = False) -> None:
+        """Take no more jobs, and wait so many seconds for the one that runs.
+
+        Args:
+            finish: do those that have not begun; else they are forgotten.
+        """
         with self._changed:
             self._closed = True
-            self._jobs.clear()
+            if not finish:
+                self._jobs.clear()
             thread = self._thread
             self._changed.notify()
         if thread is not None and thread is not threading.current_thread():

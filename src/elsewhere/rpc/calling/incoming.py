@@ -15,6 +15,7 @@ from elsewhere.rpc.calling.errands import Errand, Errands
 from elsewhere.rpc.dialect import raised
 from elsewhere.rpc.serving.engine import Engine
 from elsewhere.rpc.serving.methods.registry import Method
+from elsewhere.rpc.serving.methods.results import Data
 from elsewhere.rpc.serving.session import Session
 from elsewhere.sansio.msgpackrpc import Message
 
@@ -80,7 +81,8 @@ class Incoming:
 
     # ---- what a session asks of its connection -----------------------------------------------------------------------
 
-    def post(self, data: bytes) -> None:
+    def post(self, data: Data) -> None:
+        data = b"".join(data) if isinstance(data, tuple) else data
         conn = self._conn
         with conn.mutex:
             conn.append(data)
@@ -89,7 +91,7 @@ class Incoming:
                 conn.left()
 
     def later(self, seconds: float, work: Callable[[], object]) -> Errand:
-        return self._errands.at(time.monotonic() + seconds, work)
+        return self._errands.at(time.monotonic() + seconds, work) or Errand(0.0, work)  # closed: it will not happen
 
     def end(self, reason: str) -> None:
         self._conn.end(reason)

@@ -160,14 +160,22 @@ class Link(Opening):
         conn = self.conn
         if conn is None or conn.ended:
             self.check_packing(method, args, kwargs)
+        elif not kwargs and (terms.limit == self.limit or conn.plain):
+            try:
+                conn.submit(future, call, method, args)
+            except ConnectError:
+                pass  # it has just ended: see below
+            else:
+                return future
         self.launch(future, call, tell=False)
         return future
 
-    def launch(self, future: Future[Any], call: Call, *, tell: bool = True) -> None:
-        """Send it, on this thread if that needs no wait.
+    def launch(self, future: Future[Any], call: Call, *, tell: bool = True, presses: bool = True) -> None:
+        """Send it, on this thread if there is a connection.
 
         Args:
             tell: errors are the future's; else they are raised.
+            presses: wait for room if too much is unsent already.
         """
         try:
             if self.closed:
@@ -179,7 +187,7 @@ class Link(Opening):
                     conn.hold(future, call)
                     return
                 try:
-                    conn.submit(future, call, *phrased)
+                    conn.submit(future, call, *phrased, presses=presses)
                 except ConnectError:
                     conn = self.conn
                     continue
@@ -188,7 +196,7 @@ class Link(Opening):
                 return
             self._later(0.0, future, call)
         except Exception as error:
-            if not tell:
+            if not tell and not isinstance(error, ConnectError):
                 raise
             future._tell(FINISHED, None, error)
 
@@ -197,14 +205,12 @@ class Link(Opening):
         """What is sent inside goes together, as far as there is room for it."""
         conn = self.conn
         if conn is not None:
-            conn.gathering += 1
+            conn.gather(1)
         try:
             yield
         finally:
             if conn is not None:
-                conn.gathering -= 1
-                with conn.mutex:
-                    conn.send_now(time.monotonic())
+                conn.gather(-1)
 
     def _later(self, when: float, future: Future[Any], call: Call) -> None:
         self._unsent[future] = call
@@ -256,7 +262,8 @@ class Link(Opening):
         return False  # nobody tells
 
     def later(self, work: Callable[[], None]) -> None:
-        self._callbacks.soon(work)
+        if self._callbacks.soon(work) is None:  # it was closed
+            work()
 
     def attend(self) -> None:
         conn = self.conn
@@ -300,7 +307,7 @@ class Link(Opening):
         self._close_unsent()
         if self._engine is not None:
             self._engine.end()
-        self._callbacks.close(PATIENCE)
+        self._callbacks.close(PATIENCE, finish=True)
 
     def _close_unsent(self) -> None:
         unsent, self._unsent = self._unsent, {}

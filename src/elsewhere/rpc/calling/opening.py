@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import threading
 import time
 from typing import Any, NoReturn
@@ -79,18 +78,25 @@ class Opening:
         conn = self.conn
         if conn is not None and not conn.ended and not self.closed:
             return conn
-        if not self._opening.acquire(timeout=max(0.0, min(deadline - time.monotonic(), threading.TIMEOUT_MAX))):
-            raise ConnectTimeout(f"{self.address}: no connection in time", address=self.address, phase="connect")
+        got: list[bool] = []  # filled in one go, so that no signal's handler raises between lock and list
+        seconds = max(0.0, min(deadline - time.monotonic(), threading.TIMEOUT_MAX))
         try:
+            got.extend(map(self._opening.acquire, (True,), (seconds,)))
+            if not got[0]:
+                raise ConnectTimeout(f"{self.address}: no connection in time", address=self.address, phase="connect")
             if self.closed:
                 self.is_closed()
             conn = self.conn
             if conn is None or conn.ended:
                 self.plain = self.plain or bool(conn and conn.plain)
                 conn = self.conn = self._connected(deadline)
+                if self.state() == "closed":  # meanwhile, by another thread
+                    conn.end("the client was closed")
+                    self.is_closed()
             return conn
         finally:
-            self._opening.release()
+            if got and got[0]:
+                self._opening.release()
 
     def _connected(self, deadline: float) -> Connection:
         wait = min(self._not_before, deadline) - time.monotonic()
@@ -101,7 +107,8 @@ class Opening:
             sock = connecting.connect(self.target, None if left == float("inf") else left, self._tls)
         except ConnectError:
             self._pause = min(2 * self._pause or FIRST_PAUSE, LONGEST_PAUSE)
-            self._not_before = time.monotonic() + self._pause * random.uniform(0.5, 1.0)
+            jitter = 0.5 + os.urandom(1)[0] / 512  # from a half to one; `random` would have to be imported
+            self._not_before = time.monotonic() + self._pause * jitter
             raise
         self._pause = self._not_before = 0.0
         wire = Wire(limit=self._max_size, old_raw=self._old_raw)

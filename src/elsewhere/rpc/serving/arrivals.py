@@ -6,8 +6,10 @@ Rule: knows sockets, nothing of what is said on them.
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
@@ -15,7 +17,9 @@ from elsewhere.transport.address import STREAMS, Address
 from elsewhere.transport.listening import Listener, require_safe
 from elsewhere.transport.tls import TLS
 
-__all__ = ["Arrival", "Arrivals", "Source", "exhausted"]
+__all__ = ["Arrival", "Arrivals", "Seldom", "Source", "exhausted"]
+
+_log = logging.getLogger("elsewhere.rpc")
 
 
 class Arrival(NamedTuple):
@@ -112,6 +116,19 @@ class Arrivals:
         """Listen no more."""
         for listener in self._listeners:
             listener.close()
+
+
+class Seldom:
+    """Warns in the log, but not more than once in a second: whoever connects can make it happen again and again."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self, text: str, *args: object) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + 1.0
+            _log.warning(text, *args)
 
 
 def exhausted(error: OSError) -> bool:

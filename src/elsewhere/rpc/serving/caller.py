@@ -80,7 +80,7 @@ class Caller:
 
         A thread cannot be stopped: a method that takes long may look here.
         """
-        return self._source.over or self._session.silent
+        return self._source.over or self._session.silent or self._session.closed
 
     def options(self, *, timeout: float | None = TIMEOUT) -> Caller:
         """The same, with another time limit for calls back; None for none."""

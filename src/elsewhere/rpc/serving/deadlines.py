@@ -51,12 +51,12 @@ class Deadlines:
         self._numbers = itertools.count()
         self._lock = threading.Lock()
 
-    def add(self, when: float, work: Callable[[], object]) -> tuple[Deadline, bool]:
-        """A new entry, and whether it is now the first."""
+    def add(self, when: float, work: Callable[[], object]) -> Deadline:
+        """A new entry."""
         with self._lock:
             made = Deadline(self, next(self._numbers), when, work)
             heapq.heappush(self._heap, made)
-            return made, self._heap[0] is made
+            return made
 
     def died(self) -> None:
         """One was cancelled."""

@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import contextvars
 import logging
+import os
+import sys
 import threading
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Engine", "Limits"]
 
 _log = logging.getLogger("elsewhere.rpc")
+EAGERLY: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+NICE = 5  # lower priority of workers that compute
 PATIENCE = 0.5  # seconds for coroutines that were cancelled to end
 
 
@@ -53,6 +57,7 @@ class Engine:
         token: that peers must send, or None.
         closing: no call is begun any more.
         on_loop: see `loop`.
+        decoders: those of connections that are idle.
     """
 
     def __init__(self, service: Service, loop: asyncio.AbstractEventLoop | None = None) -> None:
@@ -62,6 +67,7 @@ class Engine:
         self.token: bytes | None = service._token
         self.traceback: bool = service._traceback
         self.closing = False
+        self.decoders: list[Any] = []
         self.on_loop = loop is not None
         self._lock = threading.Lock()
         self._loop = loop
@@ -146,7 +152,7 @@ class Engine:
                     raise NeverStarted("the service is closing")
                 from elsewhere.pool.pool import Pool
 
-                self._pool = Pool(self.service._pool_size)
+                self._pool = Pool(self.service._pool_size, initializer=give_way)
             return self._pool
 
     # ---- the end -----------------------------------------------------------------------------------------------------
@@ -176,12 +182,18 @@ def _settled(call: Call, future: Any) -> None:
     call.session.finish(call, None if error else future.result(), error)
 
 
+def give_way() -> None:
+    """In a worker of the pool that is made on demand: what computes lets those pass who read and answer."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.nice(NICE)
+
+
 def new_loop() -> asyncio.AbstractEventLoop:
     """Uvloop's where that is installed, asyncio's else."""
     try:
         import uvloop
     except ImportError:
-        return asyncio.new_event_loop()
+        return asyncio.SelectorEventLoop()  # also on Windows, whose own default watches no plain sockets
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop
 
@@ -213,9 +225,13 @@ def _begin(loop: asyncio.AbstractEventLoop, call: Call, args: list[Any], kwargs:
         if not asyncio.iscoroutine(value):
             call.session.finish(call, value, None)
             return
-        task = loop.create_task(value, context=context)
+        # From Python 3.12 on it begins at once: one that does not wait needs no turn of the loop.
+        task = asyncio.Task(value, loop=loop, context=context, **EAGERLY)
     except BaseException as error:  # noqa: BLE001 - it is the caller's, whatever it is
         call.session.finish(call, None, error)
+        return
+    if task.done():
+        _ended(call, task)
         return
     task.add_done_callback(lambda task: _ended(call, task))
     call.stopped_by(lambda: loop.call_soon_threadsafe(task.cancel))

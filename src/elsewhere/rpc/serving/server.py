@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import select
 import threading
 import time
 import warnings
@@ -36,6 +37,9 @@ class Serving(Protocol):
 
     def drain(self, seconds: float) -> bool:
         """Let what runs end, and refuse what comes; True if all of it has ended in time."""
+
+    def hurry(self) -> None:
+        """`drain` is to wait no longer."""
 
     def stop(self) -> None:
         """End everything now."""
@@ -71,6 +75,8 @@ class Running:
                 end is left to itself.
         """
         check_drain(drain)
+        if os.getpid() != self._pid:
+            return  # a forked copy: its threads, and the connections, are the other process's
         with self._lock:
             first, self._closing = not self._closing, True
         if not first:
@@ -83,6 +89,10 @@ class Running:
             self._ended.set()
             for work in self._closed_calls:
                 work()
+
+    def hurry(self) -> None:
+        """If it is being closed: wait no longer for calls that run."""
+        raise NotImplementedError
 
     def when_closed(self, work: Callable[[], object]) -> None:
         """Call `work` when it is closed."""
@@ -126,8 +136,19 @@ class Server(Running):
 
     def __init__(self, service: Service, arrivals: Source) -> None:
         super().__init__(service, arrivals)
-        self._engine, self._serving = make_serving(service, arrivals)
-        self._serving.start()
+        try:
+            self._engine, self._serving = make_serving(service, arrivals)
+            self._serving.start()
+        except BaseException:  # no thread can be started, or no descriptor is left
+            self._closing = True
+            service._servers.remove(self)
+            arrivals.close()
+            raise
+
+    def hurry(self) -> None:
+        """If it is being closed: wait no longer for calls that run."""
+        if self._closing:
+            self._serving.hurry()
 
     def _close(self, deadline: float) -> None:
         self._engine.closing = True
@@ -149,7 +170,7 @@ def check_drain(drain: Any) -> None:
 def make_serving(service: Service, arrivals: Source) -> tuple[Engine, Serving]:
     """The engine of a service and what serves its connections, by where its methods run."""
     methods = service._registry.methods.values()
-    if methods and all(method.where != "threads" for method in methods):
+    if not hasattr(select, "epoll") or (methods and all(method.where != "threads" for method in methods)):
         from elsewhere.rpc.serving.loop.server import LoopServing
 
         on_loop = LoopServing(service, arrivals)

@@ -16,16 +16,17 @@ from __future__ import annotations
 
 import hmac
 import logging
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from elsewhere.errors import ArgumentError, CallTimeout, ConnectionLost, MethodNotFound, NeverStarted, Unauthorized
+from elsewhere.errors import ArgumentError, CallTimeout, MethodNotFound, NeverStarted, Unauthorized
 from elsewhere.rpc import dialect
+from elsewhere.rpc.serving.asking import Asking
+from elsewhere.rpc.serving.call import Call, Link, Timer
 from elsewhere.rpc.serving.methods.registry import Method
-from elsewhere.rpc.serving.methods.results import pack_response
+from elsewhere.rpc.serving.methods.results import Data, pack_response
 from elsewhere.sansio.msgpackrpc import REQUEST, RESPONSE, Message, Wire
 
 if TYPE_CHECKING:
@@ -34,91 +35,17 @@ if TYPE_CHECKING:
 __all__ = ["Call", "Here", "Link", "Session", "Timer", "run_here"]
 
 _log = logging.getLogger("elsewhere.rpc")
+UNBEGUN = ("method", "arguments", "token", "never")  # kinds of errors that say that nothing has run
+QUIET = (CancelledError, MethodNotFound, ArgumentError, Unauthorized, NeverStarted)
 ATTEMPTS = 3  # wrong tokens that a connection may send
 
 
-class Timer(Protocol):
-    """Something that will happen."""
-
-    def cancel(self) -> object:
-        """It will not."""
-
-
-class Link(Protocol):
-    """The connection below a session."""
-
-    @property
-    def label(self) -> str:
-        """Who is at its other end, for texts."""
-
-    def post(self, data: bytes) -> None:
-        """Send it soon, from any thread, without waiting."""
-
-    def later(self, seconds: float, work: Callable[[], object]) -> Timer:
-        """Call `work` after so many seconds, in whatever thread; it takes no time."""
-
-    def end(self, reason: str) -> None:
-        """End the connection."""
-
-    def eased(self) -> None:
-        """A call that was under way has ended."""
-
-
-class Call:
-    """A call that was not answered by the time another message is looked at.
-
-    Attributes:
-        session: whose.
-        method: what is called.
-        msgid: None for a notification.
-        begun: when, by the monotonic clock.
-        limit: seconds that it may take, or None.
-        stop: stops what runs, where that is possible.
-        timer: of its time limit, if it has one.
-        over: it has been answered: it ended, or it was too late, or it was cancelled.
-    """
-
-    __slots__ = ("_open", "begun", "limit", "method", "msgid", "over", "session", "stop", "timer")
-
-    def __init__(self, session: Session, method: Method, msgid: int | None, begun: float, limit: float | None) -> None:
-        self.session = session
-        self.method = method
-        self.msgid = msgid
-        self.begun = begun
-        self.limit = limit
-        self.stop: Callable[[], object] | None = None
-        self.timer: Timer | None = None
-        self.over = False
-        self._open = [True]
-
-    def stopped_by(self, stop: Callable[[], object]) -> None:
-        """This is how to stop it; at once, if it was answered before that was known."""
-        self.stop = stop
-        if self.over:
-            stop()
-
-    def close(self) -> bool:
-        """Answer it, once: True for who does."""
-        try:
-            self._open.pop()
-        except IndexError:
-            return False
-        self.over = True
-        return True
-
-    def waits(self) -> None:
-        """As `caller` wants it: whoever reads the connection does not run this call."""
-
-    def goes_on(self) -> None:
-        """As above."""
-
-
-Here = Callable[["Session", Method, "int | None", "list[Any]", "dict[str, Any]", "float | None"], "bytes | None"]
+Here = Callable[["Session", Method, "int | None", "list[Any]", "dict[str, Any]", "float | None"], "Data | None"]
 
 
 def run_here(
     session: Session, method: Method, msgid: int | None, args: list[Any], kwargs: dict[str, Any], limit: float | None
-) -> bytes | None:
+) -> Data | None:
     """Run it in this thread, now; the answer's bytes."""
     begun = time.monotonic()
     method.begun += 1
@@ -126,7 +53,7 @@ def run_here(
         value = method.fn(*args, **kwargs)
     except BaseException as error:  # noqa: BLE001 - it is the caller's, whatever it is
         method.ended(time.monotonic() - begun, False)
-        return session.failure(msgid, error, method.name)
+        return session.failure(msgid, error, method.name, ran=True)
     took = time.monotonic() - begun
     method.ended(took, True)
     if limit is not None and took > limit:
@@ -134,45 +61,42 @@ def run_here(
     return session.answer(msgid, value, method.name)
 
 
-class Session:
+class Session(Asking):
     """What a service knows of one peer.
 
     Args:
         engine: of the running service.
         link: the connection.
+        pieces: it takes a large answer in several pieces, so that it need not be copied into one.
 
     Attributes:
         methods: what the peer can call now: nothing before its token has come, or when the service closes.
         limit: seconds that each call may take that says nothing else; None for no limit.
         ours: the peer is one of our own, and understands `features`.
         peer: the name that it gave itself; "" if none.
-        silent: the peer sends no more.
-        closed: nor does it read: the connection has ended.
         running: calls under way, by msgid (or by themselves, for notifications).
     """
 
     __slots__ = (
-        "_attempts", "_lock", "authorized", "closed", "engine", "features", "limit", "link", "methods", "ours", "peer",
-        "running", "silent", "wire",
+        "_attempts", "_limit", "_pieces", "authorized", "engine", "limit", "methods", "ours", "peer", "running",
     )  # fmt: skip
 
-    def __init__(self, engine: Engine, link: Link) -> None:
+    def __init__(self, engine: Engine, link: Link, *, pieces: bool = False) -> None:
+        super().__init__(link, Wire(limit=engine.limits.size, spare=engine.decoders))
         self.engine = engine
-        self.link = link
-        self.wire = Wire(limit=engine.limits.size)
         self.authorized = engine.token is None
         self.methods: dict[str, Method] = engine.methods if self.authorized and not engine.closing else {}
         self.limit: float | None = None
-        self.ours = self.closed = self.silent = False
-        self.features: frozenset[str] = frozenset()
-        self.peer = ""
+        self.ours = False
+        self.peer: str = ""
         self.running: dict[Any, Call] = {}
         self._attempts = 0
-        self._lock = threading.Lock()  # of the wire's requests, which any thread may make
+        self._pieces = pieces
+        self._limit = engine.limits.size
 
     # ---- what comes --------------------------------------------------------------------------------------------------
 
-    def begin(self, message: Message, here: Here = run_here) -> bytes | None:
+    def begin(self, message: Message, here: Here = run_here) -> Data | None:
         """Deal with one message.
 
         Args:
@@ -193,7 +117,7 @@ class Session:
         except BaseException as error:  # noqa: BLE001 - every request has its answer
             return self.failure(msgid, error, name)
 
-    def _reserved(self, msgid: int | None, name: str, params: list[Any], here: Here) -> bytes | None:
+    def _reserved(self, msgid: int | None, name: str, params: list[Any], here: Here) -> Data | None:
         if name == dialect.HELLO:
             return self.answer(msgid, self._hello(params), name)
         if name == dialect.METHODS:
@@ -204,7 +128,7 @@ class Session:
         if name == dialect.CANCEL and msgid is None:
             self._cancel(params)
             return None
-        raise MethodNotFound(f"{name!r} method not found")
+        raise MethodNotFound(f"{name!r:.200} method not found")
 
     def start(
         self,
@@ -214,12 +138,12 @@ class Session:
         kwargs: dict[str, Any] | None,
         limit: float | None,
         here: Here,
-    ) -> bytes | None:
+    ) -> Data | None:
         """Check a call and begin it, where it is to run; raises what refuses it."""
         method = self.methods.get(name)
         if method is None:
             self._allowed(name)
-            raise MethodNotFound(f"{name!r} method not found")
+            raise MethodNotFound(f"{name!r:.200} method not found")
         args, named = method.schema.bind(args, kwargs)
         if method.timeout is not None and (limit is None or method.timeout < limit):
             limit = method.timeout
@@ -235,7 +159,7 @@ class Session:
             else:
                 self.engine.run_in_pool(call, args, named)
         except BaseException as error:  # noqa: BLE001 - it could not be begun: say so to the caller
-            self.finish(call, None, error)
+            self.finish(call, None, error, ran=False)
         return None
 
     def _allowed(self, name: str) -> dict[str, Method]:
@@ -243,7 +167,7 @@ class Session:
         if not self.authorized:
             raise Unauthorized("this service wants a token, and it has not come: connect(..., token=...)")
         if self.engine.closing:
-            raise NeverStarted(f"the service is closing: {name} was not begun")
+            raise NeverStarted(f"the service is closing: {name:.200} was not begun")
         return self.methods
 
     # ---- the dialect -------------------------------------------------------------------------------------------------
@@ -267,11 +191,12 @@ class Session:
     def _authorize(self, token: Any) -> None:
         given = token.encode("utf-8", "surrogateescape") if isinstance(token, str) else token
         wanted = self.engine.token
-        if wanted is None or not isinstance(given, bytes) or not hmac.compare_digest(given, wanted):
+        tried = self._attempts >= ATTEMPTS
+        if tried or wanted is None or not isinstance(given, bytes) or not hmac.compare_digest(given, wanted):
             self._attempts += 1
             _log.warning("%s has sent %s", self.link.label, "no token" if given is None else "a wrong token")
-            if self._attempts >= ATTEMPTS:
-                self.link.later(0.0, lambda: self.link.end("it has sent too many wrong tokens"))
+            if self._attempts == ATTEMPTS:  # a moment later, so that it can read why
+                self.link.later(0.1, lambda: self.link.end("it has sent too many wrong tokens"))
             raise Unauthorized(
                 "this service wants another token" if given is not None else "this service wants a token"
             )
@@ -286,7 +211,7 @@ class Session:
         if not (isinstance(name, str) and isinstance(args, list) and isinstance(kwargs, dict)):
             raise ArgumentError(f"{dialect.CALL} takes [method, args, kwargs, options]")
         if name.startswith(dialect.RESERVED):
-            raise MethodNotFound(f"{name!r} method not found")
+            raise MethodNotFound(f"{name!r:.200} method not found")
         given = options.get("timeout") if isinstance(options, dict) else None
         return name, args, kwargs, self.limit if given is None else _seconds(given)
 
@@ -315,11 +240,18 @@ class Session:
     def abandon(self, call: Call, error: BaseException) -> None:
         """Answer it with an error, and stop it if that is possible."""
         stop = call.stop
-        if self.finish(call, None, error) and stop is not None:
+        if self.finish(call, None, error, ran=False) and stop is not None:
             stop()
 
-    def finish(self, call: Call, value: Any, error: BaseException | None) -> bool:
-        """Answer it; False if that was done already."""
+    def finish(self, call: Call, value: Any, error: BaseException | None, *, ran: bool = True) -> bool:
+        """Answer it; False if that was done already.
+
+        Args:
+            call: it.
+            value: what the method returned, if there is no error.
+            error: what it raised, or why there is no value.
+            ran: the error may be the method's own.
+        """
         if not call.close():
             return False
         key: Any = call.msgid if self.running.get(call.msgid) is call else call
@@ -329,7 +261,7 @@ class Session:
         method = call.method
         method.ended(time.monotonic() - call.begun, error is None)
         if error is not None:
-            data = self.failure(call.msgid, error, method.name)
+            data = self.failure(call.msgid, error, method.name, ran=ran)
         else:
             data = self.answer(call.msgid, value, method.name)
         if data is not None:
@@ -339,12 +271,13 @@ class Session:
 
     # ---- answers -----------------------------------------------------------------------------------------------------
 
-    def answer(self, msgid: int | None, value: Any, name: str) -> bytes | None:
+    def answer(self, msgid: int | None, value: Any, name: str) -> Data | None:
         """The bytes of an answer; of an error that says why, where the value cannot be sent."""
         if msgid is None:
             return None
         try:
-            return pack_response(msgid, None, value, self.engine.limits.size)
+            data = pack_response(msgid, None, value, self._limit)
+            return data if self._pieces or not isinstance(data, tuple) else b"".join(data)
         except Exception as error:  # noqa: BLE001 - a value's own conversion may raise anything
             told = (
                 type(error)(f"{name} has run, but its result cannot be sent: {error}")
@@ -353,81 +286,32 @@ class Session:
             )
             return self.failure(msgid, told, name)
 
-    def failure(self, msgid: int | None, error: BaseException, name: str) -> bytes | None:
+    def failure(self, msgid: int | None, error: BaseException, name: str, *, ran: bool = False) -> Data | None:
         """The bytes of an answer that is an error; one that nobody waits for is logged."""
-        if isinstance(error, CancelledError | MethodNotFound | ArgumentError | Unauthorized | NeverStarted):
-            _log.debug("%s called %s: %s", self.link.label, name, error)
+        if not ran and isinstance(error, QUIET):
+            _log.debug("%s called %.200r: %s", self.link.label, name, error)
         elif msgid is None:
-            _log.error("the notification %s of %s failed", name, self.link.label, exc_info=error)
+            _log.error("the notification %.200r of %s failed", name, self.link.label, exc_info=error)
         else:
-            _log.info("%s of %s raised %s", name, self.link.label, dialect.plainly(error), exc_info=error)
+            _log.info("%.200r of %s raised %s", name, self.link.label, type(error).__name__, exc_info=error)
         if msgid is None:
             return None
-        limit = self.engine.limits.size
+        limit = self._limit
         try:
-            told = dialect.described(error, traceback=self.engine.traceback) if self.ours else dialect.plainly(error)
+            told = self._told(error, ran)
             return pack_response(msgid, told, None, limit)
         except Exception:  # noqa: BLE001 - its data, or its own str(), may raise anything
             text = f"{type(error).__name__}, which cannot be sent"
             kind = {"kind": "error", "type": dialect.type_name(error), "message": text}
             return pack_response(msgid, kind if self.ours else text, None, limit)
 
-    # ---- what is asked of the peer -----------------------------------------------------------------------------------
-
-    def request(self, method: str, params: list[Any], slot: Any) -> int:
-        """Ask the peer; `slot` gets ``set_result`` or ``set_exception``.
-
-        Raises:
-            ConnectionLost: there is no connection any more.
-            Exception: what packing raises.
-        """
-        with self._lock:
-            if self.silent:
-                raise ConnectionLost(f"{self.link.label} has gone", address=self.link.label, phase="call")
-            msgid, data = self.wire.request(method, params, (slot, method))
-        self.link.post(data)
-        return msgid
-
-    def notify(self, method: str, params: list[Any]) -> None:
-        """Tell the peer; raises as `request` does."""
-        with self._lock:
-            if self.closed:
-                raise ConnectionLost(f"{self.link.label} has gone", address=self.link.label, phase="send")
-            data = self.wire.notify(method, params)
-        self.link.post(data)
-
-    def forget(self, msgid: int) -> None:
-        """Nobody wants the answer to a request any more."""
-        with self._lock:
-            known = self.wire.pending.pop(msgid, None)
-        if known is not None and "cancel" in self.features and not self.closed:
-            self.notify(dialect.CANCEL, [msgid])
-
-    def _answered(self, msgid: int, error: Any, result: Any) -> None:
-        found = self.wire.pending.pop(msgid, None)
-        if found is None:
-            _log.debug("%s has answered %d, which nobody asked", self.link.label, msgid)
-            return
-        slot, method = found
-        if error is None:
-            slot.set_result(result)
-        else:
-            slot.set_exception(dialect.raised(error, method, self.link.label))
-
-    def lost(self) -> None:
-        """The connection has ended. What runs here goes on to its end."""
-        self.closed = True
-        self.fell_silent()
-
-    def fell_silent(self) -> None:
-        """The peer sends no more: what we asked is not answered. It may still read."""
-        with self._lock:
-            self.silent = True
-            pending = list(self.wire.pending.values())
-            self.wire.pending.clear()
-        for slot, method in pending:
-            text = f"{method} at {self.link.label}: the connection ended before the answer came"
-            slot.set_exception(ConnectionLost(text, address=self.link.label, phase="call"))
+    def _told(self, error: BaseException, ran: bool) -> Any:
+        if not self.ours:
+            return dialect.plainly(error)
+        told = dialect.described(error, traceback=self.engine.traceback)
+        if ran and told["kind"] in UNBEGUN:
+            told["kind"] = "error"  # raised in the method, by a call that it made itself: this one has run
+        return told
 
 
 _PLAIN = (TypeError, ValueError, OverflowError)

@@ -13,6 +13,7 @@ from elsewhere.rpc.calling.terms import CLEAN, DIRTY, HANDED, NOT_ALONE, Lone, S
 from elsewhere.rpc.dialect import CANCEL
 from elsewhere.runtime.driving.signals import Deferred
 from elsewhere.runtime.spin import wait_soon
+from elsewhere.sansio.large import is_large
 from elsewhere.sansio.msgpackrpc import RESPONSE, Message, Wire
 from elsewhere.sansio.spinning import Spinning
 
@@ -60,7 +61,7 @@ class Calls(Channel):
         lone = Lone()
         try:
             with self.mutex:
-                if not (self.reading or self.wire.pending or self.out or self.ended or self.broken):
+                if not (self.reading or self.wire.pending or self.out or self.ended or self.broken or is_large(params)):
                     self._send_alone(lone, name, method, params)
             if lone.stage != NOT_ALONE:
                 self._read_alone(lone, began + terms.limit)
@@ -97,7 +98,8 @@ class Calls(Channel):
         while left > 0:
             lone.stage = CLEAN
             if self.out:
-                self.until_either(left)
+                with Deferred() as calm:
+                    self.read(left, calm)
             elif not stream.inbox:
                 self._await_alone(left)
             lone.stage = DIRTY
@@ -105,7 +107,9 @@ class Calls(Channel):
                 messages = wire.feed(stream.inbox.popleft())
                 if len(messages) == 1 and messages[0][1] == lone.msgid and messages[0][0] == RESPONSE:
                     lone.answer = messages[0]  # the fast way of what `dispatch` does
-                    break
+                    if not wire.broken:
+                        break
+                    messages = []
                 self.digest(messages)
             self.take()
             if lone.answer or lone.error:
@@ -117,7 +121,11 @@ class Calls(Channel):
     def _await_alone(self, seconds: float) -> None:
         """Receive; where answers came quickly of late, look for this one a while before sleeping."""
         receive = self.stream.receive
-        wait_soon(self._spinning, self.stream.look, lambda: receive(seconds), gives_way=True)
+        if self.wire.exact or self.large:
+            self.aim()
+            receive(seconds)
+        else:
+            wait_soon(self._spinning, self.stream.look, lambda: receive(seconds), gives_way=True)
 
     def _hand_on_alone(self, lone: Lone) -> None:
         with self.mutex:
@@ -157,8 +165,7 @@ class Calls(Channel):
         with Deferred() as calm:
             with self.mutex:
                 self.check(name)
-                msgid, data = self.wire.request(method, params, slot)
-                slot.end = self.append(data)
+                msgid, slot.end = self.ask(method, params, slot)
                 self.flush()
                 self.join(slot)
             try:
@@ -169,6 +176,16 @@ class Calls(Channel):
         if slot.answer is not None:
             return slot.answer
         raise slot.error or self.too_late(name, msgid, slot.end, began, terms)
+
+    def ask(self, method: str, params: Any, slot: Any) -> tuple[int, int]:
+        """With the mutex: have a request sent after all the rest; its msgid, and what `written` will then be."""
+        if not is_large(params):
+            msgid, data = self.wire.request(method, params, slot)
+            return msgid, self.append(data)
+        msgid, pieces = self.wire.request_in_pieces(method, params, slot)
+        for piece in pieces:
+            self.append(piece)
+        return msgid, self.queued
 
     def check(self, name: str) -> None:
         """With the mutex: can anything be sent?"""
@@ -196,6 +213,15 @@ class Calls(Channel):
             return
         with Deferred():
             self.flush()
+
+    def gather(self, more: int) -> None:
+        """A batch begins (1) or ends (-1)."""
+        with self.mutex:
+            self.gathering += more
+            if more < 0:
+                self.send_now(self.flushed)
+                if self.out:
+                    self.left()
 
     def press(self, goal: int, deadline: float) -> None:
         """Wait until so many bytes are sent, or the deadline is over."""

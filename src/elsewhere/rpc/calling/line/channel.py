@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from elsewhere.errors import MessageTooLarge, ProtocolError
@@ -24,8 +25,8 @@ from elsewhere.sansio.msgpackrpc import Message, Wire
 __all__ = ["Channel"]
 
 BURST = 65536  # bytes that are gathered before they are sent
+AFTER_LARGE = 8  # messages that are looked at before they are read, which is a system call each
 SLICE = 0.05  # seconds after which who waits to send looks whether it should also read
-CLOSED_BY_PEER = "the far side closed the connection"
 
 
 class Channel:
@@ -59,6 +60,7 @@ class Channel:
         self.reading = False
         self.out: list[bytes | memoryview] = []
         self.broken = False
+        self.large = 0  # so many messages are looked at before they are read
         self.parked: dict[Any, None] = {}
 
     # ---- for who knows what messages mean ----------------------------------------------------------------------------
@@ -87,20 +89,39 @@ class Channel:
         """Send what goes without waiting."""
         out = self.out
         while out:
-            data = out[0] if len(out) == 1 or len(out[0]) >= BURST else self._gather()
+            size = len(out[0])
             try:
-                sent = self.stream.send(data)
+                if size >= BURST or len(out) == 1:
+                    sent = self.stream.send(out[0])
+                elif len(out[1]) >= BURST:
+                    size += len(out[1])
+                    sent = self.stream.send_two(out[0], out[1])
+                else:
+                    size = self._gather()
+                    sent = self.stream.send(out[0])
             except OSError as error:
                 self.cannot_send(error)
                 return
             self.written += sent
-            if sent < len(data):
-                out[0] = memoryview(data)[sent:]
+            if sent == size and size == len(out[0]):
+                del out[0]
+            elif not self._sent(sent) or sent < size:
                 return
-            del out[0]
 
-    def _gather(self) -> bytes:
-        """The first of them as one; what was only sent in part stays in front, for TLS sends it again."""
+    def _sent(self, count: int) -> bool:
+        """Forget so many bytes of what is to be sent; were there any?"""
+        some = count > 0
+        while count:
+            data = self.out[0]
+            if count < len(data):
+                self.out[0] = memoryview(data)[count:]
+                break
+            count -= len(data)
+            del self.out[0]
+        return some
+
+    def _gather(self) -> int:
+        """Make the first of them one, and say its size. What was sent in part stays in front: TLS sends it again."""
         size = count = 0
         for data in self.out:
             if count and size + len(data) > 4 * BURST:
@@ -109,7 +130,7 @@ class Channel:
             count += 1
         joined = b"".join(self.out[:count])
         self.out[:count] = [joined]
-        return joined
+        return size
 
     def cannot_send(self, error: OSError) -> None:
         # What had been sent may have been answered, so the stream is read to its end.
@@ -142,6 +163,8 @@ class Channel:
                     self.read(left, calm)
                 elif self.written < goal and not self.broken:
                     calm.sleep(self._until_writable, min(left, SLICE))
+                    with self.mutex:
+                        self.flush()
                 else:
                     calm.sleep(self._sleep, (slot, left))
             return True
@@ -150,29 +173,39 @@ class Channel:
 
     def read(self, seconds: float, calm: Deferred) -> None:
         """With the turn: wait for bytes, at most so long, and handle them."""
-        if not self.stream.inbox:
-            if self.out:
-                calm.sleep(self.until_either, seconds)
-            else:
-                calm.sleep(self.stream.receive, seconds)
+        if self.out:
+            if not self.stream.look():
+                calm.sleep(self._until_either, min(seconds, SLICE))
+                self.stream.look()
+            with self.mutex:
+                self.flush()
+        elif not self.stream.inbox:
+            if self.wire.exact or self.large:
+                self.aim()
+            calm.sleep(self.stream.receive, seconds)
         self.take()
+
+    def aim(self) -> None:
+        """Have a large value received in one piece; after one, the next messages may hold such, too."""
+        stream, missing, exact = self.stream, self.wire.missing, self.wire.exact
+        if exact:
+            self.large = AFTER_LARGE
+        elif not missing:
+            self.large -= 1
+        stream.exact = exact
+        stream.peeks = self.large > 0 and not missing
 
     def _sleep(self, how: tuple[Slot, float]) -> None:
         slot, seconds = how
         slot.wake.acquire(timeout=min(seconds, 86400.0))
 
-    def _until_writable(self, seconds: float) -> None:
-        if self.stream.wait(read=False, write=True, seconds=seconds):
-            with self.mutex:
-                self.flush()
+    # Only waits, for a signal's handler may raise in them:
 
-    def until_either(self, seconds: float) -> None:
-        self.stream.look()
-        if not self.stream.inbox:
-            self.stream.wait(read=True, write=True, seconds=min(seconds, SLICE))
-            self.stream.look()
-        with self.mutex:
-            self.flush()
+    def _until_writable(self, seconds: float) -> None:
+        self.stream.wait(read=False, write=True, seconds=seconds)
+
+    def _until_either(self, seconds: float) -> None:
+        self.stream.wait(read=True, write=True, seconds=seconds)
 
     def take(self) -> None:
         """With the turn: handle what was received."""
@@ -180,7 +213,7 @@ class Channel:
         while inbox and not self.ended:
             data = inbox.popleft()
             if not data:
-                self.end(CLOSED_BY_PEER)
+                self.end(self.stream.end)
                 return
             self.digest(self.wire.feed(data))
 
@@ -240,8 +273,11 @@ class Channel:
                     return
                 self.ended, self.cause = reason, cause
                 self.out.clear()
-                pending = list(self.wire.pending.items())
-                self.wire.pending.clear()
+                pending = []
+                with suppress(KeyError):  # who reads may take one meanwhile, and then it is answered
+                    while True:
+                        pending.append(self.wire.pending.popitem())
+                pending.reverse()
                 self.stream.shutdown()
                 if not self.reading:
                     self.stream.close()

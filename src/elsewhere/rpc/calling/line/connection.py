@@ -54,15 +54,16 @@ class Connection(Calls):
         self.incoming: Incoming | None = None
         self._held: list[Future[Any]] = []  # they need to know what the far side is
         if greeting is not None:
-            self.append(self.wire.request(HELLO, [greeting], self._greeted)[1])
+            self.append(self.wire.request(HELLO, [greeting], HELLO)[1])
 
     # ---- futures -----------------------------------------------------------------------------------------------------
 
-    def submit(self, future: Future[Any], call: Call, name: str = "", params: Any = None) -> None:
+    def submit(self, future: Future[Any], call: Call, name: str, params: Any, *, presses: bool = True) -> None:
         """Send a call, soon; its answer is the future's outcome.
 
         Args:
-            name, params: what is sent for it; its own method and args if not given.
+            name, params: what is sent for it.
+            presses: wait for room if too much is unsent already.
 
         Raises:
             ConnectError: the connection has ended.
@@ -82,7 +83,7 @@ class Connection(Calls):
                 self.send_now(call.began)
             if self.helper is not None and self.helper.dozing:
                 self.helper.wake()
-        if self.queued - self.written > MOST_UNSENT or len(self.out) > MOST_CALLS:
+        if presses and (self.queued - self.written > MOST_UNSENT or len(self.out) > MOST_CALLS):
             self.press(call.end, call.deadline)
 
     def wait_for(self, future: Future[Any], call: Call, deadline: float) -> None:
@@ -103,6 +104,11 @@ class Connection(Calls):
                 self._expired(future, call)
 
     def _expired(self, future: Future[Any], call: Call) -> None:
+        with self.mutex:  # the thread that waits and the helper may both come here, and one may repeat it
+            if self.wire.pending.pop(future._index, None) is None:
+                if future not in self._held:
+                    return
+                self._held.remove(future)
         error = self.too_late(call.method, future._index, call.end, call.began, call.terms)
         future._owner.failed(future, call, error)  # type: ignore[union-attr]  # it has one: the link
 
@@ -173,12 +179,14 @@ class Connection(Calls):
                 self.served(slot)
             elif type(slot) is tuple and self.incoming is not None:
                 self.incoming.answered(slot, message)
-            else:
-                slot(message)
+            elif slot is HELLO:
+                self._greeted(message)
 
     def _settle(self, future: Future[Any], message: Message) -> None:
         call = future._job
         if message[2] is None:
+            if call is not None and call.failures:
+                future.attempt = call.failures + 1
             future._tell(FINISHED, message[3], None)
         elif call is not None:
             error = raised(message[2], call.method, self.address)
@@ -219,7 +227,8 @@ class Connection(Calls):
         for future in held:
             call = future._job
             if call is not None:
-                future._owner.launch(future, call)  # type: ignore[union-attr]  # it has one: the link
+                # This thread reads: it must not wait for room, which only answers make.
+                future._owner.launch(future, call, presses=False)  # type: ignore[union-attr]  # the link
 
     def hold(self, future: Future[Any], call: Call) -> None:
         """Send it when it is known what the far side is."""
@@ -268,7 +277,7 @@ class Connection(Calls):
                 f"{method} at {self.address} cannot be called with keywords ({', '.join(kwargs)}): the far side speaks "
                 "plain MessagePack-RPC, which has positional arguments only"
             )
-        return CALL, [method, args, kwargs, {} if limit == float("inf") else {"timeout": limit}]
+        return CALL, [method, args, kwargs, {"timeout": 0 if limit == float("inf") else limit}]
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 

@@ -115,7 +115,7 @@ class Helper:
         """With the mutex: send what has been gathered for long enough."""
         conn = self._conn
         self._stalled = False
-        if conn.out and (conn.attended or now - conn.flushed >= SOON):
+        if conn.out and not conn.gathering and (conn.attended or now - conn.flushed >= SOON):
             conn.flushed = now
             conn.flush()
             self._stalled = bool(conn.out)
@@ -125,7 +125,7 @@ class Helper:
         conn = self._conn
         until = max(0.0001, min(conn.next - now, _DAY))
         self.dozing = False
-        if conn.out and not self._stalled:
+        if conn.out and not self._stalled and not conn.gathering:
             return min(until, SOON)
         if self.reads:
             return min(until, LINGER)

@@ -9,17 +9,19 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
-import ssl
 import struct
 import sys
-import threading
 from collections import deque
 
-__all__ = ["CHUNK", "Plain", "Polled", "Stream", "stream_of"]
+from elsewhere.sansio.claims import HEAD
+from elsewhere.sansio.large import begins
+
+__all__ = ["CHUNK", "ONE_CHUNK", "Plain", "Stream", "stream_of"]
 
 CHUNK = 65536  # bytes of one read
 _DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)
-_ONE_CHUNK, _NO_WAIT = (CHUNK,), (_DONTWAIT,)
+ONE_CHUNK, _NO_WAIT, _ALL = (CHUNK,), (_DONTWAIT,), (socket.MSG_WAITALL,)
+_MOST = 16 << 20  # bytes of one read of a large value: what a peer only claims takes no more room
 _MILLISECONDS = 1000
 
 
@@ -28,11 +30,23 @@ class Stream:
 
     Attributes:
         inbox: what was received and not taken yet; b"" is the end of the stream.
+        exact: bytes that `receive` is to wait for, all in one; 0: for any.
+        peeks: a message begins here whose last value may be large: it is to come apart from what is before it, as
+            then nobody has to put it together.
+        end: why it has come to its end, if it has.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.inbox: deque[bytes] = deque()
+        self.exact = 0
+        self.peeks = False
+        self.end = "the far side closed the connection"
+
+    def send_two(self, first: bytes | memoryview, second: bytes | memoryview) -> int:
+        """`send` both, in one go; raises as that does."""
+        sent = self.send(first)
+        return sent + self.send(second) if sent == len(first) else sent
 
     def send(self, data: bytes | memoryview) -> int:
         """Send as many bytes as go without waiting, and say how many.
@@ -69,9 +83,11 @@ class Stream:
     def __del__(self) -> None:
         self.sock.close()
 
-    def _ended(self, error: OSError) -> None:
-        if error.errno is None and not isinstance(error, ssl.SSLError):
+    def ended(self, error: OSError) -> None:
+        """Nothing more will come, because of this error."""
+        if error.errno is None and type(error).__module__ != "ssl":
             raise error  # not the socket's: a signal's handler raised it, a TimeoutError perhaps
+        self.end = f"the connection broke ({(error.strerror or str(error)).lower()})"
         self.inbox.append(b"")
 
 
@@ -91,23 +107,35 @@ class Plain(Stream):
         except BlockingIOError:
             return 0
 
+    def send_two(self, first: bytes | memoryview, second: bytes | memoryview) -> int:
+        try:
+            return self.sock.sendmsg((first, second), (), _DONTWAIT)
+        except BlockingIOError:
+            return 0
+
     def receive(self, seconds: float) -> None:
         if not self._seconds <= seconds <= 2 * self._seconds:
             self._limit(seconds)
         try:
-            self.inbox.extend(map(self._recv, _ONE_CHUNK))
+            if self.exact:
+                self.inbox.extend(map(self._recv, (min(self.exact, _MOST),), _ALL))
+            elif self.peeks:
+                size = begins(self._recv(HEAD, socket.MSG_PEEK)) or CHUNK
+                self.inbox.extend(map(self._recv, (size,)))
+            else:
+                self.inbox.extend(map(self._recv, ONE_CHUNK))
         except BlockingIOError:  # the time is over
             return
         except OSError as error:
-            self._ended(error)
+            self.ended(error)
 
     def look(self) -> bool:
         try:
-            self.inbox.extend(map(self._recv, _ONE_CHUNK, _NO_WAIT))
+            self.inbox.extend(map(self._recv, ONE_CHUNK, _NO_WAIT))
         except BlockingIOError:
             return bool(self.inbox)
         except OSError as error:
-            self._ended(error)
+            self.ended(error)
         return True
 
     def _limit(self, seconds: float) -> None:
@@ -118,49 +146,10 @@ class Plain(Stream):
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(kept), micro))
 
 
-class Polled(Stream):
-    """A socket with TLS, of which only one thread at a time may ask anything; or one of a system unlike Unix."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        super().__init__(sock)
-        sock.setblocking(False)
-        self._one = threading.Lock()
-
-    def send(self, data: bytes | memoryview) -> int:
-        done, view = 0, memoryview(data)
-        try:
-            while done < len(view):
-                with self._one:
-                    done += self.sock.send(view[done:])
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return done
-        return done
-
-    def receive(self, seconds: float) -> None:
-        wants = self._read()
-        if wants:
-            self.wait(read=wants == "read", write=wants == "write", seconds=seconds)
-            self._read()
-
-    def look(self) -> bool:
-        self._read()
-        return bool(self.inbox)
-
-    def _read(self) -> str:
-        """What it has to wait for; "" if something has come."""
-        try:
-            with self._one:
-                self.inbox.extend(map(self.sock.recv, (CHUNK,)))
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return "read"
-        except ssl.SSLWantWriteError:
-            return "write"
-        except OSError as error:
-            self._ended(error)
-        return ""
-
-
 def stream_of(sock: socket.socket) -> Stream:
     """The stream for a connected socket, which is its own from here on."""
-    plain = sys.platform != "win32" and not isinstance(sock, ssl.SSLSocket)
-    return Plain(sock) if plain else Polled(sock)
+    if sys.platform != "win32" and not hasattr(sock, "getpeercert"):
+        return Plain(sock)
+    from elsewhere.rpc.calling.line.secure import Polled  # with it comes ssl
+
+    return Polled(sock)

@@ -15,7 +15,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.rpc.serving.caller import current
-from elsewhere.rpc.serving.session import Session, run_here
+from elsewhere.rpc.serving.methods.results import Data
+from elsewhere.rpc.serving.session import Session, Timer, run_here
+from elsewhere.sansio.large import LARGE
 from elsewhere.sansio.msgpackrpc import REQUEST, Message
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Peer"]
 
 _log = logging.getLogger("elsewhere.rpc")
+MANY = 256  # answers that are written together at most ...
+SOON = 0.001  # ... and seconds for which they are collected, when many messages came in one piece
 PILE = 1 << 20  # bytes of answers that may wait for the peer to read
 
 
@@ -41,7 +45,7 @@ class Peer(asyncio.Protocol):
     def __init__(self, server: LoopServing, label: str) -> None:
         self.server = server
         self.label = label
-        self.session = Session(server.engine, self)
+        self.session = Session(server.engine, self, pieces=True)
         self._transport: Any = None
         self._inbox: deque[Message] = deque()
         self._late: list[bytes] = []
@@ -64,8 +68,8 @@ class Peer(asyncio.Protocol):
         if wire.broken:
             _log.warning("%s: the connection is ended: %s", self.label, wire.broken)
             self._transport.close()
-        elif not self._inbox:
-            wire.rest()
+            return
+        wire.rest()
 
     def eof_received(self) -> bool:
         self._finished = True
@@ -96,10 +100,11 @@ class Peer(asyncio.Protocol):
 
     def _run(self) -> None:
         """Deal with what is in the inbox, as far as that is wise."""
-        session, inbox, out = self.session, self._inbox, []
-        token = current.set(self)
+        session, inbox, most = self.session, self._inbox, self.server.engine.limits.calls
+        out: list[bytes] = []
+        token, begun = current.set(self), time.monotonic()
         try:
-            while inbox and self._welcome():
+            while inbox and not self._full and len(session.running) < most:
                 message = inbox.popleft()
                 method = session.methods.get(message[2]) if message[0] == REQUEST else None
                 if method is not None and method.on_loop == [*map(type, message[3])]:
@@ -107,14 +112,14 @@ class Peer(asyncio.Protocol):
                 else:
                     answer = session.begin(message)
                 if answer is not None:
-                    out.append(answer)
-                    if len(out) >= 256:  # enough for one write; that may say that the peer does not read
-                        self._transport.write(b"".join(out))
-                        out.clear()
+                    out += answer if isinstance(answer, tuple) else (answer,)
+                    now = time.monotonic()
+                    if len(out) >= MANY or now - begun > SOON:
+                        self._write(out)  # that may say that the peer does not read
+                        out, begun = [], now
         finally:
             current.reset(token)
-        if out:
-            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+        self._write(out)
         self._regulate()
 
     def _welcome(self) -> bool:
@@ -153,23 +158,34 @@ class Peer(asyncio.Protocol):
 
     # ---- a session's link --------------------------------------------------------------------------------------------
 
-    def post(self, data: bytes) -> None:
+    def _write(self, out: list[bytes]) -> None:
+        if len(out) == 1:
+            self._transport.write(out[0])
+        elif out and max(map(len, out)) < LARGE:
+            self._transport.write(b"".join(out))
+        else:
+            for data in out:
+                self._transport.write(data)
+
+    def post(self, data: Data) -> None:
         """Send it; what ends in the same turn of the loop goes together."""
         if threading.get_ident() != self.server.thread_id:
             self.server.soon(lambda: self.post(data))
             return
         if not self._late:
             self.server.loop.call_soon(self._flush)
-        self._late.append(data)
+        self._late += data if isinstance(data, tuple) else (data,)
 
     def _flush(self) -> None:
         late, self._late = self._late, []
-        if late and not self._transport.is_closing():
-            self._transport.write(late[0] if len(late) == 1 else b"".join(late))
+        if not self._transport.is_closing():
+            self._write(late)
 
-    def later(self, seconds: float, work: Callable[[], object]) -> asyncio.TimerHandle:
-        """Call it then; on the loop's thread alone."""
-        return self.server.loop.call_later(seconds, work)
+    def later(self, seconds: float, work: Callable[[], object]) -> Timer:
+        """Call it then, on the loop's thread."""
+        if threading.get_ident() == self.server.thread_id:
+            return self.server.loop.call_later(seconds, work)
+        return _Later(self.server, seconds, work)
 
     def look_whether_it_knows(self) -> None:
         """End it, if the token has not come."""
@@ -214,3 +230,19 @@ class Peer(asyncio.Protocol):
 
     def goes_on(self) -> None:
         """Never."""
+
+
+class _Later:
+    """A timer that another thread than the loop's has asked for."""
+
+    def __init__(self, server: LoopServing, seconds: float, work: Callable[[], object]) -> None:
+        self._work: Callable[[], object] | None = work
+        server.soon(lambda: server.loop.call_later(seconds, self._due))
+
+    def _due(self) -> None:
+        if self._work is not None:
+            self._work()
+
+    def cancel(self) -> None:
+        """It will not happen."""
+        self._work = None

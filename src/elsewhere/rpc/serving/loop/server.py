@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from elsewhere.rpc.serving.arrivals import Arrival, Source, exhausted
+from elsewhere.rpc.serving.arrivals import Arrival, Seldom, Source, exhausted
 from elsewhere.rpc.serving.engine import Engine, new_loop, run_loop
 from elsewhere.rpc.serving.loop.protocol import Peer
 from elsewhere.transport.connecting import tune
@@ -48,6 +48,7 @@ class LoopServing:
         self._peers: set[Peer] = set()
         self._opening: set[asyncio.Task[Any]] = set()
         self._accepting = False
+        self._warn = Seldom()
         self._empty = threading.Event()
         self._thread = threading.Thread(target=self._run, name="elsewhere-rpc-loop", daemon=True)
 
@@ -87,7 +88,7 @@ class LoopServing:
                 found = accept()
             except OSError as error:
                 if exhausted(error):
-                    _log.error("no connection can be accepted for now: %s", error.strerror)
+                    self._warn("no connection can be accepted for now: %s", error.strerror)
                     self._stop_accepting()
                     self.loop.call_later(PAUSE, self._accept_again)
                 return
@@ -98,7 +99,7 @@ class LoopServing:
     def _greet(self, sock: socket.socket, label: str, context: ssl.SSLContext | None) -> None:
         limits = self.engine.limits
         if len(self._peers) + len(self._opening) >= limits.connections or self.engine.closing:
-            _log.warning("%s is turned away: there are %d connections", label, len(self._peers))
+            self._warn("%s is turned away: there are %d connections", label, len(self._peers))
             sock.close()
             self._arrivals.gone()
             return
@@ -106,7 +107,7 @@ class LoopServing:
         tune(sock)
         task = self.loop.create_task(self._open(sock, label, context))
         self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
+        task.add_done_callback(self._opened)
 
     async def _open(self, sock: socket.socket, label: str, context: ssl.SSLContext | None) -> None:
         limit = self.engine.limits.handshake
@@ -121,6 +122,17 @@ class LoopServing:
             _log.warning("%s: TLS failed: %s", label, getattr(error, "reason", None) or error)
             sock.close()
             self._arrivals.gone()
+        except BaseException:  # the server ends meanwhile
+            sock.close()
+            raise
+
+    def _opened(self, task: asyncio.Task[Any]) -> None:
+        self._opening.discard(task)
+        self._look_whether_all_have_gone()
+
+    def _look_whether_all_have_gone(self) -> None:
+        if self.engine.closing and not self._peers and not self._opening:
+            self._empty.set()
 
     def came(self, peer: Peer) -> None:
         """A connection is open."""
@@ -130,13 +142,14 @@ class LoopServing:
             self.loop.call_later(limits.handshake, peer.look_whether_it_knows)
         if limits.idle is not None:
             peer.expect(limits.idle)
+        if self.engine.closing:
+            self.loop.call_soon(peer.drain)
 
     def went(self, peer: Peer) -> None:
         """A connection is over."""
         self._peers.discard(peer)
         self._arrivals.gone()
-        if self.engine.closing and not self._peers:
-            self._empty.set()
+        self._look_whether_all_have_gone()
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 
@@ -157,12 +170,15 @@ class LoopServing:
         def drain() -> None:
             for peer in list(self._peers):
                 peer.drain()
-            if not self._peers:
-                self._empty.set()
+            self._look_whether_all_have_gone()
 
         # Two turns: in the first, what had come by now is read.
         self.soon(lambda: self.loop.call_soon(drain))
         return self._empty.wait(seconds)
+
+    def hurry(self) -> None:
+        """`drain` is to wait no longer."""
+        self._empty.set()
 
     def stop(self) -> None:
         """End everything now."""

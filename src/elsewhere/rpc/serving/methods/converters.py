@@ -9,7 +9,6 @@ Each is compiled once. None stands for "anything", so that it costs nothing.
 from __future__ import annotations
 
 import collections.abc
-import dataclasses
 import datetime as dt
 import decimal
 import enum
@@ -17,46 +16,18 @@ import pathlib
 import types
 import typing
 import uuid
-from collections.abc import Callable
 from typing import Any
 
-__all__ = ["EXACT", "Converter", "Mismatch", "converter", "expected"]
+from elsewhere.rpc.serving.methods.mismatch import Converter, Mismatch, convert_part
+from elsewhere.rpc.serving.methods.records import record
 
-Converter = Callable[[Any], Any]
+__all__ = ["EXACT", "converter", "expected"]
 
 EXACT = (int, float, str, bytes, bool)  # a value of just this type needs no conversion
 _LISTS = (list, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection,
           collections.abc.MutableSequence)  # fmt: skip
 _SETS = (set, frozenset, collections.abc.Set, collections.abc.MutableSet)
 _MAPS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
-
-
-class Mismatch(Exception):
-    """A value that the annotation does not allow.
-
-    Attributes:
-        expected: in words.
-        path: where in the argument, such as ``"[3].name"``.
-        got: what came instead, in words.
-    """
-
-    def __init__(self, expected: str, got: Any, path: str = "", *, told: str = "") -> None:
-        super().__init__(expected)
-        self.expected = expected
-        self.path = path
-        self.got = told or _got(got)
-
-    def inside(self, path: str) -> Mismatch:
-        """The same, seen from the value that holds it."""
-        self.path = path + self.path
-        return self
-
-
-def _got(value: Any) -> str:
-    """What came: its type, and a number or short text itself."""
-    if value is None or isinstance(value, bool | int | float):
-        return repr(value) if len(repr(value)) <= 40 else type(value).__name__
-    return type(value).__name__
 
 
 def expected(annotation: Any) -> str:
@@ -109,12 +80,9 @@ def _of_type(annotation: Any, kind: type, args: tuple[Any, ...]) -> Converter:
         return _tuple(annotation, args)
     if issubclass(kind, enum.Enum):
         return _enum(kind)
-    if dataclasses.is_dataclass(kind):
-        return _dataclass(kind)
-    if typing.is_typeddict(kind):
-        return _typed_dict(kind)
-    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
-        return _named_tuple(kind)
+    found = record(kind, converter)
+    if found is not None:
+        return found
     raise TypeError(f"{expected(annotation)} is no type that a service can make out of what MessagePack holds")
 
 
@@ -244,18 +212,9 @@ def _tuple(annotation: Any, args: tuple[Any, ...]) -> Converter:
             raise Mismatch(name, value)
         if len(value) != len(each):
             raise Mismatch(name, value, told=f"{len(value)} values")
-        return tuple(_part(value[index], part, f"[{index}]") for index, part in enumerate(each))
+        return tuple(convert_part(value[index], part, f"[{index}]") for index, part in enumerate(each))
 
     return convert
-
-
-def _part(value: Any, part: Converter | None, path: str) -> Any:
-    if part is None:
-        return value
-    try:
-        return part(value)
-    except Mismatch as mismatch:
-        raise mismatch.inside(path) from None
 
 
 def _dict(annotation: Any, args: tuple[Any, ...]) -> Converter:
@@ -267,7 +226,10 @@ def _dict(annotation: Any, args: tuple[Any, ...]) -> Converter:
             raise Mismatch(name, value)
         if key_of is None and value_of is None:
             return value
-        return {_part(key, key_of, " (a key)"): _part(part, value_of, f"[{key!r:.40}]") for key, part in value.items()}
+        return {
+            convert_part(key, key_of, " (a key)"): convert_part(part, value_of, f"[{key!r:.40}]")
+            for key, part in value.items()
+        }
 
     return convert
 
@@ -316,93 +278,5 @@ def _enum(kind: type[enum.Enum]) -> Converter:
             if type(wire) is type(value) and wire == value:
                 return member
         raise Mismatch(name, value, told=f"{value!r:.60}" if isinstance(value, str | int) else "")
-
-    return convert
-
-
-# ---- records: their fields may name the record itself, so they are compiled when the first value comes ---------------
-
-
-def _hints(kind: Any) -> dict[str, Any]:
-    return typing.get_type_hints(kind, include_extras=True)
-
-
-def _fields_of(value: Any, name: str, parts: dict[str, Converter | None], required: frozenset[str]) -> dict[str, Any]:
-    if type(value) is not dict:
-        raise Mismatch(name, value)
-    for key in value:
-        if key not in parts:
-            raise Mismatch(f"no such field of {name}", value, f".{key!s:.40}", told="one")
-    for key in parts:
-        if key in required and key not in value:
-            raise Mismatch(f"a field of {name}", value, f".{key}", told="none")
-    return {key: _part(part, parts[key], f".{key}") for key, part in value.items()}
-
-
-def _lazily(make: Callable[[], tuple[dict[str, Converter | None], frozenset[str]]]) -> Callable[[], Any]:
-    made: list[tuple[dict[str, Converter | None], frozenset[str]]] = []
-
-    def get() -> tuple[dict[str, Converter | None], frozenset[str]]:
-        if not made:
-            made.append(make())
-        return made[0]
-
-    return get
-
-
-def _dataclass(kind: Any) -> Converter:
-    def make() -> tuple[dict[str, Converter | None], frozenset[str]]:
-        hints, fields = _hints(kind), [field for field in dataclasses.fields(kind) if field.init]
-        needed = frozenset(
-            field.name
-            for field in fields
-            if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        )
-        return {field.name: converter(hints[field.name]) for field in fields}, needed
-
-    get = _lazily(make)
-
-    def convert(value: Any) -> Any:
-        found = _fields_of(value, kind.__name__, *get())
-        try:
-            return kind(**found)
-        except (TypeError, ValueError) as error:  # its __post_init__ says no
-            raise Mismatch(kind.__name__, value, told=f"fields that it refuses ({error})") from error
-
-    return convert
-
-
-def _typed_dict(kind: Any) -> Converter:
-    def make() -> tuple[dict[str, Converter | None], frozenset[str]]:
-        hints = _hints(kind)
-        # Python does not see Required and NotRequired in annotations that are text.
-        marks = {key: typing.get_origin(hint) for key, hint in hints.items()}
-        needed = {key for key in kind.__required_keys__ if marks[key] is not typing.NotRequired}
-        needed |= {key for key, mark in marks.items() if mark is typing.Required}
-        return {key: converter(hint) for key, hint in hints.items()}, frozenset(needed)
-
-    get = _lazily(make)
-
-    def convert(value: Any) -> Any:
-        return _fields_of(value, kind.__name__, *get())
-
-    return convert
-
-
-def _named_tuple(kind: Any) -> Converter:
-    get = _lazily(
-        lambda: (
-            {key: converter(_hints(kind).get(key, Any)) for key in kind._fields},
-            frozenset(kind._fields) - frozenset(kind._field_defaults),
-        )
-    )
-
-    def convert(value: Any) -> Any:
-        parts, required = get()
-        if type(value) is list:
-            if len(value) > len(parts):
-                raise Mismatch(kind.__name__, value, told=f"{len(value)} values")
-            value = dict(zip(parts, value, strict=False))
-        return kind(**_fields_of(value, kind.__name__, parts, required))
 
     return convert

@@ -19,6 +19,9 @@ from elsewhere.rpc.serving.methods.schema import Schema
 
 __all__ = ["WHERE", "Method", "MethodStatistics", "Registry", "merged", "public_methods"]
 
+QUICK = 0.001  # seconds: a call that takes longer is one to be watched for
+UNKNOWN = 100  # calls of a new method that are watched closely ...
+PROVEN = 1000  # ... and of one that has just taken long
 WHERE = ("threads", "loop", "processes")
 
 
@@ -70,17 +73,18 @@ class Method:
         on_thread, on_loop: the types of arguments with which it can be called there at once; None if there is more to
             look at.
         given: what was registered: `fn`, but for a coroutine function in a thread.
+        wary: so many calls more are watched closely: until they were all quick, each may be a long one.
         begun, calls, errors, seconds, longest: what `statistics` tells of. Each is changed by a plain ``+=`` of a
             number, within which CPython does not change threads.
     """
 
     __slots__ = (
         "asynchronous", "begun", "calls", "doc", "errors", "fn", "given", "idempotent", "longest", "name", "on_loop",
-        "on_thread", "pool", "schema", "seconds", "timeout", "where",
+        "on_thread", "pool", "schema", "seconds", "timeout", "wary", "where",
     )  # fmt: skip
 
     def __init__(self, fn: Callable[..., Any], name: str, where: Any, timeout: float | None, idempotent: bool) -> None:
-        self.asynchronous = asyncio.iscoroutinefunction(inspect.unwrap(fn)) or _async_call(fn)
+        self.asynchronous = inspect.iscoroutinefunction(fn) or _async_call(fn)
         self.pool: Any = None
         self.given = fn
         self.schema = Schema(fn, name)
@@ -95,6 +99,7 @@ class Method:
         self.name, self.fn, self.timeout, self.idempotent = name, fn, timeout, idempotent
         self.begun = self.calls = self.errors = 0
         self.seconds = self.longest = 0.0
+        self.wary = UNKNOWN
 
     def _place(self, fn: Any, where: Any) -> str:
         if inspect.isasyncgenfunction(fn) or inspect.isgeneratorfunction(fn):
@@ -115,6 +120,13 @@ class Method:
         if not well:
             self.errors += 1
         self.longest = max(self.longest, seconds)
+
+    def weigh(self, seconds: float) -> None:
+        """A call has taken so long: how closely is the next one to be watched?"""
+        if seconds >= QUICK:
+            self.wary = PROVEN
+        elif self.wary:
+            self.wary -= 1
 
     def told(self) -> list[Any]:
         """Calls, errors, running, seconds, longest."""
@@ -139,7 +151,7 @@ class Method:
 
 
 def _async_call(fn: Any) -> bool:
-    return not inspect.isroutine(fn) and asyncio.iscoroutinefunction(getattr(type(fn), "__call__", None))  # noqa: B004 - its type's, which is what a call runs
+    return not inspect.isroutine(fn) and inspect.iscoroutinefunction(getattr(type(fn), "__call__", None))  # noqa: B004 - its type's, which is what a call runs
 
 
 def _awaiting(fn: Callable[..., Any]) -> Callable[..., Any]:

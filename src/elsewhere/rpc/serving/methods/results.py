@@ -19,9 +19,12 @@ from typing import Any
 import msgpack
 
 from elsewhere.errors import MessageTooLarge
+from elsewhere.sansio.large import LARGE
 from elsewhere.sansio.msgpackrpc import RESPONSE
 
-__all__ = ["pack_response", "plain"]
+__all__ = ["Data", "pack_response", "plain"]
+
+Data = bytes | tuple[bytes, ...]  # what is to be sent, in one piece or in several
 
 KEPT = 1 << 20  # bytes that a thread's packer may keep between answers
 START = 4096  # bytes of a packer's first buffer: each thread has one
@@ -64,7 +67,7 @@ def plain(value: Any) -> Any:
     raise TypeError(f"a value of type {type(value).__module__}.{type(value).__qualname__} cannot be sent")
 
 
-def pack_response(msgid: int, error: Any, result: Any, limit: int) -> bytes:
+def pack_response(msgid: int, error: Any, result: Any, limit: int) -> Data:
     """The bytes of an answer.
 
     Raises:
@@ -72,17 +75,25 @@ def pack_response(msgid: int, error: Any, result: Any, limit: int) -> bytes:
         MessageTooLarge: it is above the limit.
     """
     pack = _mine.pack or _fresh()
+    if type(result) is bytes and len(result) >= LARGE:
+        head = b"\x94\x01" + pack(msgid) + b"\xc0\xc6" + len(result).to_bytes(4, "big")
+        _check(len(head) + len(result), limit)
+        return head, result
     try:
         data = pack([RESPONSE, msgid, error, result])
     except BaseException:
         _mine.pack = None  # half of it is in there
         raise
-    if len(data) > KEPT:
+    if len(data) > limit or len(data) > KEPT:
         _mine.pack = None
-    if len(data) > limit:
-        text = f"its result of {len(data):,} bytes is above the limit of {limit:,} of a message"
-        raise MessageTooLarge(text, size=len(data), limit=limit)
+        _check(len(data), limit)
     return data
+
+
+def _check(size: int, limit: int) -> None:
+    if size > limit:
+        text = f"its result of {size:,} bytes is above the limit of {limit:,} of a message"
+        raise MessageTooLarge(text, size=size, limit=limit)
 
 
 def _fresh() -> Callable[[Any], bytes]:

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from elsewhere.errors import ArgumentError
-from elsewhere.rpc.serving.methods.converters import EXACT, Converter, Mismatch, converter, expected
+from elsewhere.rpc.serving.methods.converters import EXACT, converter, expected
+from elsewhere.rpc.serving.methods.mismatch import Converter, Mismatch
 
 __all__ = ["Schema"]
 

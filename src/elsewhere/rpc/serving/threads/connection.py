@@ -16,19 +16,25 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from elsewhere.rpc.serving.methods.results import Data
 from elsewhere.rpc.serving.session import Session
 from elsewhere.rpc.serving.threads.secure import Secure
+from elsewhere.sansio.claims import HEAD
+from elsewhere.sansio.large import LARGE, begins
 from elsewhere.sansio.msgpackrpc import Message
 
 if TYPE_CHECKING:
     from elsewhere.rpc.serving.deadlines import Deadline
     from elsewhere.rpc.serving.threads.reactor import Reactor
 
-__all__ = ["Connection"]
+__all__ = ["LINGER", "Connection"]
 
 _log = logging.getLogger("elsewhere.rpc")
 READ = 64 << 10  # bytes of a usual read
-LARGE = 4 << 20  # ... of one while a large message comes
+LINGER = 0.005  # seconds that an owner waits for the next message, before the connection is parked
+PIECES = 512  # that go in one system call; the kernel takes 1,024
+AFTER_LARGE = 8  # messages that are looked at before they are read, which is a system call each
+MOST = 16 << 20  # bytes of a read while a large message comes
 
 
 class Connection:
@@ -41,16 +47,18 @@ class Connection:
         secure: its TLS, or None.
         inbox: messages that were decoded and not looked at, the last one first.
         out: answers of them, to be sent together.
+        large: so many messages are looked at before they are read: lately there were large ones.
         outbox: what the kernel has not taken yet; None if there is nothing.
         parked: the reactor's.
         finished: the peer sends no more; calls that run are still answered.
         ended: why it is to be closed now; "" while it is well.
         since: when it was last heard of.
+        talks: its last messages came so quickly that it is worth waiting for the next one.
     """
 
     __slots__ = (
-        "_closed", "_lock", "_moved", "ended", "fd", "finished", "inbox", "label", "out", "outbox", "parked", "reactor",
-        "secure", "session", "since", "sock",
+        "_closed", "_lock", "_met", "_most", "_moved", "ended", "fd", "finished", "inbox", "label", "large", "out",
+        "outbox", "parked", "reactor", "secure", "session", "since", "sock", "talks",
     )  # fmt: skip
 
     def __init__(self, reactor: Reactor, sock: socket.socket, label: str, secure: Secure | None) -> None:
@@ -59,97 +67,131 @@ class Connection:
         self.fd = sock.fileno()
         self.label = label
         self.secure = secure
-        self.session = Session(reactor.engine, self)
+        self.session = Session(reactor.engine, self, pieces=True)
         self.inbox: list[Message] = []
         self.out: list[bytes] = []
         self.outbox: deque[memoryview] | None = None
+        self.large = 0
         self.parked = True
         self.finished = False
         self.ended = ""
         self.since = self._moved = time.monotonic()
-        self._closed = False
+        self.talks = self._closed = False
+        self._most = reactor.engine.limits.calls
+        self._met = False  # was it owned before?
         self._lock = threading.Lock()
+
+    def meet(self) -> None:
+        """It has a new owner."""
+        self.talks = self._met and time.monotonic() - self.since < LINGER
+        self._met = True
 
     # ---- reading, by its owner ---------------------------------------------------------------------------------------
 
     def read(self, wait: bool) -> bool | None:
         """Fill the inbox; True if something came, None if nothing did in time, False if nothing more will."""
-        missing = self.session.wire.missing
+        wire = self.session.wire
+        size = READ if wire.missing < READ else min(wire.missing, MOST)
+        flags = 0 if wait and (self.talks or wire.missing) else socket.MSG_DONTWAIT
         try:
-            data = self.sock.recv(READ if missing < READ else min(missing, LARGE), 0 if wait else socket.MSG_DONTWAIT)
+            if wire.exact and not flags:  # a large value comes best in one piece
+                self.large, flags = AFTER_LARGE, socket.MSG_WAITALL
+            elif self.large and not wire.missing and self.secure is None:  # ... and apart from what is before it
+                self.large -= 1
+                size = begins(self.sock.recv(HEAD, flags | socket.MSG_PEEK)) or READ
+            data = self.sock.recv(size, flags)
         except BlockingIOError:
             return None
         except OSError as error:
             self.ended = self.ended or f"it was reset ({error.strerror or error})"
             return False
         if not data:
-            self._finish()
-            return False
-        self._take(data)
-        return True
-
-    def _take(self, data: bytes) -> None:
-        wire, pieces = self.session.wire, [data]
-        if self.secure is not None:
-            pieces = self._decrypted(self.secure, data)
+            return self._finish()
+        if self.secure is None:
+            return self._received(wire.feed(data))
         messages: list[Message] = []
-        for piece in pieces:
+        for piece in self._decrypted(self.secure, data):
             messages += wire.feed(piece)
+        return self._received(messages)
+
+    def _received(self, messages: list[Message]) -> bool:
+        wire = self.session.wire
         messages.reverse()
         self.inbox = messages
         if wire.broken:
             self.ended = self.ended or wire.broken  # once what came before is answered
             _log.warning("%s: the connection is ended: %s", self.label, wire.broken)
+        return True
 
     def _decrypted(self, secure: Secure, data: bytes) -> list[bytes]:
         try:
-            pieces, answer = secure.opened(data)
+            with secure.sending:
+                pieces, answer = secure.opened(data)
+                self._send_raw(answer)
         except OSError as error:  # ssl.SSLError is one
             self.ended = self.ended or f"TLS failed: {getattr(error, 'reason', None) or error}"
             _log.warning("%s: %s", self.label, self.ended)
             return []
-        if answer:
-            self._send_raw(answer)
         if secure.ended:
             self._finish()
         return pieces
 
-    def _finish(self) -> None:
+    def _finish(self) -> bool:
         self.finished = True
         self.session.fell_silent()
+        return False
 
     # ---- sending, by anybody -----------------------------------------------------------------------------------------
 
-    def post(self, data: bytes) -> None:
+    def post(self, data: Data) -> None:
         """Send it; what the kernel does not take goes later."""
+        self._send(data, socket.MSG_DONTWAIT)
+
+    def flush(self, *, patient: bool = False) -> None:
+        """Send the answers that were collected.
+
+        Args:
+            patient: by its owner: wait a moment, if they are large, for the kernel to take them all.
+        """
+        out = self.out
+        if len(out) == 1 and self.secure is None:
+            self._send_raw(out.pop())
+            return
+        self.out = []
+        if out and max(map(len, out)) < LARGE:
+            self.post(b"".join(out))
+        elif out:
+            self._send(tuple(out), 0 if patient else socket.MSG_DONTWAIT)
+
+    def _send(self, data: Data, flags: int) -> None:
         if self.secure is not None:
             with self.secure.sending:
-                self._send_raw(self.secure.sealed(data))
+                self._send_raw(self.secure.sealed(b"".join(data) if isinstance(data, tuple) else data), flags)
             return
-        self._send_raw(data)
+        self._send_raw(data, flags)
 
-    def flush(self) -> None:
-        """Send the answers that were collected."""
-        out, self.out = self.out, []
-        if out:
-            self.post(out[0] if len(out) == 1 else b"".join(out))
-
-    def _send_raw(self, data: bytes) -> None:
+    def _send_raw(self, data: Data, flags: int = socket.MSG_DONTWAIT) -> None:
         with self._lock:
             if self._closed or not data:
                 return
             if self.outbox is not None:
-                self.outbox.append(memoryview(data))
+                self.outbox += _rest(data, 0)
                 return
             try:
-                sent = self.sock.send(data, socket.MSG_DONTWAIT)
+                if isinstance(data, tuple):
+                    sent = self.sock.sendmsg(data[:PIECES], (), flags)
+                else:
+                    sent = self.sock.send(data, flags)
+                    if sent == len(data):
+                        return
             except BlockingIOError:
                 sent = 0
             except OSError:
                 return  # who reads will see why
-            if sent == len(data):
+            rest = _rest(data, sent)
+            if not rest:
                 return
-            self.outbox = deque([memoryview(data)[sent:]])
+            self.outbox = rest
             self._moved = time.monotonic()
             self.reactor.watch(self)
         self.later(self.reactor.engine.limits.send, self._look_whether_it_reads)
@@ -218,7 +260,7 @@ class Connection:
 
     def welcome(self) -> bool:
         """May more of it be looked at?"""
-        return self.outbox is None and len(self.session.running) < self.reactor.engine.limits.calls
+        return self.outbox is None and len(self.session.running) < self._most
 
     def wants(self) -> tuple[bool, bool]:
         """Is the reactor to watch it for reading, for writing?"""
@@ -240,7 +282,7 @@ class Connection:
         if not left and self.reactor.engine.closing:
             if self.claim():  # what came meanwhile is refused before it is closed
                 self.reactor.enqueue(self)
-        elif not left or left == self.reactor.engine.limits.calls - 1:
+        elif not left or left == self._most - 1:
             self.settle()
 
     def later(self, seconds: float, work: Callable[[], object]) -> Deadline:
@@ -279,3 +321,13 @@ class Connection:
     def __repr__(self) -> str:
         state = "closed" if self._closed else "parked" if self.parked else "owned"
         return f"<Connection of {self.label}, {state}>"
+
+
+def _rest(data: Data, sent: int) -> deque[memoryview]:
+    """What is left of it when so many bytes were sent."""
+    rest: deque[memoryview] = deque()
+    for piece in data if isinstance(data, tuple) else (data,):
+        if sent < len(piece):
+            rest.append(memoryview(piece)[sent:])
+        sent = max(0, sent - len(piece))
+    return rest

@@ -1,7 +1,7 @@
 """The one thread that accepts connections, watches those that are parked, and sees which owners are busy for long.
 
-Rule: it runs no method and never waits for a peer. It sleeps in epoll: without a limit when nothing goes on, 2 ms at a
-time while connections are owned, until the next time limit else.
+Rule: it runs no method and never waits for a peer. It sleeps in epoll: without a limit when nothing goes on; 2 ms at a
+time while a method runs that may take long, 20 ms while connections are owned; until the next time limit else.
 
 ::
 
@@ -23,20 +23,21 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
-from elsewhere.rpc.serving.arrivals import Arrival, Source, exhausted
+from elsewhere.rpc.serving.arrivals import Arrival, Seldom, Source, exhausted
 from elsewhere.rpc.serving.deadlines import Deadline, Deadlines
 from elsewhere.rpc.serving.engine import Engine
-from elsewhere.rpc.serving.threads.connection import Connection
-from elsewhere.rpc.serving.threads.owner import Owner
+from elsewhere.rpc.serving.threads.connection import LINGER, Connection
+from elsewhere.rpc.serving.threads.owner import LOOK, Owner
 from elsewhere.rpc.serving.threads.secure import Secure
 from elsewhere.transport.connecting import tune
 
 __all__ = ["Reactor"]
 
 _log = logging.getLogger("elsewhere.rpc")
-LOOK = 0.002  # seconds between two looks at the owners, and for which a method may keep its connection
-LINGER = 0.005  # seconds that an owner waits for the next message, before the connection is parked
+SLOWLY = 0.02  # seconds between two looks at owners whose methods have all proven to be quick: each look costs them one
+PUSH = 0.02  # seconds that an owner waits for the kernel to take a large answer, before the reactor sends the rest
 EAGER = 4  # threads that are started as soon as there is something to do; more, when it waits for a look
 STAY = 10.0  # seconds that a thread without work stays; the last one stays longer
 PAUSE = 0.1  # seconds without accepting, when there are no more descriptors
@@ -60,6 +61,7 @@ class Reactor:
         self._arrivals = arrivals
         self._sources = arrivals.sources()
         self._accepting = False
+        self._warn = Seldom()
         self._poll = select.epoll()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll.register(self._wake, select.EPOLLIN)
@@ -71,7 +73,8 @@ class Reactor:
         self._lent = 0  # owners that do not count: they wait for their callers, or were abandoned
         self._number = 0
         self._owners: list[Owner] = []
-        self._ticking = self._stopping = False
+        self._until = math.inf  # it sleeps no longer than that
+        self._stopping = False
         self.empty = threading.Event()  # set, when the service closes, once there is no connection any more
         self._thread = threading.Thread(target=self._run, name="elsewhere-rpc-reactor", daemon=True)
 
@@ -85,17 +88,24 @@ class Reactor:
     def _run(self) -> None:
         try:
             while not self._stopping:
-                self._ticking = self._active > 0
+                self._until = math.inf  # before the look: who adds something after it wakes this thread
                 now = time.monotonic()
-                left = self._deadlines.next() - now
-                if self._ticking:
-                    left = min(left, LOOK)
+                left = self._look(now)
+                self._until = now + left
                 for fd, event in self._poll.poll(-1 if left == math.inf else max(0.0, left)):
-                    self._happened(fd, event)
-                self._look(time.monotonic())
+                    self._surely(partial(self._happened, fd, event))
+                for work in self._deadlines.due(time.monotonic()):
+                    self._surely(work)
         except BaseException:  # what goes on without it would hang
             _log.critical("the server is ended by a bug in elsewhere", exc_info=True)
             raise
+
+    def _surely(self, work: Callable[[], object]) -> None:
+        """Whatever goes wrong with one connection, the others are served."""
+        try:
+            work()
+        except Exception:  # noqa: BLE001 - see above
+            _log.critical("a bug in elsewhere", exc_info=True)
 
     def _happened(self, fd: int, event: int) -> None:
         connection = self.connections.get(fd)
@@ -117,18 +127,19 @@ class Reactor:
         elif not event & select.EPOLLIN:
             connection.end("it was reset")
 
-    def _look(self, now: float) -> None:
-        if self._ticking:
-            for owner in self._owners:
-                owner.look(now, LOOK)
-            waiting = self._ready.qsize() - self._idle
-            if waiting > 0:
-                self._start_owners(1 + waiting // 8)
-        for work in self._deadlines.due(now):
-            try:
-                work()
-            except Exception:  # noqa: BLE001 - the next one is due all the same
-                _log.critical("a bug in elsewhere", exc_info=True)
+    def _look(self, now: float) -> float:
+        """Look at the owners; for how long may it sleep?"""
+        left = self._deadlines.next() - now
+        if not self._active:
+            return left
+        closely = False
+        for owner in self._owners:
+            closely |= owner.look(now)
+        waiting = self._ready.qsize()
+        if waiting > self._idle:
+            self._start_owners(1 + (waiting - self._idle) // 8)
+        # Also if as many owners seem to be idle: one that has just found a connection counts as idle for a moment more.
+        return min(left, LOOK if closely or waiting else SLOWLY)
 
     # ---- new connections ---------------------------------------------------------------------------------------------
 
@@ -151,7 +162,7 @@ class Reactor:
                 found = accept()
             except OSError as error:
                 if exhausted(error):
-                    _log.error("no connection can be accepted for now: %s", error.strerror)
+                    self._warn("no connection can be accepted for now: %s", error.strerror)
                     self.stop_accepting()
                     self.later(PAUSE, self._accept_again)
                 return  # else it was aborted before it was accepted
@@ -162,14 +173,14 @@ class Reactor:
     def _greet(self, sock: socket.socket, label: str, context: ssl.SSLContext | None) -> None:
         limits = self.engine.limits
         if len(self.connections) >= limits.connections or self.engine.closing:
-            _log.warning("%s is turned away: there are %d connections", label, len(self.connections))
+            self._warn("%s is turned away: there are %d connections", label, len(self.connections))
             sock.close()
             self._arrivals.gone()
             return
         sock.setblocking(True)
         tune(sock)
-        whole, part = divmod(LINGER, 1.0)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(whole), int(part * 1e6)))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(LINGER))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(PUSH))
         connection = Connection(self, sock, label, None if context is None else Secure(context))
         self.connections[connection.fd] = connection
         self._poll.register(connection.fd, select.EPOLLIN | select.EPOLLONESHOT)
@@ -186,7 +197,7 @@ class Reactor:
 
     def _look_whether_it_lives(self, connection: Connection) -> None:
         idle = self.engine.limits.idle
-        if idle is None or connection.fd not in self.connections:
+        if idle is None or self.connections.get(connection.fd) is not connection:
             return
         left = connection.since + idle - time.monotonic()
         if left <= 0.0 and connection.parked and not connection.session.running:
@@ -211,8 +222,7 @@ class Reactor:
             start = self._ready.qsize() > self._idle and len(self._owners) - self._lent < min(EAGER, self._most)
         if start:
             self._start_owners(1)
-        if not self._ticking:
-            self._rouse()
+        self.look_before(time.monotonic() + SLOWLY)
 
     def gone(self, connection: Connection) -> None:
         """It is being closed."""
@@ -224,13 +234,13 @@ class Reactor:
 
     def later(self, seconds: float, work: Callable[[], object]) -> Deadline:
         """Call `work` in this thread after so many seconds."""
-        entry, first = self._deadlines.add(time.monotonic() + seconds, work)
-        if first and not self._ticking:
-            self._rouse()
+        entry = self._deadlines.add(time.monotonic() + seconds, work)
+        self.look_before(entry.when)
         return entry
 
-    def _rouse(self) -> None:
-        if threading.current_thread() is not self._thread:
+    def look_before(self, when: float) -> None:
+        """It is not to sleep for longer than that."""
+        if when < self._until and threading.current_thread() is not self._thread:
             with self._lock:
                 if not self._stopping:
                     os.eventfd_write(self._wake, 1)
@@ -297,13 +307,21 @@ class Reactor:
 
     def drain(self, seconds: float) -> bool:
         """Let what runs end, and refuse what comes; True if all of it has ended in time. `engine.closing` is set."""
+        self.later(0.0, self._dismiss)
+        return self.empty.wait(seconds)
+
+    def _dismiss(self) -> None:
+        """In this thread, which alone lets connections in: from here on there are no more."""
         for connection in list(self.connections.values()):
             connection.session.methods = {}
             if connection.claim():
                 self.enqueue(connection)
         if not self.connections:
             self.empty.set()
-        return self.empty.wait(seconds)
+
+    def hurry(self) -> None:
+        """`drain` is to wait no longer."""
+        self.empty.set()
 
     def stop(self) -> None:
         """End everything now. Threads whose methods do not end are left to themselves."""
@@ -325,3 +343,7 @@ class Reactor:
             connection.close()
         self._poll.close()
         os.close(self._wake)
+
+
+def _timeval(seconds: float) -> bytes:
+    return struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from elsewhere.errors import WorkerStartError, describe_exit
 from elsewhere.process.process import Process
-from elsewhere.rpc.serving.arrivals import Arrival, Arrivals, exhausted
+from elsewhere.rpc.serving.arrivals import Arrival, Arrivals, Seldom, exhausted
 from elsewhere.rpc.serving.server import Running
 from elsewhere.rpc.serving.workers.channel import pair
 from elsewhere.rpc.serving.workers.worker import work
@@ -102,6 +102,7 @@ class Workers(Running):
         self._later: list[tuple[float, Callable[[], None]]] = []
         self._asked: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._delay = 0.0
+        self._warn = Seldom()
         self._accepting = self._stopping = False
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="elsewhere-rpc-parent", daemon=True)
@@ -190,7 +191,7 @@ class Workers(Running):
             arrival = accept()
         except OSError as error:
             if exhausted(error):
-                _log.error("no connection can be accepted for now: %s", error.strerror)
+                self._warn("no connection can be accepted for now: %s", error.strerror)
                 self._pause()
             return
         if arrival is None:
@@ -200,7 +201,7 @@ class Workers(Running):
                 if worker.channel.send(["connection", arrival.label, arrival.context is not None], sock.fileno()):
                     worker.given += 1
                     return
-        _log.warning("%s is turned away: no worker takes it", arrival.label)
+        self._warn("%s is turned away: no worker takes it", arrival.label)
         self._pause()
 
     # ---- workers -----------------------------------------------------------------------------------------------------
@@ -273,6 +274,13 @@ class Workers(Running):
             self._changed.wait_for(lambda: len(answers) >= asked, ANSWER)
             del self._told[number]
         return list(answers)
+
+    def hurry(self) -> None:
+        """If it is being closed: kill the workers."""
+        if self._closing:
+            for worker in list(self._workers):
+                with contextlib.suppress(ValueError):  # it has just been closed
+                    worker.process.kill()
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,85 @@
+"""The verb ``serve``: an object's methods, or a `Service`, behind addresses."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import click
+
+from elsewhere.cli.ending import Problem, WrongUsage
+from elsewhere.cli.function.target import Target
+from elsewhere.cli.options import seconds
+from elsewhere.cli.remote import remote, tls, token
+from elsewhere.rpc import Service
+
+__all__ = ["serve_command"]
+
+HELP = """Serve the methods of OBJECT until Ctrl-C or SIGTERM, over MessagePack-RPC.
+
+OBJECT is package.module:name or path/to/file.py:name: a Service, a function, or an object whose public methods are
+served; of a class, one is made. "elsewhere call ADDRESS --list" shows what there is.
+
+Addresses are tcp://host:port (port 0 picks a free one), tls://host:port, and unix:///path. What other machines can
+reach needs TLS and a token or client certificates, or --insecure.
+
+Exit code: 130 or 143 after Ctrl-C or SIGTERM, once the calls that ran have ended; 1 if it cannot be served, 2 wrong
+usage.
+"""
+
+
+@click.command("serve", help=HELP, short_help="Serve an object's methods behind an address.")
+@click.argument("target", metavar="OBJECT")
+@click.option(
+    "-b", "--bind", "addresses", multiple=True, required=True, metavar="ADDRESS", help="Listen there; may be repeated."
+)
+@click.option("-w", "--workers", type=click.IntRange(min=1), default=1, metavar="N", help="Serve from N processes.")
+@click.option(
+    "--where",
+    type=click.Choice(["threads", "loop", "processes"]),
+    help="Where methods run: threads (the default) if they wait, processes if they compute, loop if they are quick.",
+)
+@remote(whom="clients'")
+@click.option("--insecure", is_flag=True, help="Let other machines come without TLS and a token.")
+@click.option("--traceback", is_flag=True, help="Errors carry the traceback to our own clients.")
+@click.option("--drain", type=seconds, default="10", metavar="SECONDS", help="For the calls that run at the end; 10.")
+@click.option("-v", "--verbose", count=True, help="Log calls that fail; twice: connections too.")
+def serve_command(**given: Any) -> int:
+    """See `HELP`."""
+    logging.basicConfig(
+        level={0: logging.WARNING, 1: logging.INFO}.get(given["verbose"], logging.DEBUG),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    service = _service(Target.parse(given["target"]), given)
+    try:
+        number = service.serve(
+            *given["addresses"],
+            tls=tls(given),
+            insecure=given["insecure"],
+            workers=given["workers"],
+            drain=given["drain"] or 86400.0,
+        )
+    except (ValueError, TypeError) as error:
+        raise WrongUsage(f"{error}.") from None
+    except OSError as error:
+        raise Problem(f"{error.strerror or error}.") from None
+    return 128 + number if number else 0
+
+
+def _service(target: Target, given: dict[str, Any]) -> Service:
+    found = target.thing()
+    secret = token(given)
+    if isinstance(found, Service):
+        said = [name for name in ("where", "token_file", "traceback") if given[name]]
+        if said:
+            option = said[0].replace("_", "-")
+            raise WrongUsage(f"{target.label} is a Service, which says itself what --{option} would say.")
+        return found
+    try:
+        if isinstance(found, type):
+            found = found()
+        return Service(found, token=secret, traceback=given["traceback"], where=given["where"])
+    except (ValueError, TypeError) as error:
+        raise WrongUsage(f"{target.label} cannot be served: {error}.") from None

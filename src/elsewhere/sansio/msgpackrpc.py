@@ -152,10 +152,11 @@ class Wire:
         try:
             unpacker.feed(data)
             for message in unpacker:
-                problem = self._problem(message)
-                if problem:
-                    self.broken = problem
-                    return found
+                if not _usual(message) or self._guess:
+                    problem = self._problem(message)
+                    if problem:
+                        self.broken = problem
+                        return found
                 found.append(message)
                 self._begun = unpacker.tell()  # later it also counts what it has looked at of the next
         except WRONG as error:
@@ -296,6 +297,19 @@ class Wire:
                 size=size,
                 limit=self.limit,
             )
+
+
+def _usual(message: Any) -> bool:
+    """Is it a request as nearly all are? Then there is nothing else to look at."""
+    return (
+        type(message) is list
+        and len(message) == 4
+        and type(message[3]) is list
+        and type(message[2]) is str
+        and type(message[1]) is type(message[0]) is int
+        and message[0] == REQUEST
+        and 0 <= message[1] <= LAST_ID
+    )
 
 
 def _text(value: Any) -> Any:

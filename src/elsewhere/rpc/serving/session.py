@@ -78,7 +78,7 @@ class Session(Asking):
     """
 
     __slots__ = (
-        "_attempts", "_pieces", "authorized", "engine", "limit", "methods", "ours", "peer", "running",
+        "_attempts", "_limit", "_pieces", "authorized", "engine", "limit", "methods", "ours", "peer", "running",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, link: Link, *, pieces: bool = False) -> None:
@@ -92,6 +92,7 @@ class Session(Asking):
         self.running: dict[Any, Call] = {}
         self._attempts = 0
         self._pieces = pieces
+        self._limit = engine.limits.size
 
     # ---- what comes --------------------------------------------------------------------------------------------------
 
@@ -275,7 +276,7 @@ class Session(Asking):
         if msgid is None:
             return None
         try:
-            data = pack_response(msgid, None, value, self.engine.limits.size)
+            data = pack_response(msgid, None, value, self._limit)
             return data if self._pieces or not isinstance(data, tuple) else b"".join(data)
         except Exception as error:  # noqa: BLE001 - a value's own conversion may raise anything
             told = (
@@ -295,7 +296,7 @@ class Session(Asking):
             _log.info("%.200r of %s raised %s", name, self.link.label, type(error).__name__, exc_info=error)
         if msgid is None:
             return None
-        limit = self.engine.limits.size
+        limit = self._limit
         try:
             told = self._told(error, ran)
             return pack_response(msgid, told, None, limit)

@@ -84,9 +84,9 @@ def pack_response(msgid: int, error: Any, result: Any, limit: int) -> Data:
     except BaseException:
         _mine.pack = None  # half of it is in there
         raise
-    if len(data) > KEPT:
+    if len(data) > limit or len(data) > KEPT:
         _mine.pack = None
-    _check(len(data), limit)
+        _check(len(data), limit)
     return data
 
 

@@ -57,8 +57,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_closed", "_lock", "_met", "_moved", "ended", "fd", "finished", "inbox", "label", "large", "out", "outbox",
-        "parked", "reactor", "secure", "session", "since", "sock", "talks",
+        "_closed", "_lock", "_met", "_most", "_moved", "ended", "fd", "finished", "inbox", "label", "large", "out",
+        "outbox", "parked", "reactor", "secure", "session", "since", "sock", "talks",
     )  # fmt: skip
 
     def __init__(self, reactor: Reactor, sock: socket.socket, label: str, secure: Secure | None) -> None:
@@ -77,6 +77,7 @@ class Connection:
         self.ended = ""
         self.since = self._moved = time.monotonic()
         self.talks = self._closed = False
+        self._most = reactor.engine.limits.calls
         self._met = False  # was it owned before?
         self._lock = threading.Lock()
 
@@ -152,10 +153,12 @@ class Connection:
         Args:
             patient: by its owner: wait a moment, if they are large, for the kernel to take them all.
         """
-        out, self.out = self.out, []
-        if len(out) == 1:
-            self.post(out[0])
-        elif out and max(map(len, out)) < LARGE:
+        out = self.out
+        if len(out) == 1 and self.secure is None:
+            self._send_raw(out.pop())
+            return
+        self.out = []
+        if out and max(map(len, out)) < LARGE:
             self.post(b"".join(out))
         elif out:
             self._send(tuple(out), 0 if patient else socket.MSG_DONTWAIT)
@@ -257,7 +260,7 @@ class Connection:
 
     def welcome(self) -> bool:
         """May more of it be looked at?"""
-        return self.outbox is None and len(self.session.running) < self.reactor.engine.limits.calls
+        return self.outbox is None and len(self.session.running) < self._most
 
     def wants(self) -> tuple[bool, bool]:
         """Is the reactor to watch it for reading, for writing?"""
@@ -279,7 +282,7 @@ class Connection:
         if not left and self.reactor.engine.closing:
             if self.claim():  # what came meanwhile is refused before it is closed
                 self.reactor.enqueue(self)
-        elif not left or left == self.reactor.engine.limits.calls - 1:
+        elif not left or left == self._most - 1:
             self.settle()
 
     def later(self, seconds: float, work: Callable[[], object]) -> Deadline:

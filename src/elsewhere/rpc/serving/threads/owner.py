@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["LOOK", "Owner"]
 
 _log = logging.getLogger("elsewhere.rpc")
+NO_KEYWORDS: dict[str, Any] = {}
 SOON = 0.001  # seconds for which answers are collected, when many messages came in one piece
 LOOK = 0.002  # seconds for which a method may keep its connection
 Token = tuple["int | None", Method, float, "float | None"]  # msgid, what runs, since when, its time limit
@@ -97,7 +98,7 @@ class Owner:
         self.reactor.thread_ended(self)
 
     def _serve(self, connection: Connection) -> None:
-        reactor = self.reactor
+        reactor, session = self.reactor, connection.session
         connection.meet()
         while True:
             if connection.inbox and not self._run(connection):
@@ -107,7 +108,7 @@ class Owner:
             if connection.ended:
                 connection.close()
                 return
-            if connection.finished or connection.outbox is not None or not connection.welcome():
+            if connection.finished or connection.outbox is not None or (session.running and not connection.welcome()):
                 connection.park()
                 return
             if connection.read(wait=reactor.may_linger()) is None:
@@ -122,7 +123,7 @@ class Owner:
             message = inbox.pop()
             method = session.methods.get(message[2]) if message[0] == REQUEST else None
             if method is not None and method.on_thread == [*map(type, message[3])]:
-                answer = self._here(session, method, message[1], message[3], {}, session.limit)
+                answer = self._here(session, method, message[1], message[3], NO_KEYWORDS, session.limit)
             else:
                 answer = session.begin(message, self._here)
             if self._taken:
@@ -133,7 +134,7 @@ class Owner:
                 out.extend(answer)
             elif answer is not None:
                 out.append(answer)
-            if not connection.welcome():
+            if (connection.outbox is not None or session.running) and not connection.welcome():
                 return True
             if self._now - begun > SOON:
                 connection.flush()
@@ -157,7 +158,7 @@ class Owner:
         if method.wary:
             self.reactor.look_before(begun + LOOK)
         try:
-            value = method.fn(*args, **kwargs)
+            value = method.fn(*args, **kwargs) if kwargs else method.fn(*args)
         except BaseException as error:  # noqa: BLE001 - it is the caller's, whatever it is
             return self._raised(session, method, msgid, begun, error)
         try:

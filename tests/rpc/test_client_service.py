@@ -142,6 +142,14 @@ class TestCalls:
         value = bytes(10_000_000)
         assert client.echo(value) == value
 
+    def test_large_and_small_ones_in_turn(self, client):
+        values = [b"x" * size for size in (300_000, 5, 1_000_000, 300_000, 0, 40_000_000, 1, 262_144, 262_143)]
+        values += ["é" * 500_000, list(range(100_000)), {"a": b"y" * 400_000}, [b"z" * 300_000, b"z" * 300_000]]
+        for value in [*values, *reversed(values)]:
+            assert client.echo(value) == value
+        futures = [client.submit("echo", value) for value in values]
+        assert all(future.result() == value for future, value in zip(futures, values, strict=True))
+
     def test_over_a_unix_socket(self, service, tmp_path):
         with service.start(f"unix://{tmp_path}/s") as server, connect(server.addresses[0]) as client:
             assert client.double(1) == 2

@@ -46,6 +46,9 @@ class Services:
     def unpackable(self) -> Any:
         return object
 
+    def large(self, size: int) -> bytes:
+        return b"x" * size
+
     def never(self) -> Any:
         result = msgpackrpc.server.AsyncResult()
         self.held.append(result)

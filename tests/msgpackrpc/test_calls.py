@@ -49,6 +49,7 @@ def test_many_calls_are_under_way_at_once(client):
         future.join()
     assert [future.result for future in futures] == [2 * n for n in range(500)]
     assert [future.error for future in futures] == [None] * 500
+    assert client._transport._link._wire.pending == {}  # nothing of them is kept
 
 
 def test_a_notification_runs_and_nobody_answers(client, services):
@@ -299,3 +300,24 @@ def test_the_loop_of_a_client_waits_for_one_answer(server):
         future = client.call_async("double", 5)
         loop.start()
         assert future.result == 10
+
+
+def test_the_loop_of_a_client_does_not_wait_for_an_answer_that_has_come(server):
+    loop = msgpackrpc.Loop()
+    with client_of(server, loop=loop) as client:
+        came = threading.Event()
+        future = client.call_async("double", 4)
+        future.attach_callback(lambda future: came.set())
+        assert came.wait(BOUND)
+        future.join()
+        loop.start()
+
+
+def test_a_client_on_the_loop_of_a_server_does_not_stop_it(server):
+    with client_of(server, loop=server._loop) as client:
+        for n in range(20):
+            assert client.call("double", n) == 2 * n
+        future = client.call_async("double", 4)
+        future.attach_callback(lambda future: None)
+        future.join()
+        assert client.call("double", 5) == 10

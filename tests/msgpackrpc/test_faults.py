@@ -301,6 +301,28 @@ def test_a_forked_child_has_a_connection_of_its_own():
         assert client.call("double", 3) == 6  # the child has not spoiled it
 
 
+def test_a_forked_child_leaves_what_a_thread_of_its_parent_reads():
+    services = Services()
+    with serving(services, unpack_encoding="utf-8") as server, client_of(server) as client:
+        pending = client.call_async("never")
+        thread = threading.Thread(target=pending.join)
+        thread.start()
+        while not client._transport._link._reading:
+            os.sched_yield()
+        pid = os.fork()
+        if not pid:
+            try:
+                code = 0 if client.call("double", 2) == 4 else 1
+                client.close()
+            except BaseException:
+                code = 2
+            os._exit(code)
+        assert os.waitpid(pid, 0)[1] == 0
+        services.held[0].set_result("mine")
+        assert pending.get() == "mine"
+        thread.join(BOUND)
+
+
 def test_a_client_that_is_forgotten_closes_its_connection(raw):
     msgpackrpc.Client(raw.at, timeout=BOUND).notify("x")
     peer = raw.accept()
@@ -349,6 +371,32 @@ except TimeoutError as error:
 def test_what_a_signal_handler_raises_is_not_taken_for_the_connection_s_error():
     with serving(Services()) as server, process(ALARMED, str(server.at.port)) as child:
         assert line_of(child) == "the program's own 8 None"
+
+
+SIGNALLED_SENDING = """
+import elsewhere.msgpackrpc as msgpackrpc, signal, sys
+client = msgpackrpc.Client(msgpackrpc.Address("127.0.0.1", int(sys.argv[1])), timeout=0)
+def stop(*_):
+    raise TimeoutError("the program's own")
+signal.signal(signal.SIGUSR1, stop)
+other = client.call_async("x")
+try:
+    client.call("x", b"a" * 50_000_000)
+except TimeoutError as error:
+    other.join()
+    print(error, type(other.error).__name__, flush=True)
+"""
+
+
+def test_what_a_signal_handler_raises_while_a_call_is_sent_is_raised(raw):
+    """Half a call is out then, so the connection cannot be used again."""
+    with process(SIGNALLED_SENDING, str(raw.at.port)) as child:
+        peer = raw.accept()
+        taken = 0
+        while taken < 100_000:
+            taken += len(peer.sock.recv(4096))
+        child.send_signal(signal.SIGUSR1)
+        assert line_of(child) == "the program's own TransportError"
 
 
 def line_of_state(pid):

@@ -380,6 +380,19 @@ def test_a_client_that_says_no_more_gets_its_answers():
             raw.take()
 
 
+def test_a_client_that_takes_none_of_its_large_answers_costs_bounded_memory_and_gets_them_in_the_end():
+    with serving(Services()) as server, raw_client(server.at) as raw, client_of(server) as client:
+        raw.send(*[[0, n, "large", [200_000]] for n in range(200)])  # 40 MB, asked for in one piece
+        raw.sock.shutdown(socket.SHUT_WR)
+        assert client.call("double", 4) == 8
+        peers = [peer for peer in server._listeners[0]._peers if peer._waiting]
+        assert len(peers) == 1
+        assert peers[0]._waiting < 2_000_000
+        assert [raw.take()[1] for _ in range(200)] == [*range(200)]
+        with pytest.raises(EOFError):
+            raw.take()
+
+
 def test_a_client_that_takes_nothing_costs_bounded_memory_and_delays_nobody():
     services = Services()
     with serving(services) as server, client_of(server) as client, raw_client(server.at) as raw:
@@ -410,8 +423,11 @@ def test_without_descriptors_it_waits_and_serves_on():
                     break
             waiting.settimeout(BOUND)
             waiting.connect(server.at.unpack())  # by the kernel; nobody can accept it
+            paused = []
             for n in range(10):
                 assert client.call("double", n) == 2 * n
+                paused.append(len(server._loop._watched) == 1)  # that client, and no listener
+            assert any(paused)
         finally:
             for fd in filling:
                 os.close(fd)

@@ -50,8 +50,6 @@ def install() -> None:
     from importlib import import_module
     from pkgutil import walk_packages
 
-    for name in [name for name in sys.modules if name == NAME or name.startswith(f"{NAME}.")]:
-        del sys.modules[name]
     sys.modules[NAME] = sys.modules[__name__]
     for found in walk_packages(__path__, f"{__name__}."):
         if not found.name.endswith(".__main__"):

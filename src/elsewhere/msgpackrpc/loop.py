@@ -81,8 +81,7 @@ class Loop:
             if self._running:
                 raise RuntimeError("this Loop is running already")
             came, self._came = self._came, False
-            if self._stopped or (came and not self._watched):
-                self._stopped = False
+            if came and not self._watched:
                 return
             self._open()
             self._running = True

@@ -165,6 +165,24 @@ def test_a_request_without_an_answer(plain):
             client.request(b"x", timeout=0.02, attempts=1)
 
 
+def test_what_came_before_a_request_is_no_answer_to_it(plain):
+    sock, address = plain
+    with net.connect(address) as client:
+        client.send(b"first")
+        sender = sock.recvfrom(100)[1]
+        for _ in range(3):
+            sock.sendto(b"answer to the first", sender)
+
+        def answer():
+            assert sock.recv(100) == b"second"
+            sock.sendto(b"answer to the second", sender)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert client.request(b"second", 10) == b"answer to the second"
+        thread.join()
+
+
 def test_a_late_answer_is_not_taken_for_another(plain):
     sock, address = plain
     with net.connect(address) as client:

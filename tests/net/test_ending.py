@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -241,6 +242,7 @@ def test_a_killed_server_is_noticed_at_once_and_replaced(place, tmp_path):
 def test_a_stopped_server_is_waited_for_no_longer_than_asked(place):
     with program(place, name="shout") as (run, address), net.connect(address) as connection:
         run.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, run.pid, os.WSTOPPED)  # all of its threads have
         connection.sendall(b"asleep?\n")
         with pytest.raises(SocketTimeout):
             connection.recv(timeout=0.1)

@@ -15,7 +15,7 @@ import pytest
 
 from elsewhere.errors import ConnectionLost, SocketTimeout
 from elsewhere.transport.secure import SecureStream
-from elsewhere.transport.stream import Stream, milliseconds, stream_of
+from elsewhere.transport.stream import OUT, Stream, milliseconds, stream_of
 from tests.transport.peers import context, reset
 
 BIG = random.Random(5).randbytes(3_000_000)
@@ -286,6 +286,16 @@ def test_garbage_instead_of_tls(certificates):
         stream.recv(1, 5)
     stream.close()
     other.close()
+
+
+def test_the_last_record_goes_out_though_it_had_to_wait(certificates):
+    near, far = (stream_of(sock, "it") for sock in _encrypted(*_sockets(), certificates))
+    push, answers = near._push, iter([OUT])
+    near._push = lambda: next(answers, 0) or push()  # the first time there is no room
+    near.sendall(b"last", 5)
+    assert read(far, 4) == b"last"
+    near.close()
+    far.close()
 
 
 def test_the_far_side_hears_the_end_of_tls(certificates):

@@ -74,6 +74,7 @@ async def _streams(
 ) -> tuple[Reader, Writer]:
     """Asyncio's side of a connected socket."""
     reader = Reader(str(where), bound, limit)
+    protocol = Protocol(reader)
     options: dict[str, Any] = {}
     try:
         tune(sock)
@@ -82,7 +83,7 @@ async def _streams(
             options["ssl"] = (tls or TLS()).for_client()
             options["server_hostname"] = (tls.server_name if tls else None) or where.host
         create = asyncio.get_running_loop().create_connection
-        transport, protocol = await create(lambda: Protocol(reader), sock=sock, **options)
+        transport, _ = await create(lambda: protocol, sock=sock, **options)  # uvloop's _ is another protocol
     except OSError as error:
         sock.close()
         if phase[0] != "handshake" or "ssl" not in options:  # a file of TLS that cannot be read says so itself

@@ -217,9 +217,10 @@ class Loop:
         peer = peer_of(sock, address)
         name = f"a client of {address}" if address.scheme == "unix" else str(peer)
         reader = Reader(name, self._limits.idle_timeout)
+        protocol = Protocol(reader)
         try:
             tune(sock)
-            transport, protocol = await self._connected(sock, reader, encrypted=address.scheme == "tls")
+            transport = await self._connected(sock, protocol, encrypted=address.scheme == "tls")
         except (OSError, asyncio.CancelledError) as error:
             sock.close()
             why = "the server closes" if isinstance(error, asyncio.CancelledError) else error
@@ -238,7 +239,8 @@ class Loop:
             self._readers.discard(reader)
             transport.abort()
 
-    async def _connected(self, sock: socket.socket, reader: Reader, *, encrypted: bool) -> tuple[Any, Protocol]:
+    async def _connected(self, sock: socket.socket, protocol: Protocol, *, encrypted: bool) -> Any:
+        """The transport; what uvloop gives besides is no protocol of ours."""
         sock.setblocking(False)
         bounds: dict[str, Any] = {}
         if encrypted:
@@ -252,7 +254,8 @@ class Loop:
         self._shaking.add(task)
         try:
             connect = asyncio.get_running_loop().connect_accepted_socket
-            return await connect(lambda: Protocol(reader), sock, **bounds)
+            transport, _ = await connect(lambda: protocol, sock, **bounds)
+            return transport
         finally:
             self._shaking.discard(task)
 

@@ -158,6 +158,7 @@ class TestRepeating:
             ("safe", {}),
             ("other", {"idempotent": True}),
             ("other", {"retry": Retry(2, MayHaveRun)}),
+            ("other", {"retry": Retry(2, ConnectionError)}),
         ):
             counts: dict = {}
             with Peer(self.counting(counts)) as peer, connect(peer.address) as client:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
+import time
 
 import pytest
 
@@ -214,8 +215,13 @@ class TestLimits:
 
     def test_a_short_limit_behind_a_long_one(self, client):
         long, told = client.submit("hang"), threading.Event()
+        long.add_done_callback(print)
+        while not client._link.conn.helper.reads:  # and sleeps until it hears something
+            threading.Event().wait(0.001)
+        begin = time.monotonic()
         client.options(timeout=0.05).submit("hang").add_done_callback(lambda _: told.set())
         assert told.wait(5)
+        assert time.monotonic() - begin < 0.7
         assert not long.done()
         long.cancel()
 

@@ -142,6 +142,14 @@ class TestCalls:
         value = bytes(10_000_000)
         assert client.echo(value) == value
 
+    def test_large_and_small_ones_in_turn(self, client):
+        values = [b"x" * size for size in (300_000, 5, 1_000_000, 300_000, 0, 40_000_000, 1, 262_144, 262_143)]
+        values += ["é" * 500_000, list(range(100_000)), {"a": b"y" * 400_000}, [b"z" * 300_000, b"z" * 300_000]]
+        for value in [*values, *reversed(values)]:
+            assert client.echo(value) == value
+        futures = [client.submit("echo", value) for value in values]
+        assert all(future.result() == value for future, value in zip(futures, values, strict=True))
+
     def test_over_a_unix_socket(self, service, tmp_path):
         with service.start(f"unix://{tmp_path}/s") as server, connect(server.addresses[0]) as client:
             assert client.double(1) == 2
@@ -250,6 +258,27 @@ class TestCallingBack:
     def test_a_client_that_offers_nothing_says_so(self, client):
         with pytest.raises(RemoteError, match="'shout' method not found"):
             client.ask("shout", "hello")
+
+    def test_more_calls_than_are_allowed_are_refused(self):
+        def mood(conversation):
+            conversation.error(conversation.next(), "what?")
+            request = conversation.next()
+            for msgid in range(100, 105):
+                conversation.send(b"\x94\x00" + bytes([msgid]) + b"\xa4wait\x90")
+            conversation.peer.heard += [conversation.next() for _ in range(3)]
+            gate.set()
+            conversation.peer.heard += [conversation.next() for _ in range(2)]
+            conversation.answer(request, "done")
+
+        gate = threading.Event()
+        offered = Service(max_calls=2)
+        offered.register(lambda: gate.wait(20), "wait")
+        with Peer(mood) as peer, connect(peer.address, service=offered) as client:
+            assert client.anything() == "done"
+            assert sorted(peer.heard[:3]) == [
+                [1, msgid, "too many calls are under way: wait was not begun", None] for msgid in (102, 103, 104)
+            ]
+            assert sorted(peer.heard[3:]) == [[1, 100, None, True], [1, 101, None, True]]
 
     def test_over_a_new_connection_too(self, server):
         with connect(server.addresses[0], service=self.offered()) as client:

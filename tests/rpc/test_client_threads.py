@@ -6,6 +6,8 @@ import concurrent.futures
 import random
 import threading
 
+import pytest
+
 from elsewhere import connect
 from tests.rpc.peers import Peer
 
@@ -100,3 +102,34 @@ def test_threads_without_a_connection_make_one():
         client._link.conn.end("for the test")
         assert in_threads(16, client.double) == list(range(0, 32, 2))
         assert peer.connections == 2
+
+
+class Inner(dict):
+    """Runs code in the middle of a call, as a destructor does that the collector happens to call there."""
+
+    def __init__(self, code):
+        super().__init__(a=1)
+        self.code = code
+
+    def items(self):
+        self.code()
+        return super().items()
+
+
+def test_code_in_the_middle_of_a_call_may_send_but_not_wait():
+    futures = []
+    with Peer(ours=True) as peer, connect(peer.address) as client:
+        client.double(1)
+        assert client.echo(Inner(lambda: client.notify("note", 1))) == {"a": 1}
+        assert client.echo(Inner(lambda: futures.append(client.submit("double", 4)))) == {"a": 1}
+        assert futures[0].result() == 8
+        assert client.echo(Inner(lambda: client.submit("hang").cancel())) == {"a": 1}
+        for call in (client.call, client.submit):
+            with pytest.raises(RuntimeError, match="destructor"):
+                call("echo", Inner(lambda: client.double(1)))
+        told = threading.Event()
+        client.submit("double", 5).add_done_callback(lambda _: told.set())
+        assert told.wait(20)
+        assert client.double(3) == 6
+        assert [2, "note", [1]] in peer.heard
+        assert peer.connections == 1

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from elsewhere.errors import MessageTooLarge
 from elsewhere.sansio.claims import last_bin
-from elsewhere.sansio.large import LARGE
+from elsewhere.sansio.large import LARGE, begins
 from elsewhere.sansio.msgpackrpc import Wire
 
 BIG = bytes(range(251)) * (2 * LARGE // 251)
@@ -64,6 +64,24 @@ def test_who_reads_exactly_what_is_missing_reads_nothing_of_the_next():
     assert wire.exact == wire.missing == len(data) - 5 - 100
     assert wire.feed(data[100 : 100 + wire.exact]) == [[1, 1, None, BIG]]
     assert wire.feed(data[-5:]) == [[1, 2, None, 3]]
+
+
+def test_byte_by_byte_it_takes_little_more_room_than_it_has():
+    wire, data = Wire(), msgpack.packb([1, 1, None, BIG])
+    wire.feed(data[:100])
+    for at in range(100, len(data) - 1):
+        wire.feed(data[at : at + 1])
+    assert wire._tail is not None
+    assert len(wire._tail._pieces) <= 2
+    assert wire.feed(data[-1:]) == [[1, 1, None, BIG]]
+
+
+def test_where_the_large_value_begins():
+    assert begins(msgpack.packb([1, 1, None, BIG])) == 9
+    assert begins(msgpack.packb([1, 70_000, None, BIG])[:20]) == 13
+    for other in ([1, 1, None, b"small"], [1, 1, None, {"a": BIG}], [0, 1, "m", [BIG, 1]], 5):
+        assert begins(msgpack.packb(other)[:512]) == 0
+    assert begins(b"") == begins(b"\x94\x01") == begins(b"\x94\x01\x01\xc0\xc6\x00") == 0
 
 
 def test_what_is_no_message_is_none_with_a_large_value_either():

@@ -16,6 +16,7 @@ from elsewhere.sansio.claims import last_bin
 __all__ = ["LARGE", "Tail", "begins", "in_pieces", "is_large"]
 
 LARGE = 1 << 18  # bytes of a value from which on it is worth the trouble
+SMALL = 4096  # bytes of a piece up to which it is copied behind the one before
 _EMPTY = b"\xc4\x00"
 _HEADERS = {0xC4: 2, 0xC5: 3, 0xC6: 5}  # bytes
 
@@ -76,7 +77,7 @@ class Tail:
     def __init__(self, front: bytes, first: bytes, missing: int) -> None:
         self.front = front
         self.missing = missing
-        self._pieces = [first] if first else []
+        self._pieces: list[bytes | bytearray] = [first] if first else []
 
     @classmethod
     def of(cls, head: bytes, data: bytes | bytearray | memoryview, waiting: int) -> Tail | None:
@@ -98,7 +99,12 @@ class Tail:
     def feed(self, data: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
         """Take what belongs to it; gives back what is behind it."""
         mine = data if len(data) <= self.missing else data[: self.missing]
-        self._pieces.append(mine if type(mine) is bytes else bytes(mine))
+        if len(mine) >= SMALL:
+            self._pieces.append(mine if type(mine) is bytes else bytes(mine))
+        elif self._pieces and type(self._pieces[-1]) is bytearray:
+            self._pieces[-1] += mine
+        else:  # an object for each byte would take forty times its room
+            self._pieces.append(bytearray(mine))
         self.missing -= len(mine)
         return data[len(mine) :]
 

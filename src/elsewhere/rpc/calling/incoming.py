@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from elsewhere.errors import ConnectionLost
+from elsewhere.errors import ConnectionLost, NeverStarted
 from elsewhere.rpc.calling.errands import Errand, Errands
 from elsewhere.rpc.dialect import raised
 from elsewhere.rpc.serving.engine import Engine
 from elsewhere.rpc.serving.methods.registry import Method
 from elsewhere.rpc.serving.methods.results import Data
 from elsewhere.rpc.serving.session import Session
-from elsewhere.sansio.msgpackrpc import Message
+from elsewhere.sansio.msgpackrpc import REQUEST, Message
 
 if TYPE_CHECKING:
     from elsewhere.rpc.calling.line.connection import Connection
@@ -50,7 +50,14 @@ class Incoming:
 
     def called(self, message: Message) -> None:
         """A request or a notification has come."""
-        answer = self._session.begin(message, self._begin)
+        session = self._session
+        if len(session.running) >= self._engine.limits.calls:
+            msgid, method = (message[1], message[2]) if message[0] == REQUEST else (None, message[1])
+            answer = session.failure(
+                msgid, NeverStarted(f"too many calls are under way: {method} was not begun"), method
+            )
+        else:
+            answer = session.begin(message, self._begin)
         if answer is not None:
             self.post(answer)
 

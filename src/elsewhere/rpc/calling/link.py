@@ -29,7 +29,7 @@ from elsewhere.errors import (
 )
 from elsewhere.rpc.calling.errands import Errands
 from elsewhere.rpc.calling.line.connection import Connection
-from elsewhere.rpc.calling.opening import Opening
+from elsewhere.rpc.calling.opening import FIRST_PAUSE, Opening
 from elsewhere.rpc.calling.terms import Call, Terms, late, lost
 from elsewhere.rpc.dialect import raised
 from elsewhere.runtime.future import Future
@@ -128,18 +128,23 @@ class Link(Opening):
         may_have_run = isinstance(error, (MayHaveRun, CallTimeout))
         retry = terms.retry
         if retry is not None and retry.wants(error, failures):
-            named = any(isinstance(error, kind) for kind in retry.on if issubclass(kind, ElsewhereError))
+            named = any(isinstance(error, kind) for kind in retry.on if kind not in {Exception, BaseException})
             if idempotent or named or not may_have_run:
                 return retry.delay(failures)
         if failures > UNASKED or isinstance(error, (CallTimeout, RemoteError)):
             return None
         if isinstance(error, ConnectError) and error.phase != "call":
             return None  # there was no connection at all: whoever calls should know
-        return 0.0 if isinstance(error, NeverStarted) or (idempotent and may_have_run) else None
+        if isinstance(error, NeverStarted) or (idempotent and may_have_run):
+            return 0.0 if isinstance(error, ConnectionError) else FIRST_PAUSE  # not its connection: what is there now
+        return None
 
     def notify(self, method: str, args: tuple[Any, ...], terms: Terms) -> None:
         """See `Client.notify`."""
         began = time.monotonic()
+        if self.conn is not None and self.conn.entered():
+            self._errands.soon(lambda: self.notify(method, args, terms))
+            return
         for attempt in range(UNASKED + 1):
             conn = self._opened(method, terms, began)
             try:
@@ -160,7 +165,7 @@ class Link(Opening):
         conn = self.conn
         if conn is None or conn.ended:
             self.check_packing(method, args, kwargs)
-        elif not kwargs and (terms.limit == self.limit or conn.plain):
+        elif not kwargs and (terms.limit == self.limit or conn.plain) and not conn.entered():
             try:
                 conn.submit(future, call, method, args)
             except ConnectError:
@@ -181,7 +186,7 @@ class Link(Opening):
             if self.closed:
                 self.is_closed()
             conn = self.conn
-            while conn is not None and not conn.ended:
+            while conn is not None and not conn.ended and not conn.entered():
                 phrased = conn.phrase(call.method, call.args, call.kwargs, call.terms.limit)
                 if phrased is None:
                     conn.hold(future, call)

@@ -8,9 +8,19 @@ from typing import Any, NamedTuple
 from elsewhere.call import Retry
 from elsewhere.errors import CallTimeout, ConnectError, ConnectionLost, ElsewhereError
 
-__all__ = ["CLEAN", "DIRTY", "HANDED", "NOT_ALONE", "Call", "Lone", "Slot", "Terms", "late", "lost"]
+__all__ = ["CLEAN", "DIRTY", "HANDED", "NOT_ALONE", "Call", "Lone", "Reentered", "Slot", "Terms", "late", "lost"]
 
 NOT_ALONE, DIRTY, CLEAN, HANDED = range(4)
+
+
+class Reentered(RuntimeError):
+    """A destructor, or other code that Python runs in the middle of ours, made a call of the client that is at work."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a destructor that runs in the middle of a call cannot wait for another call of the same client: "
+            "it may notify or submit"
+        )
 
 
 class Terms(NamedTuple):

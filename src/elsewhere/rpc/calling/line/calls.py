@@ -9,7 +9,7 @@ from elsewhere.errors import ElsewhereError
 from elsewhere.rpc.calling.line.channel import BURST, Channel
 from elsewhere.rpc.calling.line.helper import Helper
 from elsewhere.rpc.calling.line.stream import Stream
-from elsewhere.rpc.calling.terms import CLEAN, DIRTY, HANDED, NOT_ALONE, Lone, Slot, Terms, late, lost
+from elsewhere.rpc.calling.terms import CLEAN, DIRTY, HANDED, NOT_ALONE, Lone, Reentered, Slot, Terms, late, lost
 from elsewhere.rpc.dialect import CANCEL
 from elsewhere.runtime.driving.signals import Deferred
 from elsewhere.runtime.spin import wait_soon
@@ -58,6 +58,8 @@ class Calls(Channel):
         """
         if began - self._used > STALE and not self.reading:
             self._glance()
+        if self.entered():
+            raise Reentered
         lone = Lone()
         try:
             with self.mutex:
@@ -244,9 +246,10 @@ class Calls(Channel):
 
     def forget(self, msgid: int) -> None:
         """Nobody wants that answer any more: the far side should not work for it."""
+        entered = self.entered()
         with self.mutex:
             self.wire.pending.pop(msgid, None)
-            if self.ended or "cancel" not in self.features:
+            if entered or self.ended or "cancel" not in self.features:
                 return
             self.append(self.wire.notify(CANCEL, [msgid]))
             self.send_now(self.flushed)

@@ -34,7 +34,8 @@ class Channel:
 
     Attributes:
         address: the far side's, as a URL.
-        mutex: for all that follows, and for packing.
+        mutex: for all that follows, and for packing. Who enters it first looks whether it is in there already: the
+            collector may run a destructor anywhere, and that may call the client.
         ended: why it has; "" while it is well.
         cause: the exception that ended it, if there is one.
         queued: bytes that were to be sent, since the beginning.
@@ -52,7 +53,7 @@ class Channel:
         self.stream = stream
         self.wire = wire
         self.address = address
-        self.mutex = threading.Lock()
+        self.mutex: Any = threading.RLock()
         self.ended = ""
         self.cause: Exception | None = None
         self.queued = self.written = self.driven = self.serves = 0
@@ -62,6 +63,10 @@ class Channel:
         self.broken = False
         self.large = 0  # so many messages are looked at before they are read
         self.parked: dict[Any, None] = {}
+
+    def entered(self) -> bool:
+        """Is this thread in the middle of something here? Then a destructor of the user's has been called there."""
+        return bool(self.mutex._is_owned())
 
     # ---- for who knows what messages mean ----------------------------------------------------------------------------
 

@@ -78,13 +78,20 @@ class Connection(Calls):
             )
             call.channel = self
             call.end = self.append(data)
-            self.next = min(self.next, call.deadline)
+            self._expect(call.deadline)
             if idle or self.queued - self.written >= BURST or call.began - self.flushed >= SOON:
                 self.send_now(call.began)
             if self.helper is not None and self.helper.dozing:
                 self.helper.wake()
         if presses and (self.queued - self.written > MOST_UNSENT or len(self.out) > MOST_CALLS):
             self.press(call.end, call.deadline)
+
+    def _expect(self, deadline: float) -> None:
+        """With the mutex: a future's limit is over then."""
+        if deadline < self.next:
+            self.next = deadline
+            if self.helper is not None and self.helper.reads:  # it would sleep beyond that
+                self.helper.wake()
 
     def wait_for(self, future: Future[Any], call: Call, deadline: float) -> None:
         """Wait until the future is done, or has another connection, or the deadline or its own limit is over."""
@@ -127,6 +134,8 @@ class Connection(Calls):
 
     def attend(self) -> None:
         """Somebody waits who cannot read: the helper does it at once."""
+        if self.entered():
+            return
         with self.mutex:
             if self.out:
                 self.send_now(self.flushed)
@@ -237,7 +246,7 @@ class Connection(Calls):
             if not known:
                 call.channel = self
                 self._held.append(future)
-                self.next = min(self.next, call.deadline)
+                self._expect(call.deadline)
         if known:
             future._owner.launch(future, call)  # type: ignore[union-attr]  # it has one: the link
         else:
@@ -302,7 +311,7 @@ class Connection(Calls):
     def forked(self) -> None:
         """In a forked child: it is the parent's, and so are the answers."""
         self.ended = "this process was forked off the one that made the call, which gets its answer"
-        self.mutex = threading.Lock()
+        self.mutex = threading.RLock()
         self.stream.close()
         if self.helper is not None:
             self.helper.release()

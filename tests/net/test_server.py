@@ -52,6 +52,30 @@ def test_a_client_that_goes_is_no_error(serve, logged):
         assert connection.recv() == b"four"
 
 
+def test_hundreds_of_connections_at_once(serve):
+    server = serve("shout", "tcp://localhost:0")
+    wrong = []
+
+    def client(number):
+        with contextlib.ExitStack() as stack:
+            connections = [stack.enter_context(connected(server, timeout=30)) for _ in range(40)]
+            for turn in range(5):
+                for at, connection in enumerate(connections):
+                    connection.sendall(f"client {number} {at} {turn}\n".encode())
+                for at, connection in enumerate(connections):
+                    answer = connection.recv_until()
+                    if answer != f"CLIENT {number} {at} {turn}\n".encode():
+                        wrong.append(answer)
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    until(lambda: server.statistics() == net.Statistics(accepted=320, handled=320))
+
+
 # ---- limits ----------------------------------------------------------------------------------------------------------
 
 

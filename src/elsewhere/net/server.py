@@ -199,7 +199,7 @@ class Server:
                 signals.wait(idle, signals.second, seconds=drain)
             left = running.end()
             if left:
-                log.warning("%d handlers (%s) did not end, and are left behind", left, self._handler.name)
+                log.warning("left behind, as it did not end (%d times): the handler %s", left, self._handler.name)
             self._counted, self._running = running.statistics(), None
         with self._mutex:
             self._closed = True

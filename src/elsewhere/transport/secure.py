@@ -7,6 +7,7 @@ socket that blocks, a thread that waits in a read would hold up each writer.)
 from __future__ import annotations
 
 import errno
+import logging
 import select
 import socket
 import ssl
@@ -16,8 +17,9 @@ from typing import Any
 
 from elsewhere.transport.stream import IN, OUT, HasFileno, Stream, milliseconds
 
-__all__ = ["SecureStream", "handshake"]
+__all__ = ["SecureStream", "ToldObject", "handshake"]
 
+log = logging.getLogger("elsewhere.net")
 RECORD = 16384  # bytes: the most that one record of TLS holds
 
 
@@ -82,6 +84,28 @@ def _shake(secure: ssl.SSLSocket, deadline: float | None, stop: HasFileno | None
             raise TimeoutError("no handshake within the time")
         if secure.fileno() not in ready:
             raise ConnectionAbortedError(errno.ECONNABORTED, "the server closes")
+
+
+class ToldObject(ssl.SSLObject):
+    """TLS for asyncio, with which a client is told why its handshake failed.
+
+    Asyncio drops the connection at once, and with it the alert that says so. So the failure is first told as a lack of
+    data: now the alert goes out, and who gets it hangs up, or is given up after the bound for handshakes.
+    """
+
+    _failed: ssl.SSLError | None = None
+
+    def do_handshake(self) -> None:
+        if self._failed is not None:
+            raise self._failed
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            self._failed = error
+            log.info("a client is told why its TLS handshake failed: %s", error)
+            raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "the client is to be told") from error
 
 
 class SecureStream(Stream):

@@ -199,6 +199,26 @@ def test_closing_fails_what_other_threads_wait_for(raw):
     assert all(isinstance(future.error, TransportError) for future in futures)
 
 
+def test_closing_ends_a_call_that_is_being_sent(raw):
+    client = msgpackrpc.Client(raw.at, timeout=0)
+    errors: list[object] = []
+
+    def send():
+        future = client.call_async("x", b"a" * 50_000_000)
+        future.join()
+        errors.append(future.error)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    peer = raw.accept()
+    taken = 0
+    while taken < 100_000:
+        taken += len(peer.sock.recv(4096))
+    client.close()
+    thread.join(BOUND)
+    assert [type(error) for error in errors] == [TransportError]
+
+
 def test_32_threads_share_a_client():
     wrong: list[object] = []
 

@@ -380,6 +380,22 @@ def test_a_client_that_says_no_more_gets_its_answers():
             raw.take()
 
 
+def test_a_client_that_says_no_more_gets_the_answers_that_wait_here():
+    with serving(Services()) as server, raw_client(server.at) as raw, client_of(server) as client:
+        asked, waiting = 0, False
+        while not waiting:  # until the kernel holds all that it takes
+            raw.send([0, asked, "large", [100_000]])
+            asked += 1
+            assert client.call("double", 4) == 8
+            waiting = any(peer._waiting for peer in server._listeners[0]._peers)
+        raw.sock.shutdown(socket.SHUT_WR)
+        for _ in range(3):
+            assert client.call("double", 4) == 8
+        assert [raw.take()[1] for _ in range(asked)] == [*range(asked)]
+        with pytest.raises(EOFError):
+            raw.take()
+
+
 def test_a_client_that_takes_none_of_its_large_answers_costs_bounded_memory_and_gets_them_in_the_end():
     with serving(Services()) as server, raw_client(server.at) as raw, client_of(server) as client:
         raw.send(*[[0, n, "large", [200_000]] for n in range(200)])  # 40 MB, asked for in one piece

@@ -17,7 +17,7 @@ from typing import Any
 
 from elsewhere.transport.stream import IN, OUT, HasFileno, Stream, milliseconds
 
-__all__ = ["SecureStream", "ToldObject", "handshake"]
+__all__ = ["KeptSocket", "SecureStream", "ToldObject", "handshake"]
 
 log = logging.getLogger("elsewhere.net")
 RECORD = 16384  # bytes: the most that one record of TLS holds
@@ -57,6 +57,8 @@ def handshake(
         sock.close()
         raise
     try:
+        if isinstance(secure, KeptSocket):
+            secure.made = True
         secure.setblocking(False)
         _shake(secure, None if seconds is None else time.monotonic() + seconds, stop)
         secure.setblocking(True)
@@ -84,6 +86,22 @@ def _shake(secure: ssl.SSLSocket, deadline: float | None, stop: HasFileno | None
             raise TimeoutError("no handshake within the time")
         if secure.fileno() not in ready:
             raise ConnectionAbortedError(errno.ECONNABORTED, "the server closes")
+
+
+class KeptSocket(ssl.SSLSocket):
+    """One that is not lost where the far side hangs up while it is made; see `ssl.SSLSocket`'s long story of that."""
+
+    made = False
+
+    def getpeername(self) -> Any:
+        """The far side's address; asked first by who makes it, in whose hands nobody else could close it."""
+        try:
+            return super().getpeername()
+        except OSError as error:
+            if not self.made:
+                self.close()
+                raise ConnectionResetError(errno.ECONNRESET, "the far side has hung up") from error
+            raise
 
 
 class ToldObject(ssl.SSLObject):

@@ -55,7 +55,7 @@ class Calls(Channel):
         """
         if began - self._used > STALE and not self.reading:
             self._glance()
-        if self.entered():
+        if self.mutex._is_owned():  # as `entered`
             raise Reentered
         lone = Lone()
         try:

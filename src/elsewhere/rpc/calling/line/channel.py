@@ -23,6 +23,7 @@ from elsewhere.runtime.driving.signals import Deferred
 from elsewhere.runtime.spin import wait_soon
 from elsewhere.sansio.msgpackrpc import Message, Wire
 from elsewhere.sansio.spinning import Spinning
+from elsewhere.sansio.trial import Trial
 
 __all__ = ["Channel"]
 
@@ -64,6 +65,7 @@ class Channel:
         self.out: list[bytes | memoryview] = []
         self.broken = False
         self._spinning = Spinning()
+        self._trial = Trial()
         self.large = 0  # so many messages are looked at before they are read
         self.parked: dict[Any, None] = {}
 
@@ -192,13 +194,18 @@ class Channel:
         self.take()
 
     def receive(self, seconds: float) -> None:
-        """With the turn: wait for bytes. Where a lone answer came quickly of late, look a while before sleeping."""
+        """With the turn: wait for bytes. For a lone answer, it may be quicker to look a while before sleeping."""
         receive = self.stream.receive
         if self.wire.exact or self.large:
             self._aim()
             receive(seconds)
         elif len(self.wire.pending) == 1:
-            wait_soon(self._spinning, self.stream.look, lambda: receive(seconds), gives_way=True)
+            begin = time.monotonic()
+            if self._trial.looks:
+                wait_soon(self._spinning, self.stream.look, lambda: receive(seconds), gives_way=True)
+            else:
+                receive(seconds)
+            self._trial.took(time.monotonic() - begin)
         else:
             receive(seconds)
 

@@ -25,11 +25,13 @@ class Contestant(NamedTuple):
         name: in the tables.
         peer: in `servers` and `clients`.
         options: of the server.
+        client: in `clients`, where that is another; "" if it is not.
     """
 
     name: str
     peer: str
     options: dict[str, Any] = {}  # noqa: RUF012 - a default that nobody changes
+    client: str = ""
 
 
 CONTESTANTS = (
@@ -43,6 +45,8 @@ CONTESTANTS = (
     Contestant("Pyro5", "pyro5"),
     Contestant("gRPC", "grpc"),
     Contestant("bare loop, a thread each", "bare"),
+    Contestant("bare client, elsewhere, threads", "ours", client="bare"),  # what is the server's, and what the client's
+    Contestant("bare client, elsewhere, loop", "ours", {"where": "loop"}, "bare"),
     Contestant("raw sockets", "floor"),
 )
 
@@ -105,7 +109,7 @@ def server(contestant: Contestant) -> Iterator[tuple[int, int]]:
 def pair(contestant: Contestant) -> Iterator[Process]:
     """Its client, connected."""
     with server(contestant) as (port, _):
-        client = Process(contestant.peer, "clients", str(port))
+        client = Process(contestant.client or contestant.peer, "clients", str(port))
         try:
             client.line()
             yield client

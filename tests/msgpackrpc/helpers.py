@@ -99,6 +99,7 @@ class Raw:
 
     def __init__(self, sock: socket.socket) -> None:
         sock.settimeout(BOUND)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = sock
         self._unpacker = msgpack.Unpacker(raw=False, unicode_errors="surrogateescape", strict_map_key=False)
 

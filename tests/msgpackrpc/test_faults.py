@@ -117,22 +117,31 @@ def test_what_is_no_message_ends_the_connection_with_its_reason(raw, sends):
     client.close()
 
 
-@pytest.mark.parametrize("how", ["cut", "reset"])
+@pytest.mark.parametrize("how", ["cut", "reset", "garbage", "half-open", "stalled"])
 def test_an_answer_may_break_off_at_any_byte(how):
     answer = msgpack.packb([1, 1, None, {"key": [1, "text", b"bytes", 2.5]}])
     for cut in range(len(answer)):
         with RawServer() as server:
-            client = msgpackrpc.Client(server.at, timeout=0, unpack_encoding="utf-8")
+            client = msgpackrpc.Client(server.at, timeout=0.05 if how == "stalled" else 0, unpack_encoding="utf-8")
             future = client.call_async("x")
             peer = server.accept()
             peer.take()
             peer.sock.sendall(answer[:cut])
-            peer.sock.close() if how == "cut" else peer.reset()
-            with pytest.raises(TransportError):
-                future.get()
-            future = client.call_async("x")  # it connects anew
-            peer = server.accept()
-            answered(peer, "well")
+            if how == "cut":
+                peer.sock.close()
+            elif how == "reset":
+                peer.reset()
+            elif how == "garbage":
+                peer.sock.sendall(b"\xc1" * 200)
+            elif how == "half-open":
+                peer.sock.shutdown(socket.SHUT_WR)
+            future.join()
+            if how != "garbage" or future.error is not None:  # the last number may be garbage, and still one
+                assert type(future.error) is (Late if how == "stalled" else TransportError)
+            client.close()
+            client = msgpackrpc.Client(server.at, timeout=BOUND, unpack_encoding="utf-8")
+            future = client.call_async("x")
+            answered(server.accept(), "well")
             assert future.get() == "well"
             client.close()
 
@@ -199,16 +208,37 @@ def test_closing_fails_what_other_threads_wait_for(raw):
     assert all(isinstance(future.error, TransportError) for future in futures)
 
 
-def test_32_threads_share_a_client():
+def test_closing_ends_a_call_that_is_being_sent(raw):
+    client = msgpackrpc.Client(raw.at, timeout=0)
+    errors: list[object] = []
+
+    def send():
+        future = client.call_async("x", b"a" * 50_000_000)
+        future.join()
+        errors.append(future.error)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    peer = raw.accept()
+    taken = 0
+    while taken < 100_000:
+        taken += len(peer.sock.recv(4096))
+    client.close()
+    thread.join(BOUND)
+    assert [type(error) for error in errors] == [TransportError]
+
+
+@pytest.mark.parametrize("calls", [50, pytest.param(1000, marks=pytest.mark.slow)])
+def test_32_threads_share_a_client(calls):
     wrong: list[object] = []
 
-    def calls(client, first):
-        for n in range(first, first + 100):
+    def work(client, first):
+        for n in range(first, first + calls):
             if client.call("double", n) != 2 * n:
                 wrong.append(n)
 
     with serving(Services()) as server, client_of(server) as client:
-        threads = [threading.Thread(target=calls, args=(client, 1000 * n)) for n in range(32)]
+        threads = [threading.Thread(target=work, args=(client, 1000 * n)) for n in range(32)]
         for thread in threads:
             thread.start()
         for thread in threads:

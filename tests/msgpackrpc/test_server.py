@@ -7,6 +7,7 @@ import resource
 import signal
 import socket
 import threading
+from contextlib import ExitStack
 from typing import Any
 
 import msgpack
@@ -358,17 +359,22 @@ def test_requests_may_be_cut_anywhere():
             assert raw.take() == [1, 7, None, {"key": ["äää", "\x00" * 40]}]
 
 
-@pytest.mark.parametrize("how", ["cut", "reset"])
+@pytest.mark.parametrize("how", ["cut", "reset", "garbage", "half-open", "stalled"])
 def test_a_client_may_go_at_any_byte(how):
     request = msgpack.packb([0, 7, "echo", ["text"]])
-    with serving(Services()) as server:
+    with serving(Services()) as server, ExitStack() as stack, client_of(server) as client:
         for cut in range(len(request) + 1):
-            with raw_client(server.at) as raw:
-                raw.sock.sendall(request[:cut])
-                if how == "reset":
-                    raw.reset()
-        with client_of(server) as client:
-            assert client.call("double", 4) == 8
+            raw = stack.enter_context(raw_client(server.at))
+            raw.sock.sendall(request[:cut])
+            if how == "reset":
+                raw.reset()
+            elif how == "cut":
+                raw.sock.close()
+            elif how == "garbage":
+                raw.sock.sendall(b"\xc1" * 200)
+            elif how == "half-open":
+                raw.sock.shutdown(socket.SHUT_WR)
+            assert client.call("double", cut) == 2 * cut
 
 
 def test_a_client_that_says_no_more_gets_its_answers():
@@ -376,6 +382,22 @@ def test_a_client_that_says_no_more_gets_its_answers():
         raw.send(*[[0, n, "echo", ["a" * 100_000]] for n in range(50)])
         raw.sock.shutdown(socket.SHUT_WR)
         assert [raw.take()[1] for _ in range(50)] == [*range(50)]
+        with pytest.raises(EOFError):
+            raw.take()
+
+
+def test_a_client_that_says_no_more_gets_the_answers_that_wait_here():
+    with serving(Services()) as server, raw_client(server.at) as raw, client_of(server) as client:
+        asked, waiting = 0, False
+        while not waiting:  # until the kernel holds all that it takes
+            raw.send([0, asked, "large", [100_000]])
+            asked += 1
+            assert client.call("double", 4) == 8
+            waiting = any(peer._waiting for peer in server._listeners[0]._peers)
+        raw.sock.shutdown(socket.SHUT_WR)
+        for _ in range(3):
+            assert client.call("double", 4) == 8
+        assert [raw.take()[1] for _ in range(asked)] == [*range(asked)]
         with pytest.raises(EOFError):
             raw.take()
 

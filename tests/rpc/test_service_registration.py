@@ -16,10 +16,18 @@ class Base:
         return "inherited"
 
 
+class Tool:
+    """Can be called, and is no method."""
+
+    def __call__(self):
+        raise AssertionError
+
+
 class Api(Base):
     """One of each kind."""
 
     attribute = 3
+    tool = Tool()
 
     def __init__(self):
         self.callback = print

@@ -53,6 +53,15 @@ def test_nobody_listens_in_either_family():
         connect(at(f"tcp://localhost:{free_port()}"))
 
 
+def test_nobody_can_be_there():
+    """What the system says at once differs; who is asked does not."""
+    for address in ("tcp://255.255.255.255:1", "tcp://[ff02::1]:1"):
+        with pytest.raises(ConnectError, match=r"unreachable|denied|invalid|no route|not answer") as caught:
+            connect(at(address), 0.5)
+        assert (caught.value.address, caught.value.phase) == (address, "connect")
+        assert "this user" not in str(caught.value)
+
+
 def test_a_name_that_is_not_found():
     with pytest.raises(ConnectError, match=r"name 'no\.such\.invalid' cannot be resolved") as caught:
         connect(at("tcp://no.such.invalid:1"))

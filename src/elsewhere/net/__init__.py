@@ -11,13 +11,16 @@ from elsewhere.net.connecting import connect
 from elsewhere.net.connection import Connection
 from elsewhere.net.datagrams import Datagrams
 from elsewhere.net.limits import Statistics
-from elsewhere.net.server import Server
 from elsewhere.transport.address import Address
 from elsewhere.transport.tls import TLS
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING, without importing typing
 if TYPE_CHECKING:
     from elsewhere.net.opening import open_connection
+    from elsewhere.net.server import Server
+
+# With these come asyncio, logging and inspect, which take longer to load than all a client needs.
+_LATER = {"Server": "elsewhere.net.server", "open_connection": "elsewhere.net.opening"}
 
 __all__ = [
     "TLS",
@@ -32,8 +35,15 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name != "open_connection":
-        raise AttributeError(f"module 'elsewhere.net' has no attribute {name!r}")
-    from elsewhere.net.opening import open_connection  # with it comes asyncio, which takes a while to load
+    from importlib import import_module
 
-    return open_connection
+    home = _LATER.get(name)
+    if home is None:
+        raise AttributeError(f"module 'elsewhere.net' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

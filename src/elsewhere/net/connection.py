@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic
 from types import EllipsisType
 from typing import Any, Self
@@ -141,7 +142,9 @@ class Connection:
                 return b""
         return self._taken(found + len(separator))
 
-    def request(self, data: Data, timeout: float = 1.0, attempts: int = 3, match: Any = None) -> bytes:
+    def request(
+        self, data: Data, timeout: float = 1.0, attempts: int = 3, match: Callable[[bytes], bool] | None = None
+    ) -> bytes:
         """For ``udp://`` only: see `Datagrams`."""
         raise TypeError(f"{self._name} is a stream: request() is for udp://, where an answer is one datagram")
 

@@ -36,7 +36,7 @@ def unreachable(error: OSError, address: Address) -> ConnectError:
         text = "connection refused: nobody listens there"
     elif error.errno == errno.ENOENT and address.scheme == "unix":
         text = "there is no such socket: its server does not run, or listens somewhere else"
-    elif error.errno == errno.EACCES:
+    elif error.errno == errno.EACCES and address.scheme == "unix":
         text = "permission denied: the socket may not be opened by this user"
     elif error.errno == errno.EAGAIN and address.scheme == "unix":
         text = "too many wait to be accepted there"

@@ -13,7 +13,7 @@ import logging
 import os
 import sys
 import threading
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from elsewhere.errors import NeverStarted
@@ -124,26 +124,41 @@ class Engine:
         future = self._threads.submit(context.run, call.method.fn, *args, **kwargs)
         future.add_done_callback(lambda future: self._settle(call, future))
 
-    def _settle(self, call: Call, future: Any) -> None:
+    def _settle(self, call: Call, future: Any, *, ran: bool = True) -> None:
         """Answer a call with the outcome of a future, in the thread that answers."""
         if self.on_loop and self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended, and so have the connections
-                self._loop.call_soon_threadsafe(_settled, call, future)
+                self._loop.call_soon_threadsafe(_settled, call, future, ran)
         else:
-            _settled(call, future)
+            _settled(call, future, ran)
 
     # ---- processes ---------------------------------------------------------------------------------------------------
 
     def run_in_pool(self, call: Call, args: list[Any], kwargs: dict[str, Any]) -> None:
         """Run a method in its pool."""
-        method = call.method
-        pool = method.pool or self.service._pool or self._own_pool()
-        view = (
-            pool.options(name=method.name) if call.limit is None else pool.options(timeout=call.limit, name=method.name)
-        )
-        future = view.submit(method.fn, *args, **kwargs)
+        pool = call.method.pool or self.service._pool or self._pool
+        if pool is not None:
+            self._submit(pool, call, args, kwargs)
+            return
+        # Making one takes 0.1 s, for which who reads the connection, and on a loop everybody, would wait.
+        threading.Thread(
+            target=self._submit_first, args=(call, args, kwargs), name="elsewhere-rpc-pool", daemon=True
+        ).start()
+
+    def _submit(self, pool: Any, call: Call, args: list[Any], kwargs: dict[str, Any]) -> None:
+        name, limit = call.method.name, call.limit
+        view = pool.options(name=name) if limit is None else pool.options(timeout=limit, name=name)
+        future = view.submit(call.method.fn, *args, **kwargs)
         future.add_done_callback(lambda future: self._settle(call, future))
         call.stopped_by(future.cancel)
+
+    def _submit_first(self, call: Call, args: list[Any], kwargs: dict[str, Any]) -> None:
+        try:
+            self._submit(self._own_pool(), call, args, kwargs)
+        except BaseException as error:  # noqa: BLE001 - it could not be begun: its caller is told
+            failed: Future[Any] = Future()
+            failed.set_exception(error)
+            self._settle(call, failed, ran=False)
 
     def _own_pool(self) -> Any:
         with self._lock:
@@ -174,12 +189,12 @@ class Engine:
             pool.join()
 
 
-def _settled(call: Call, future: Any) -> None:
+def _settled(call: Call, future: Any, ran: bool) -> None:
     if future.cancelled():
         call.session.finish(call, None, CancelledError("the service has stopped it"))
         return
     error = future.exception()
-    call.session.finish(call, None if error else future.result(), error)
+    call.session.finish(call, None if error else future.result(), error, ran=ran)
 
 
 def give_way() -> None:

@@ -35,7 +35,6 @@ class _Packers(threading.local):
     """Each thread its own, so that no lock is needed."""
 
     pack: Callable[[Any], bytes] | None = None
-    reset: Callable[[], None]
 
 
 _mine = _Packers()
@@ -79,11 +78,7 @@ def pack_response(msgid: int, error: Any, result: Any, limit: int) -> Data:
         head = b"\x94\x01" + pack(msgid) + b"\xc0\xc6" + len(result).to_bytes(4, "big")
         _check(len(head) + len(result), limit)
         return head, result
-    try:
-        data = pack([RESPONSE, msgid, error, result])
-    except BaseException:
-        _mine.pack = None  # half of it is in there
-        raise
+    data = pack([RESPONSE, msgid, error, result])
     if len(data) > limit or len(data) > KEPT:
         _mine.pack = None
         _check(len(data), limit)

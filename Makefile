@@ -1,6 +1,7 @@
 # Everything starts here, on a fresh clone too: each target makes its own environment when it is missing, or when
 # pyproject.toml has changed since. PYTHON picks the interpreter, VENV the folder, T the tests, B how to measure:
-# make test T=tests/pool, make bench B="--rows 1,3", make bench B="--set shared".
+# make test T=tests/pool, make bench B="--rows 1,3", make bench B="--set shared",
+# make bench B="--set rpc".
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -56,8 +57,9 @@ faults: $(DEV) $(BENCH) compiled
 	$(BIN)/python -m pytest tests/faults
 	$(BIN)/python -m benchmarks.faults --write $(B)
 
-# As pip does with packages that it installs, and the benchmarks too, which children of multiprocessing import again. Where PYTHONDONTWRITEBYTECODE is set, each of the many processes that tests
-# and benchmarks start would compile all of it again.
+# As pip does with packages that it installs, and the benchmarks too, which children of multiprocessing import again.
+# Where PYTHONDONTWRITEBYTECODE is set, each of the many processes that tests and benchmarks start would compile all of
+# it again.
 .PHONY: compiled
 compiled: | $(BIN)/python
 	@$(BIN)/python -m compileall -q src benchmarks

@@ -1,11 +1,12 @@
 """Everything that is measured, beside the peers: `make bench`.
 
-    python -m benchmarks [--set pools|shared] [--rows 1,locks] [--quick] [--write] [--keep] [--show]
+    python -m benchmarks [--set pools|shared|rpc] [--rows 1,locks] [--quick] [--write] [--keep] [--show]
                          [--peers elsewhere,joblib] [--turns 7]
 
-Two sets: the pools beside eight peers (`benchmarks/pools`, half an hour), and processes and shared data beside
-multiprocessing's (`benchmarks/sharing`, some minutes). --rows chooses groups of either; a set of which none is chosen
-is left out. --peers is for the pools, --turns for the rest.
+Three sets: the pools beside eight peers (`benchmarks/pools`, half an hour), processes and shared data beside
+multiprocessing's (`benchmarks/sharing`, some minutes), and services beside theirs (`benchmarks/rpc`, only if it is
+named: its peers want environments of their own). --rows chooses groups of one of them; a set of which none is chosen
+is left out. --peers is for the pools, --turns for processes and shared data.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ FLAGS = ("quick", "write", "keep", "show")
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure elsewhere beside its peers.")
-    parser.add_argument("--set", choices=SETS, help="only the pools, or only processes and shared data")
+    parser.add_argument("--set", choices=(*SETS, "rpc"), help="only the pools, processes and shared data, or services")
     named = ", ".join(f"{group.number} {group.name}" for group in GROUPS)
     parser.add_argument("--rows", help=f"numbers or names of groups: 1 to 10 of the pools, and {named}")
     parser.add_argument("--quick", action="store_true", help="about two minutes: little work, fewer peers")
@@ -35,6 +36,8 @@ def main() -> int:
     parser.add_argument("--peers", help="of the pools, by key")
     parser.add_argument("--turns", help="of processes and shared data")
     given = parser.parse_args()
+    if given.set == "rpc":
+        return of_services(given)
     shared_rows = {text for group in GROUPS for text in (str(group.number), group.name)}
     rows = given.rows.split(",") if given.rows else []
     chosen = {"pools": [row for row in rows if row not in shared_rows], "shared": [r for r in rows if r in shared_rows]}
@@ -53,6 +56,14 @@ def main() -> int:
             words += ["--turns", given.turns] if given.turns else []
             status = status or sharing.main(words)
     return status
+
+
+def of_services(given: argparse.Namespace) -> int:
+    """They have a page of their own."""
+    from benchmarks.rpc import __main__ as services
+
+    words = [f"--{flag}" for flag in ("quick", "write") if getattr(given, flag)]
+    return services.main(words + (["--rows", given.rows] if given.rows else []))
 
 
 def of_pools(words: list[str]) -> int:

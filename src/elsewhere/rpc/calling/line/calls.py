@@ -12,10 +12,8 @@ from elsewhere.rpc.calling.line.stream import Stream
 from elsewhere.rpc.calling.terms import CLEAN, DIRTY, HANDED, NOT_ALONE, Lone, Reentered, Slot, Terms, late, lost
 from elsewhere.rpc.dialect import CANCEL
 from elsewhere.runtime.driving.signals import Deferred
-from elsewhere.runtime.spin import wait_soon
 from elsewhere.sansio.large import is_large
 from elsewhere.sansio.msgpackrpc import RESPONSE, Message, Wire
-from elsewhere.sansio.spinning import Spinning
 
 __all__ = ["Calls"]
 
@@ -39,7 +37,6 @@ class Calls(Channel):
         self.gathering = 0
         self.helper: Helper | None = None
         self._used = 0.0
-        self._spinning = Spinning()
 
     # ---- calls that are waited for -----------------------------------------------------------------------------------
 
@@ -58,7 +55,7 @@ class Calls(Channel):
         """
         if began - self._used > STALE and not self.reading:
             self._glance()
-        if self.entered():
+        if self.mutex._is_owned():  # as `entered`
             raise Reentered
         lone = Lone()
         try:
@@ -103,7 +100,7 @@ class Calls(Channel):
                 with Deferred() as calm:
                     self.read(left, calm)
             elif not stream.inbox:
-                self._await_alone(left)
+                self.receive(left)
             lone.stage = DIRTY
             if stream.inbox and stream.inbox[0]:
                 messages = wire.feed(stream.inbox.popleft())
@@ -119,15 +116,6 @@ class Calls(Channel):
             left = deadline - time.monotonic()
         wire.pending.pop(lone.msgid, None)
         self._hand_on_alone(lone)
-
-    def _await_alone(self, seconds: float) -> None:
-        """Receive; where answers came quickly of late, look for this one a while before sleeping."""
-        receive = self.stream.receive
-        if self.wire.exact or self.large:
-            self.aim()
-            receive(seconds)
-        else:
-            wait_soon(self._spinning, self.stream.look, lambda: receive(seconds), gives_way=True)
 
     def _hand_on_alone(self, lone: Lone) -> None:
         with self.mutex:

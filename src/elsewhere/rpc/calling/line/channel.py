@@ -20,7 +20,10 @@ from elsewhere.errors import MessageTooLarge, ProtocolError
 from elsewhere.rpc.calling.line.stream import Stream
 from elsewhere.rpc.calling.terms import Lone, Slot
 from elsewhere.runtime.driving.signals import Deferred
+from elsewhere.runtime.spin import wait_soon
 from elsewhere.sansio.msgpackrpc import Message, Wire
+from elsewhere.sansio.spinning import Spinning
+from elsewhere.sansio.trial import Trial
 
 __all__ = ["Channel"]
 
@@ -61,6 +64,8 @@ class Channel:
         self.reading = False
         self.out: list[bytes | memoryview] = []
         self.broken = False
+        self._spinning = Spinning()
+        self._trial = Trial()
         self.large = 0  # so many messages are looked at before they are read
         self.parked: dict[Any, None] = {}
 
@@ -185,12 +190,26 @@ class Channel:
             with self.mutex:
                 self.flush()
         elif not self.stream.inbox:
-            if self.wire.exact or self.large:
-                self.aim()
-            calm.sleep(self.stream.receive, seconds)
+            calm.sleep(self.receive, seconds)
         self.take()
 
-    def aim(self) -> None:
+    def receive(self, seconds: float) -> None:
+        """With the turn: wait for bytes. For a lone answer, it may be quicker to look a while before sleeping."""
+        receive = self.stream.receive
+        if self.wire.exact or self.large:
+            self._aim()
+            receive(seconds)
+        elif len(self.wire.pending) == 1:
+            begin = time.monotonic()
+            if self._trial.looks:
+                wait_soon(self._spinning, self.stream.look, lambda: receive(seconds), gives_way=True)
+            else:
+                receive(seconds)
+            self._trial.took(time.monotonic() - begin)
+        else:
+            receive(seconds)
+
+    def _aim(self) -> None:
         """Have a large value received in one piece; after one, the next messages may hold such, too."""
         stream, missing, exact = self.stream, self.wire.missing, self.wire.exact
         if exact:

@@ -29,18 +29,17 @@ def nvim():
 @pytest.fixture
 def listening(nvim, tmp_path):
     """A Neovim that listens at 127.0.0.1; gives its port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     environment = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(tmp_path),
         "TMPDIR": str(tmp_path),
         "XDG_RUNTIME_DIR": str(tmp_path),
     }
-    listen = ("--headless", "--clean", "-n", "--listen", f"127.0.0.1:{port}")
+    listen = ("--headless", "--clean", "-n", "--listen", "127.0.0.1:0")
     with program(nvim, *listen, "--cmd", READY, env=environment) as child:
-        assert line_of(child) == f"127.0.0.1:{port}"
-        yield port
+        host, _, port = line_of(child).rpartition(":")
+        assert host == "127.0.0.1"
+        yield int(port)
 
 
 @pytest.fixture

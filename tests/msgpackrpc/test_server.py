@@ -60,6 +60,13 @@ class TestAddresses:
                 assert client.call("double", 4) == 8
                 client.close()
 
+    @pytest.mark.parametrize("host", ["::1", "127.0.0.1", "localhost"])
+    def test_names_and_numbers(self, host):
+        with serving(Services(), msgpackrpc.Address(host, 0)) as server:
+            client = msgpackrpc.Client(msgpackrpc.Address(host, str(server.at.port)))
+            assert client.call("double", 4) == 8
+            client.close()
+
     @pytest.mark.parametrize("host", ["", None, "0.0.0.0"])
     def test_other_machines_are_warned_of(self, host):
         server = msgpackrpc.Server(Services())

@@ -101,6 +101,18 @@ async def hold_on_loop(reader, writer):
     await writer.drain()
 
 
+def stuck(connection):
+    """Notices nothing."""
+    connection.sendall(b"hello\n")
+    release.wait(30)
+
+
+async def stuck_on_loop(reader, writer):
+    writer.write(b"hello\n")
+    await writer.drain()
+    release.wait(30)  # and holds up the loop
+
+
 def flood(connection):
     """Sends without an end to who does not read."""
     while True:

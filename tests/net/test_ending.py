@@ -120,6 +120,18 @@ def test_close_is_bounded(serve, held):
         assert not closer.is_alive()
 
 
+def test_a_handler_that_notices_nothing_is_left_behind(serve, held, caplog):
+    server = serve("stuck")
+    with connected(server) as connection:
+        assert connection.recv_until() == b"hello\n"
+        began = time.monotonic()
+        server.close(0.1)
+        assert time.monotonic() - began < 8
+        assert "left behind, as it did not end (1 times): the handler stuck" in caplog.text
+        assert _refused(server)
+        held.set()
+
+
 def test_close_twice_and_from_two_threads(serve):
     server = serve("shout")
     with connected(server):

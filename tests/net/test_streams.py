@@ -229,6 +229,7 @@ WRONG = {
     "recv_exactly(-1)": lambda c: c.recv_exactly(-1),
     "recv_until('')": lambda c: c.recv_until(b""),
     "timeout=-1": lambda c: c.recv(timeout=-1),
+    "timeout is set": lambda c: setattr(c, "timeout", "10"),
     "timeout=nan": lambda c: c.recv(timeout=float("nan")),
     "timeout='1'": lambda c: c.recv(timeout="1"),
     "timeout=True": lambda c: c.sendall(b"", timeout=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 import time
@@ -11,6 +12,7 @@ import pytest
 from elsewhere.errors import ConnectError, ConnectTimeout, Unauthorized
 from elsewhere.transport.address import Address
 from elsewhere.transport.connecting import connect
+from elsewhere.transport.secure import handshake
 from elsewhere.transport.stream import stream_of
 from elsewhere.transport.tls import TLS
 from tests.transport.peers import answering, context, echo, listening, reset
@@ -175,3 +177,16 @@ def test_a_key_with_a_password(certificates, tmp_path):
 
 def test_no_password_is_shown():
     assert repr(TLS(cert="a.pem", password="hunter2")) == "TLS(cert='a.pem')"
+
+
+@pytest.mark.parametrize("code", [errno.ENOTCONN, errno.EINVAL])
+def test_who_hangs_up_while_the_socket_is_made_leaves_no_descriptor(certificates, monkeypatch, code):
+    near, far = socket.socketpair()
+
+    def gone(self):
+        raise OSError(code, "")
+
+    monkeypatch.setattr(ssl.SSLSocket, "getpeername", gone)
+    with far, pytest.raises(ConnectionResetError, match="the far side has hung up"):
+        handshake(near, TLS(cert=certificates.server).for_server(), 5)
+    assert near.fileno() == -1

@@ -22,14 +22,14 @@ class Address:
 
     Args:
         host: a name or a number; of a server, "" or None is every network that the machine is in.
-        port: 0 picks a free one, for a server.
+        port: a number, as a str too; 0 picks a free one, for a server.
         family: `socket.AF_INET` or `socket.AF_INET6` for one of the two.
 
     Raises:
         TypeError, ValueError: the port is no number from 0 to 65535.
     """
 
-    def __init__(self, host: str | None, port: int, family: int = _socket.AF_UNSPEC) -> None:
+    def __init__(self, host: str | None, port: int | str, family: int = _socket.AF_UNSPEC) -> None:
         if not isinstance(port, (int, str)) or isinstance(port, bool):
             raise TypeError(f"a port is a number from 0 to {PORTS}, not {port!r}")
         if not str(port).isdecimal() or int(port) > PORTS:
@@ -48,10 +48,10 @@ class Address:
         return self._host
 
     @property
-    def port(self) -> int:
+    def port(self) -> int | str:
         return self._port
 
-    def unpack(self) -> tuple[str | None, int]:
+    def unpack(self) -> tuple[str | None, int | str]:
         return (self._host, self._port)
 
     def socket(self) -> _socket.socket:

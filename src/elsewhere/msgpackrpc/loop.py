@@ -121,6 +121,8 @@ class Loop:
         assert self._selector is not None
         for key, events in self._selector.select(self._patience()):
             key.data(events)
+        if not self._timers and self._periodic is None:
+            return
         now = time.monotonic()
         due = [timer for timer in self._timers if timer[0] <= now]
         for timer in due:
@@ -135,10 +137,12 @@ class Loop:
                 _log.exception("a periodic callback raised")
 
     def _patience(self) -> float | None:
+        if not self._timers and self._periodic is None:
+            return None
         times = [when for when, _ in self._timers]
         if self._periodic is not None:
             times.append(self._next)
-        return max(0.0, min(times) - time.monotonic()) if times else None
+        return max(0.0, min(times) - time.monotonic())
 
     # ---- for transports and sessions -------------------------------------------------------------------------------
 

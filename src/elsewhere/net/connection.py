@@ -15,7 +15,7 @@ from elsewhere.transport.stream import Data, Stream
 __all__ = ["Connection", "Timeout"]
 
 CHUNK = 65536  # bytes asked for at once
-LARGE = 262144  # ... of something large
+LARGE = 262144  # ... of something large; room for all that is asked for is made before anything has come
 Timeout = float | EllipsisType | None
 Until = tuple[float | None, float | None]  # seconds, for the error; and the moment in which they are over
 
@@ -30,7 +30,6 @@ class Connection:
     Attributes:
         address: what was connected to, or where the server listens.
         peer: the far side's own address. Those who connect to a Unix socket have none.
-        timeout: seconds for each wait that says no other; None for no bound.
         max_size: the most bytes that `recv_exactly` gathers.
     """
 
@@ -84,7 +83,7 @@ class Connection:
             raise ValueError(f"max_size is at least 1 byte, not {max_size!r}")
         if self._held:
             return self._taken(min(max_size, len(self._held)))
-        return self._stream.recv(max_size, self._seconds(timeout), stoppable=True)
+        return self._stream.recv(min(max_size, LARGE), self._seconds(timeout), stoppable=True)
 
     def recv_exactly(self, size: int, timeout: Timeout = ...) -> bytes:
         """So many bytes.
@@ -193,6 +192,15 @@ class Connection:
     # ---- the rest ----------------------------------------------------------------------------------------------------
 
     @property
+    def timeout(self) -> float | None:
+        """Seconds for each wait that says no other; None for no bound. Can be set."""
+        return self._timeout
+
+    @timeout.setter
+    def timeout(self, value: float | None) -> None:
+        self._timeout = seconds(value)
+
+    @property
     def certificate(self) -> dict[str, Any] | None:
         """The far side's certificate as `ssl.SSLSocket.getpeercert` gives it; None if it has shown none."""
         return self._stream.certificate()
@@ -225,7 +233,7 @@ class Connection:
         return self._stream.address
 
     def _seconds(self, timeout: Timeout) -> float | None:
-        return self.timeout if timeout is ... else seconds(timeout)
+        return self._timeout if timeout is ... else seconds(timeout)
 
     def _until(self, timeout: Timeout) -> Until:
         found = self._seconds(timeout)

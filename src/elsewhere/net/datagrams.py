@@ -43,7 +43,6 @@ class Datagrams(Connection):
     Attributes:
         address: what was connected to.
         peer: the same, as numbers.
-        timeout: seconds for each wait that says no other; None for no bound.
         max_size: bytes of the largest datagram that is received.
     """
 
@@ -118,6 +117,8 @@ class Datagrams(Connection):
             SocketTimeout: none came.
             ConnectError: nobody listens there.
         """
+        if max_size < 0:
+            raise ValueError(f"max_size is at least 1 byte, not {max_size!r}")
         bound = self._seconds(timeout)
         return self._receive(max_size or self.max_size, bound, None if bound is None else monotonic() + bound)
 

@@ -90,6 +90,10 @@ class Server:
         self._context = (tls or TLS()).for_server() if encrypted else None
         self._handler = Handler.of(handler, datagrams=datagrams[0], where=where)
         self._loop = where == "loop" or self._handler.coroutine
+        if self._loop and self._context is not None and (tls is None or tls.context is None):
+            from elsewhere.transport.secure import ToldObject
+
+            self._context.sslobject_class = ToldObject
         self._limits = Limits(
             count(max_connections, "max_connections"),
             seconds(idle_timeout, "idle_timeout", positive=True),
@@ -199,7 +203,7 @@ class Server:
                 signals.wait(idle, signals.second, seconds=drain)
             left = running.end()
             if left:
-                log.warning("%d handlers (%s) did not end, and are left behind", left, self._handler.name)
+                log.warning("left behind, as it did not end (%d times): the handler %s", left, self._handler.name)
             self._counted, self._running = running.statistics(), None
         with self._mutex:
             self._closed = True

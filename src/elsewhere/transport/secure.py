@@ -7,6 +7,7 @@ socket that blocks, a thread that waits in a read would hold up each writer.)
 from __future__ import annotations
 
 import errno
+import logging
 import select
 import socket
 import ssl
@@ -16,8 +17,9 @@ from typing import Any
 
 from elsewhere.transport.stream import IN, OUT, HasFileno, Stream, milliseconds
 
-__all__ = ["SecureStream", "handshake"]
+__all__ = ["KeptSocket", "SecureStream", "ToldObject", "handshake"]
 
+log = logging.getLogger("elsewhere.net")
 RECORD = 16384  # bytes: the most that one record of TLS holds
 
 
@@ -55,6 +57,8 @@ def handshake(
         sock.close()
         raise
     try:
+        if isinstance(secure, KeptSocket):
+            secure.made = True
         secure.setblocking(False)
         _shake(secure, None if seconds is None else time.monotonic() + seconds, stop)
         secure.setblocking(True)
@@ -82,6 +86,44 @@ def _shake(secure: ssl.SSLSocket, deadline: float | None, stop: HasFileno | None
             raise TimeoutError("no handshake within the time")
         if secure.fileno() not in ready:
             raise ConnectionAbortedError(errno.ECONNABORTED, "the server closes")
+
+
+class KeptSocket(ssl.SSLSocket):
+    """One that is not lost where the far side hangs up while it is made; see `ssl.SSLSocket`'s long story of that."""
+
+    made = False
+
+    def getpeername(self) -> Any:
+        """The far side's address; asked first by who makes it, in whose hands nobody else could close it."""
+        try:
+            return super().getpeername()
+        except OSError as error:
+            if not self.made:
+                self.close()
+                raise ConnectionResetError(errno.ECONNRESET, "the far side has hung up") from error
+            raise
+
+
+class ToldObject(ssl.SSLObject):
+    """TLS for asyncio, with which a client is told why its handshake failed.
+
+    Asyncio drops the connection at once, and with it the alert that says so. So the failure is first told as a lack of
+    data: now the alert goes out, and who gets it hangs up, or is given up after the bound for handshakes.
+    """
+
+    _failed: ssl.SSLError | None = None
+
+    def do_handshake(self) -> None:
+        if self._failed is not None:
+            raise self._failed
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            self._failed = error
+            log.info("a client is told why its TLS handshake failed: %s", error)
+            raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "the client is to be told") from error
 
 
 class SecureStream(Stream):

@@ -57,8 +57,7 @@ class TLS(NamedTuple):
             raise ValueError("a tls:// server needs a certificate: tls=TLS(cert='server.pem', key='server.key')")
         import ssl
 
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context = _made(ssl.PROTOCOL_TLS_SERVER)
         self._load(context)
         if self.ca is not None:
             context.verify_mode = ssl.CERT_REQUIRED
@@ -70,8 +69,7 @@ class TLS(NamedTuple):
             return self.context
         import ssl
 
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # it verifies the certificate and its name
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context = _made(ssl.PROTOCOL_TLS_CLIENT)  # it verifies the certificate and its name
         self._load(context)
         if self.ca is None:
             context.load_default_certs()
@@ -83,6 +81,17 @@ class TLS(NamedTuple):
             _named(lambda: context.load_cert_chain(cert, key, self.password or _no_password), cert)
         if ca is not None:
             _named(lambda: context.load_verify_locations(ca), ca)
+
+
+def _made(protocol: int) -> ssl.SSLContext:
+    import ssl
+
+    from elsewhere.transport.secure import KeptSocket
+
+    context = ssl.SSLContext(protocol)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = KeptSocket
+    return context
 
 
 def _no_password() -> str:

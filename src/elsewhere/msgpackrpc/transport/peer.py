@@ -41,6 +41,7 @@ class Peer:
         self._waiting = 0  # bytes of that
         self._ended = False  # the far side says no more
         self._closed = False
+        self._events = -1  # that the loop was told
 
     def watch(self) -> None:
         """Tell the loop what it waits for."""
@@ -50,7 +51,9 @@ class Peer:
             runs = bool(self._inbox) and self._waiting <= FULL  # an interrupt has left them: go on at once
             reads = not self._ended and not self._inbox and self._waiting <= FULL
             events = reads * selectors.EVENT_READ | (runs or bool(self._out)) * selectors.EVENT_WRITE
-            self._server._loop.watch(self._sock, events, self._ready)
+            if events != self._events:
+                self._events = events
+                self._server._loop.watch(self._sock, events, self._ready)
 
     # ---- out ---------------------------------------------------------------------------------------------------------
 

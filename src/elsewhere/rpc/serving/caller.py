@@ -6,8 +6,8 @@ may be answered by a call of its own, to any depth.
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
+import sys
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -95,11 +95,8 @@ class Caller:
             ConnectionLost: the connection ended.
             RuntimeError: on a loop, which would stand still: ``await caller().submit(...)`` there.
         """
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            pass
-        else:
+        asyncio: Any = sys.modules.get("asyncio")  # who has a loop has imported it
+        if asyncio is not None and asyncio._get_running_loop() is not None:
             raise RuntimeError("caller().call() blocks, and this is a loop: await caller().submit(...)")
         self._source.waits()
         try:

@@ -6,7 +6,6 @@ be reached. A wrong registration is an error at once, where it is written.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import math
@@ -156,6 +155,7 @@ def _async_call(fn: Any) -> bool:
 
 def _awaiting(fn: Callable[..., Any]) -> Callable[..., Any]:
     """A coroutine function as one for a thread."""
+    import asyncio
 
     @functools.wraps(fn)
     def run(*args: Any, **kwargs: Any) -> Any:

@@ -11,7 +11,10 @@ def run(trial, sleeping, looking, count):
     found = []
     for _ in range(count):
         found.append(trial.looks)
-        trial.took(looking if trial.looks else sleeping)
+        if trial.kept:
+            trial.passed()
+        else:
+            trial.took(looking if trial.looks else sleeping)
     return found
 
 

@@ -21,31 +21,36 @@ class Trial:
 
     Attributes:
         looks: the next wait is to look before it sleeps.
+        kept: so many waits need not be told of, but for their number.
     """
 
-    __slots__ = ("_left", "_times", "looks")
+    __slots__ = ("_left", "_times", "kept", "looks")
 
     def __init__(self) -> None:
         self.looks = False
+        self.kept = 0
         self._left = TRIES
-        self._times: tuple[list[float], list[float]] | None = ([], [])  # while it is tried: of sleeping, of looking
+        self._times: tuple[list[float], list[float]] = ([], [])  # of sleeping, of looking
 
     def took(self, seconds: float) -> None:
-        """A wait, made as `looks` said, took so long."""
-        times = self._times
-        if times is not None and seconds < LONG:
-            times[self.looks].append(seconds)
+        """A wait, made as `looks` said, took so long; with `kept` at 0."""
+        if seconds < LONG:
+            self._times[self.looks].append(seconds)
         self._left -= 1
         if self._left:
             return
         self._left = TRIES
-        if times is None:
-            self._times, self.looks = ([], []), False
-        elif not self.looks:
+        if not self.looks:
             self.looks = True
         else:
-            self.looks = _median(times[True]) < _median(times[False])
-            self._times, self._left = None, KEPT
+            self.looks = _median(self._times[True]) < _median(self._times[False])
+            self._times, self.kept = ([], []), KEPT
+
+    def passed(self) -> None:
+        """One of the `kept` waits is over."""
+        self.kept -= 1
+        if not self.kept:
+            self.looks = False
 
 
 def _median(times: list[float]) -> float:

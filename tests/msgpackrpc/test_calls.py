@@ -313,6 +313,23 @@ def test_the_loop_of_a_client_does_not_wait_for_an_answer_that_has_come(server):
         loop.start()
 
 
+def test_the_loop_of_a_client_does_not_wait_for_what_another_thread_has_read():
+    loop = msgpackrpc.Loop()
+    future = msgpackrpc.Future(loop, None)
+    future.set_result(8)
+    loop.start()
+    future = msgpackrpc.Future(loop, None)
+    future.set_result(9)
+    future.join()  # was waited for, so the loop is run for something else
+    runs = threading.Thread(target=loop.start)
+    runs.start()
+    runs.join(0.1)
+    assert runs.is_alive()
+    loop.stop()
+    runs.join(BOUND)
+    assert not runs.is_alive()
+
+
 def test_a_client_on_the_loop_of_a_server_does_not_stop_it(server):
     with client_of(server, loop=server._loop) as client:
         for n in range(20):

@@ -61,6 +61,7 @@ class Future:
         self._result: Any = None
         self._set_flag = False
         self._calling = 0  # the thread that runs the callback
+        self._joined = False
         self._callback = callback
         self._error_handler: Callable[[Any], Any] | None = None
         self._result_handler: Callable[[Any], Any] | None = None
@@ -73,6 +74,10 @@ class Future:
 
     def join(self) -> None:
         """Wait until there is an outcome, at most as long as the session's timeout says; raises nothing."""
+        self._joined = True
+        heard = getattr(self._loop, "_heard", None)
+        if heard is not None:
+            heard(self)
         if self._link is not None:
             self._link.wait(self)
             return
@@ -170,7 +175,7 @@ class Future:
                     slot.wake()
             answered = getattr(self._loop, "_answered", None)
             if answered is not None:
-                answered(self._callback is not None)
+                answered(self)
 
     def _call_back(self) -> None:
         assert self._callback is not None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 if TYPE_CHECKING:
+    from elsewhere.msgpackrpc.future import Future
     from elsewhere.msgpackrpc.session import Session
 
 __all__ = ["Loop"]
@@ -47,6 +48,7 @@ class Loop:
         self._lock = threading.RLock()  # a signal's handler may close a server
         self._running = self._stopped = False
         self._came = False  # a client's callback was called while it did not run
+        self._unheard: WeakSet[Future] = WeakSet()  # have had their outcome meanwhile, and nobody has waited for it
         self._selector: selectors.BaseSelector | None = None
         self._waker: tuple[socket.socket, socket.socket] | None = None
         self._watched: dict[socket.socket, tuple[int, Handler]] = {}
@@ -80,7 +82,8 @@ class Loop:
         with self._lock:
             if self._running:
                 raise RuntimeError("this Loop is running already")
-            came, self._came = self._came, False
+            came, self._came = self._came or len(self._unheard) > 0, False
+            self._unheard.clear()
             if came and not self._watched:
                 return
             self._open()
@@ -180,14 +183,23 @@ class Loop:
     def _attach(self, session: Session) -> None:
         self._sessions.add(session)
 
-    def _answered(self, called_back: bool) -> None:
-        """A call of a client has its outcome: what its program ran the loop for, unless it serves."""
+    def _answered(self, future: Future) -> None:
+        """A call of a client has its outcome: what its program runs the loop for, or will, unless it serves."""
         if self._watched:
             return
-        if self._running:
-            self.stop()
-        elif called_back:
-            self._came = True
+        with self._lock:
+            if self._running:
+                self.stop()
+            elif future._callback is not None:
+                self._came = True
+            elif not future._joined:
+                self._unheard.add(future)
+
+    def _heard(self, future: Future) -> None:
+        """Somebody waits for it by itself."""
+        if self._unheard:
+            with self._lock:
+                self._unheard.discard(future)
 
     # ---- descriptors: only while it runs, as each client has a loop ------------------------------------------------
 

@@ -78,7 +78,7 @@ def _service(target: Target, given: dict[str, Any]) -> Service:
             raise WrongUsage(f"{target.label} is a Service, which says itself what --{option} would say.")
         if secret is not None and found._token is None:  # who sets one relies on it
             raise WrongUsage(
-                f"{target.label} is a Service that asks for no token, though {VARIABLE} is set: Service(token=...) asks."
+                f"{target.label} is a Service that asks for no token, and {VARIABLE} is set: Service(token=...) asks."
             )
         return found
     try:

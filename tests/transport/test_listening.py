@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -14,7 +15,7 @@ from elsewhere.transport.address import Address
 from elsewhere.transport.connecting import connect
 from elsewhere.transport.listening import Listener, require_safe
 from elsewhere.transport.tls import TLS
-from tests.transport.peers import listening
+from tests.transport.peers import as_nobody, listening
 
 
 def listener(text: str, **options: bool) -> Listener:
@@ -141,6 +142,13 @@ def test_a_file_in_the_way_stays(tmp_path):
 def test_a_folder_that_is_missing(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"cannot listen at unix://.*: No such"):
         listener(f"unix://{tmp_path}/none/it")
+
+
+def test_a_folder_that_is_somebody_elses():
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.chmod(folder, 0o555)
+        said = as_nobody(lambda: listener(f"unix://{folder}/it"))
+    assert said == f"PermissionError: [Errno 13] cannot listen at unix://{folder}/it: permission denied"
 
 
 def test_the_abstract_namespace_has_no_file():

@@ -88,12 +88,19 @@ class Loop:
         """After `stop`: cancel what still runs, and wait a little; how many handlers have not ended."""
         self._tell(self._end)
         self._thread.join(PATIENCE)
-        if self._thread.is_alive():  # a handler holds up the loop
-            for listener in self._listeners:
-                listener.close()
+        if self._thread.is_alive():
+            if not self._stopped:  # a handler holds up the loop
+                self._close_forcibly()
             return max(1, len(self._tasks))
         self._idle.close()
         return 0
+
+    def _close_forcibly(self) -> None:
+        for sock in self._addresses:
+            with suppress(OSError):  # a descriptor that uvloop watches is not closed before it lets go of it
+                sock.shutdown(socket.SHUT_RDWR)
+        for listener in self._listeners:
+            listener.close()
 
     def _tell(self, what: Callable[[], None]) -> None:
         with suppress(RuntimeError):  # the loop is closed already

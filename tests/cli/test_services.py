@@ -219,6 +219,11 @@ def connected(pid):
 
 
 class TestSecrets:
+    def test_one_that_would_not_be_asked_for_is_said(self, folder):
+        ended = shell("serve", "calc.py:service", "-b", f"unix://{folder}/s", cwd=folder, ELSEWHERE_TOKEN=SECRET)
+        assert (ended.returncode, "asks for no token" in ended.stderr) == (2, True)
+        assert SECRET not in ended.stderr
+
     def test_by_file_and_by_environment(self, folder):
         (folder / "secret").write_text(f"{SECRET}\n")
         (folder / "wrong").write_text("battery-staple\n")

@@ -11,7 +11,7 @@ import click
 from elsewhere.cli.ending import Problem, WrongUsage
 from elsewhere.cli.function.target import Target
 from elsewhere.cli.options import seconds
-from elsewhere.cli.remote import remote, tls, token
+from elsewhere.cli.remote import VARIABLE, remote, tls, token
 from elsewhere.rpc import Service
 
 __all__ = ["serve_command"]
@@ -76,6 +76,10 @@ def _service(target: Target, given: dict[str, Any]) -> Service:
         if said:
             option = said[0].replace("_", "-")
             raise WrongUsage(f"{target.label} is a Service, which says itself what --{option} would say.")
+        if secret is not None and found._token is None:  # who sets one relies on it
+            raise WrongUsage(
+                f"{target.label} is a Service that asks for no token, and {VARIABLE} is set: Service(token=...) asks."
+            )
         return found
     try:
         if isinstance(found, type):

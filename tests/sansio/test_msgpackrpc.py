@@ -197,3 +197,8 @@ def test_above_the_limit_is_not_sent():
         wire.request("m", [b"x" * 100], "slot")
     assert (caught.value.size, caught.value.limit, wire.pending) == (108, 100, {})
     assert wire.response(1, None, 5) == struct.pack("5B", 0x94, 1, 1, 0xC0, 5)
+
+
+def test_what_cannot_be_packed_is_said_with_what_can_be():
+    with pytest.raises(TypeError, match=r"'object' object: MessagePack carries None, bool, int of 64 bits, float"):
+        Wire().request("m", [object()], "slot")

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from elsewhere.cli.ending import Problem, WrongUsage
+from elsewhere.cli.ending import Problem, WrongUsage, sentence
 from elsewhere.cli.options import shared
 from elsewhere.cli.remote import remote, tls, token
 from elsewhere.errors import ElsewhereError, MethodNotFound
@@ -66,11 +66,11 @@ def _connected(given: dict[str, Any]) -> Client:
     try:
         return connect(given["address"], **options)
     except ElsewhereError as error:
-        raise Problem(f"{error}.") from None
+        raise Problem(sentence(error)) from None
     except (ValueError, TypeError) as error:
-        raise WrongUsage(f"{error}.") from None
+        raise WrongUsage(sentence(error)) from None
     except OSError as error:
-        raise Problem(f"{error.strerror or error}.") from None
+        raise Problem(sentence(error.strerror or error)) from None
 
 
 def _arguments(given: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -102,16 +102,16 @@ def _called(client: Client, method: str, args: list[Any], kwargs: dict[str, Any]
     except MethodNotFound as error:
         raise Problem(f"{error}. See 'elsewhere call {client.address} --list'.") from None
     except ElsewhereError as error:
-        raise Problem(f"{error}.") from None
+        raise Problem(sentence(error)) from None
     except (TypeError, ValueError, OverflowError) as error:
-        raise WrongUsage(f"{error}.") from None
+        raise WrongUsage(sentence(error)) from None
 
 
 def _list(client: Client, *, as_json: bool) -> None:
     try:
         found = client.methods()
     except ElsewhereError as error:
-        raise Problem(f"{error}.") from None
+        raise Problem(sentence(error)) from None
     for method in found:
         if as_json:
             click.echo(json.dumps(method, ensure_ascii=False))
@@ -185,7 +185,7 @@ def _bench(client: Client, method: str, args: list[Any], kwargs: dict[str, Any])
     try:
         rate = _pipelined(client, method, args, kwargs)
     except ElsewhereError as error:
-        raise Problem(f"{error}.") from None
+        raise Problem(sentence(error)) from None
     click.echo(f"pipelined            {rate:12,.0f} calls/s")
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Self
 
-__all__ = ["Problem", "ReaderGone", "Signals", "Stopped", "WrongUsage"]
+__all__ = ["Problem", "ReaderGone", "Signals", "Stopped", "WrongUsage", "sentence"]
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
@@ -26,6 +26,12 @@ class Problem(Exception):
     """Something is wrong; the text says what."""
 
     exit_code = 1
+
+
+def sentence(error: object) -> str:
+    """Its text, with the full stop that texts of errors do without."""
+    text = str(error)
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 class WrongUsage(Problem):

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from elsewhere.cli.ending import Problem, WrongUsage
+from elsewhere.cli.ending import Problem, WrongUsage, sentence
 from elsewhere.cli.function.target import Target
 from elsewhere.cli.options import seconds
 from elsewhere.cli.remote import VARIABLE, remote, tls, token
@@ -62,9 +62,9 @@ def serve_command(**given: Any) -> int:
             drain=given["drain"] or 86400.0,
         )
     except (ValueError, TypeError) as error:
-        raise WrongUsage(f"{error}.") from None
+        raise WrongUsage(sentence(error)) from None
     except OSError as error:
-        raise Problem(f"{error.strerror or error}.") from None
+        raise Problem(sentence(error.strerror or error)) from None
     return 128 + number if number else 0
 
 
@@ -86,4 +86,4 @@ def _service(target: Target, given: dict[str, Any]) -> Service:
             found = found()
         return Service(found, token=secret, traceback=given["traceback"], where=given["where"])
     except (ValueError, TypeError) as error:
-        raise WrongUsage(f"{target.label} cannot be served: {error}.") from None
+        raise WrongUsage(sentence(f"{target.label} cannot be served: {error}")) from None

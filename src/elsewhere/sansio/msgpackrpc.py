@@ -33,6 +33,7 @@ __all__ = ["NOTIFY", "REQUEST", "RESPONSE", "Message", "Wire"]
 REQUEST, RESPONSE, NOTIFY = 0, 1, 2
 LAST_ID = 2**32 - 1  # rpclib's servers abort on 2^32
 LIMIT = 64 << 20  # bytes of a message
+CARRIES = "MessagePack carries None, bool, int of 64 bits, float, str, bytes, list, tuple and dict"
 ITEMS = 1 << 20  # of an array or a map: the codec makes room for as many as a header claims
 SPARES = 4  # decoders that are kept for connections that have something to say
 BUFFER = 16 << 10  # bytes that the codec begins with, instead of a megabyte for each connection; it grows as it must
@@ -283,8 +284,10 @@ class Wire:
         packer = self._packer or self._make_packer()
         try:
             data: bytes = packer.pack(message)
-        except BaseException:
+        except BaseException as error:
             packer.reset()  # else the half that was packed would go with the next
+            if type(error) in {TypeError, OverflowError, ValueError}:
+                raise type(error)(f"{error}: {CARRIES}") from None
             raise
         if len(data) > self.limit:
             self._check_size(len(data))

@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import msgpack
-
 from elsewhere.errors import (
     ArgumentError,
     CallTimeout,
@@ -33,7 +31,7 @@ from elsewhere.rpc.calling.opening import FIRST_PAUSE, Opening
 from elsewhere.rpc.calling.terms import Call, Terms, late, lost
 from elsewhere.rpc.dialect import raised
 from elsewhere.runtime.future import Future
-from elsewhere.sansio.msgpackrpc import Message
+from elsewhere.sansio.msgpackrpc import Message, Wire
 
 if TYPE_CHECKING:
     from elsewhere.rpc.service import Service
@@ -237,7 +235,7 @@ class Link(Opening):
 
     def check_packing(self, method: str, args: Any, kwargs: dict[str, Any]) -> None:
         """What cannot be packed is said where it was passed, though it is not sent from there."""
-        msgpack.Packer(use_bin_type=not self._old_raw, unicode_errors="surrogateescape").pack([method, args, kwargs])
+        Wire(limit=2**31 - 1, old_raw=self._old_raw).notify(method, [args, kwargs])
 
     def failed(self, future: Future[Any], call: Call, error: Exception) -> None:
         """A call has failed: repeat it, or tell its future."""

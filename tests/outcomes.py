@@ -18,6 +18,17 @@ from typing import Any, NamedTuple
 from tests.require import require
 
 
+def cpythons_tests() -> Any:
+    """Their module, which each process imports that runs something of a test.
+
+    As it is imported, it makes a semaphore, to see that there are any. One of its tests ends a hundred processes just
+    then, and who is ended between making it and telling the tracker of it leaves it in /dev/shm. Others make some, too.
+    """
+    support: Any = importlib.import_module("test.support")
+    support.skip_if_broken_multiprocessing_synchronize = lambda: None
+    return importlib.import_module("test._test_multiprocessing")
+
+
 class Outcomes(unittest.TestResult):
     """One word and the details for each test; the worst of what is said of it.
 
@@ -70,7 +81,6 @@ def run(module: str, classes: Iterable[str], output: str, left_out: Collection[s
         method: the start method to set once theirs is.
     """
     import multiprocessing
-    from multiprocessing import resource_tracker
 
     cases: Any = importlib.import_module(module)
     loader, outcomes, suite = unittest.TestLoader(), Outcomes(module), unittest.TestSuite()
@@ -82,8 +92,6 @@ def run(module: str, classes: Iterable[str], output: str, left_out: Collection[s
     # Not what setUpModule says: what it names makes a semaphore as it is imported, and tests kill that fork server,
     # which would leave it in /dev/shm.
     multiprocessing.set_forkserver_preload([])
-    # Each process imports it, too: one that has to start a tracker for it would leave it if it is killed meanwhile.
-    resource_tracker.ensure_running()
     try:
         if method:
             multiprocessing.set_start_method(method, force=True)

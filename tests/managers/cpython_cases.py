@@ -9,7 +9,6 @@ The cases live in a module that can be imported, since processes import what is 
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import multiprocessing.context
 import multiprocessing.managers
@@ -42,7 +41,7 @@ START_METHOD = sys.argv[1] if len(sys.argv) == 3 else "forkserver"
 _replace(START_METHOD)
 
 # After the replacement, which they must see:
-theirs: Any = importlib.import_module("test._test_multiprocessing")
+theirs: Any = outcomes.cpythons_tests()
 theirs.install_tests_in_module_dict(globals(), START_METHOD)
 
 if __name__ == "__main__":

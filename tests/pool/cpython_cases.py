@@ -29,7 +29,7 @@ multiprocessing.dummy.Pool = functools.partial(elsewhere.Pool, where="threads")
 
 # After the replacement, which they must see:
 script_helper: Any = importlib.import_module("test.support.script_helper")
-theirs: Any = importlib.import_module("test._test_multiprocessing")
+theirs: Any = outcomes.cpythons_tests()
 
 # The test of an interpreter's end starts one by itself, which must have the replacement too.
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(elsewhere.__file__)))

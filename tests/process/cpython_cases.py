@@ -10,7 +10,6 @@ writes what became of each test.
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import sys
 from typing import Any
@@ -21,7 +20,7 @@ from tests import outcomes
 multiprocessing.Process = elsewhere.Process  # type: ignore[misc, assignment]
 
 # After the replacement, which they must see:
-theirs: Any = importlib.import_module("test._test_multiprocessing")
+theirs: Any = outcomes.cpythons_tests()
 START_METHOD = sys.argv[1] if sys.argv[0].endswith("cpython_cases.py") else "forkserver"
 theirs.install_tests_in_module_dict(globals(), START_METHOD)
 _UpperCaser = theirs._UpperCaser  # a subclass of `Process` that is to be imported from here, too

@@ -8,7 +8,6 @@ functions that are tested from here. Usage::
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import multiprocessing.sharedctypes
 import sys
@@ -24,7 +23,7 @@ for _name in ("Value", "Array", "RawValue", "RawArray"):
     setattr(multiprocessing, _name, getattr(elsewhere, _name))
     setattr(multiprocessing.sharedctypes, _name, getattr(elsewhere, _name))
 
-theirs: Any = importlib.import_module("test._test_multiprocessing")  # after the replacement, which it must see
+theirs: Any = outcomes.cpythons_tests()  # after the replacement, which it must see
 assert theirs.ProcessesMixin.Value == theirs.Value == elsewhere.Value
 theirs.install_tests_in_module_dict(globals(), START_METHOD)
 

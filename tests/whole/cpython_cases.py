@@ -8,7 +8,6 @@ module that can be imported, since processes import what is tested from here. Us
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import multiprocessing.managers
 import multiprocessing.sharedctypes
@@ -29,7 +28,7 @@ managers: Any = multiprocessing.managers
 base, managers.BaseManager, managers.SyncManager = managers.BaseManager, elsewhere.BaseManager, elsewhere.SyncManager
 
 # After the replacement, which they must see:
-theirs: Any = importlib.import_module("test._test_multiprocessing")
+theirs: Any = outcomes.cpythons_tests()
 managers.BaseManager = base  # by this name it calls its own methods, for managers of its shared memory
 theirs.install_tests_in_module_dict(globals(), METHOD)
 _UpperCaser = theirs._UpperCaser  # a subclass of `Process` that is to be imported from here, too

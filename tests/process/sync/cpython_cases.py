@@ -8,7 +8,6 @@ The cases live in a module that can be imported, since processes import the func
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import os
 import sys
@@ -31,7 +30,7 @@ for name in NAMES:
     setattr(multiprocessing, name, getattr(elsewhere, name))
 
 # After the replacement, which they must see:
-theirs: Any = importlib.import_module("test._test_multiprocessing")
+theirs: Any = outcomes.cpythons_tests()
 theirs.install_tests_in_module_dict(globals(), METHOD)
 
 if __name__ == "__main__":

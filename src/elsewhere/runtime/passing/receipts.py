@@ -25,12 +25,10 @@ kept, or so many are out that the pipe could get full: a receipt that does not f
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import functools
 import itertools
 import os
-import sys
 import threading
 import time
 from _thread import start_new_thread
@@ -39,6 +37,7 @@ from typing import Any
 
 from elsewhere.runtime import issued
 from elsewhere.runtime.passing.descriptors import Descriptor
+from elsewhere.runtime.passing.leaving import wait_at_exit
 from elsewhere.runtime.passing.mailbox import RECEIPT, Mailbox, Ticket, deliver, place
 
 __all__ = ["Ticket", "forget", "give", "limit", "orphaned", "settle", "ticket", "wait"]
@@ -64,7 +63,6 @@ _orphans = False  # some descriptor in there may be an orphan that nobody watche
 _watched: Mailbox | None = None  # by a thread, which alone reads it
 _late: deque[Ticket] = deque()  # receipts that are still to be written to others
 _crowded = 16  # how many tickets there are when it is looked whether they keep too much
-_registered = 0  # the process that waits at its exit
 
 
 def ticket(descriptor: Descriptor) -> Ticket:
@@ -203,7 +201,7 @@ def _orphaned() -> dict[Descriptor, None]:
 
 def _begin() -> Mailbox:
     global _pipe
-    _wait_at_exit()
+    wait_at_exit(wait)
     if _pipe is not None:
         _lose(_pipe)
     try:
@@ -309,21 +307,6 @@ def _wake() -> None:
     if _watched is not None:
         with contextlib.suppress(OSError):  # full: it is awake
             os.write(_watched.writer, bytes(RECEIPT))
-
-
-def _wait_at_exit() -> None:
-    """Once in each process: a worker clears what was registered before it was forked."""
-    global _registered
-    if _registered != os.getpid():
-        _registered = os.getpid()
-        atexit.register(_leave)
-
-
-def _leave() -> None:
-    """A worker's results may name memory that only it has: whoever waits for them opens it now."""
-    namespace = sys.modules.get("elsewhere.runtime.packing.namespace")
-    if namespace is not None and namespace.current() is not None:
-        wait()
 
 
 def limit() -> int:

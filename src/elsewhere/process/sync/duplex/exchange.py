@@ -22,7 +22,6 @@ for the lock. Who has it looks again after letting go of it.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import errno
 import itertools
@@ -32,7 +31,6 @@ import signal
 import socket
 import stat
 import struct
-import sys
 import threading
 import time
 from _thread import start_new_thread
@@ -43,6 +41,7 @@ from elsewhere.errors import ProtocolError
 from elsewhere.process.sync.duplex import wire
 from elsewhere.process.sync.duplex.wire import ANSWER, REQUEST, Offer, identity
 from elsewhere.runtime import issued
+from elsewhere.runtime.passing.leaving import wait_at_exit
 
 __all__ = ["Parcel", "fetch", "leave", "offer", "wait"]
 
@@ -103,7 +102,6 @@ _serials = itertools.count(1)
 _parcels: dict[bytes, Parcel] = {}  # by token, the oldest first
 _leaving: deque[Parcel] = deque()  # ends that were closed and not looked at yet
 _office: _Office | None = None
-_registered = 0  # the process that waits at its exit
 
 
 # ---- the sender ----------------------------------------------------------------------------------------------------
@@ -117,7 +115,7 @@ def offer(parcel: Parcel | None, fd: int) -> tuple[Parcel, Offer]:
     """
     if len(_parcels) >= limit():
         _make_room()
-    _wait_at_exit()
+    wait_at_exit(wait)
     with _lock:
         if parcel is None or parcel.token not in _parcels:  # or it was made in the parent, of which this is a fork
             parcel = Parcel(fd)
@@ -144,12 +142,17 @@ def settle() -> None:
     """Let go of what nobody can ask for any more; safe in the middle of anything."""
     global _again
     _again = True
-    while _again and not _lock._is_owned() and _lock.acquire(blocking=False):
+    lock = _lock  # a fork in here gets another one
+    while _again and not lock._is_owned():
         try:
+            if not lock.acquire(blocking=False):
+                return
             _again = False
             _look()
         finally:
-            _lock.release()
+            # Asked, not remembered: a signal's handler may raise just when it was acquired.
+            if lock._is_owned():
+                lock.release()
 
 
 def wait(patience: float = PATIENCE) -> None:
@@ -358,21 +361,6 @@ def fetch(offer: Offer) -> int:
 
 
 # ---- both ----------------------------------------------------------------------------------------------------------
-
-
-def _wait_at_exit() -> None:
-    """Once in each process: a worker clears what was registered before it was forked."""
-    global _registered
-    if _registered != os.getpid():
-        _registered = os.getpid()
-        atexit.register(_leave)
-
-
-def _leave() -> None:
-    """A worker's results may name ends that only it has: whoever waits for them fetches them now."""
-    namespace = sys.modules.get("elsewhere.runtime.packing.namespace")
-    if namespace is not None and namespace.current() is not None:
-        wait()
 
 
 def _forked() -> None:

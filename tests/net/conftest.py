@@ -17,15 +17,6 @@ from tests.net import handlers
 __all__ = ["certificates", "held", "place", "serve"]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _a_first_loop():
-    """Libuv, where uvloop is installed, makes a pipe for the process with its first loop."""
-    with contextlib.suppress(ImportError):
-        import uvloop
-
-        uvloop.new_event_loop().close()
-
-
 @pytest.fixture(params=["threads", "loop"])
 def place(request):
     return request.param

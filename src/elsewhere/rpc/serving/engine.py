@@ -103,7 +103,7 @@ class Engine:
             loop.call_soon_threadsafe(begin, loop, call, args, kwargs)
 
     def _start_loop(self) -> asyncio.AbstractEventLoop:
-        from elsewhere.rpc.serving.loop.running import new_loop, run_loop
+        from elsewhere.runtime.loops import new_loop, run_loop
 
         with self._lock:
             if self.closing and self._loop is None:

@@ -1,4 +1,4 @@
-"""A loop, and coroutines on it that answer calls.
+"""Coroutines on a loop that answer calls.
 
 Rule: asyncio is imported here, and not by services that have no use for it: it takes as long to load as all else.
 """
@@ -14,36 +14,9 @@ from typing import Any
 from elsewhere.rpc.serving.call import Call
 from elsewhere.rpc.serving.caller import current
 
-__all__ = ["begin", "new_loop", "run_loop"]
+__all__ = ["begin"]
 
 EAGERLY: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
-PATIENCE = 0.5  # seconds for coroutines that were cancelled to end
-
-
-def new_loop() -> asyncio.AbstractEventLoop:
-    """Uvloop's where that is installed, asyncio's else."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.SelectorEventLoop()  # also on Windows, whose own default watches no plain sockets
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
-
-
-def run_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Run it until it is stopped, and leave nothing."""
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_forever()
-    finally:
-        tasks = asyncio.all_tasks(loop)
-        for task in tasks:
-            task.cancel()
-        if tasks:  # one that goes on after it was cancelled does not hold up the end
-            loop.run_until_complete(asyncio.wait(tasks, timeout=PATIENCE))
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        asyncio.set_event_loop(None)
-        loop.close()
 
 
 def begin(loop: asyncio.AbstractEventLoop, call: Call, args: list[Any], kwargs: dict[str, Any]) -> None:

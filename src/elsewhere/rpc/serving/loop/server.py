@@ -16,7 +16,7 @@ from typing import Any
 from elsewhere.rpc.serving.arrivals import Arrival, Seldom, Source, exhausted
 from elsewhere.rpc.serving.engine import Engine
 from elsewhere.rpc.serving.loop.protocol import Peer
-from elsewhere.rpc.serving.loop.running import new_loop, run_loop
+from elsewhere.runtime.loops import new_loop, run_loop
 from elsewhere.transport.connecting import tune
 
 __all__ = ["LoopServing"]

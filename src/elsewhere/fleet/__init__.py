@@ -1,0 +1,10 @@
+"""`Host` and `Fleet`: commands, files and Python functions on other machines, over SSH.
+
+SSH itself is asyncssh's job, which is imported when the first connection is made.
+"""
+
+from elsewhere.fleet.fleet import Fleet
+from elsewhere.fleet.host import Host
+from elsewhere.fleet.results import CommandError, FleetError, Result
+
+__all__ = ["CommandError", "Fleet", "FleetError", "Host", "Result"]

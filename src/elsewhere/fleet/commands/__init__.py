@@ -1,0 +1,1 @@
+"""Commands on a host: what the far shell is given, what comes back."""

@@ -7,8 +7,9 @@
     │   ├── PoolClosed          the pool takes no more calls, or ended before this one began (a ValueError)
     │   ├── WorkerStartError    workers cannot start: an initializer raises, a preload kills the process
     │   ├── ConnectError        no connection to the address; knows the phase it failed in (a ConnectionError)
-    │   │   └── ConnectTimeout  ... within the time (a TimeoutError)
-    │   └── Unauthorized        the far side wants a token, or another one (a PermissionError)
+    │   │   ├── ConnectTimeout  ... within the time (a TimeoutError)
+    │   │   └── HostKeyError    the host's key is unknown, or is not the one that is known; knows its fingerprint
+    │   └── Unauthorized        the far side wants a token or a login, or another one (a PermissionError)
     ├── MayHaveRun              the call may have run, in part or whole: repeat it only if that does no harm
     │   ├── WorkerLost          its worker died; knows the pid, the exit code and the signal's name
     │   │   └── LimitExceeded   it was killed because the call took more than it was allowed; knows the limit's name
@@ -40,6 +41,7 @@ __all__ = [
     "ConnectTimeout",
     "ConnectionLost",
     "ElsewhereError",
+    "HostKeyError",
     "InternalError",
     "LimitExceeded",
     "MayHaveRun",
@@ -84,7 +86,8 @@ class ConnectError(NeverStarted, ConnectionError):
 
     Attributes:
         address: the address, as a URL.
-        phase: what failed: ``"resolve"``, ``"connect"``, ``"handshake"`` (of TLS) or ``"greeting"``.
+        phase: what failed: ``"resolve"``, ``"connect"``, ``"handshake"`` (of TLS or SSH), ``"host key"`` or
+            ``"greeting"``.
     """
 
     def __init__(self, message: str = "", *, address: str = "", phase: str = "") -> None:
@@ -97,8 +100,26 @@ class ConnectTimeout(ConnectError, TimeoutError):
     """No connection to an address could be had within the time."""
 
 
+class HostKeyError(ConnectError):
+    """A host has shown a key that is not believed, so nothing was sent to it.
+
+    Attributes:
+        fingerprint: of the key, as ``ssh-keygen -l`` shows it: ``"SHA256:..."``.
+        key: the key itself, as a line of known_hosts has it: its type and base64.
+        changed: another key is known of this host. Either it was set up anew, or somebody is in between.
+    """
+
+    def __init__(
+        self, message: str = "", *, address: str = "", fingerprint: str = "", key: str = "", changed: bool = False
+    ) -> None:
+        super().__init__(message, address=address, phase="host key")
+        self.fingerprint = fingerprint
+        self.key = key
+        self.changed = changed
+
+
 class Unauthorized(NeverStarted, PermissionError):
-    """The far side wants a token, or another one than it was given. No message of ours ever shows a token."""
+    """The far side wants a token or a login, or another one than it was given. No message of ours ever shows one."""
 
 
 class MayHaveRun(ElsewhereError):

@@ -10,7 +10,7 @@ from tests.fleet.sshd import Sshd
 
 
 def options(server: Sshd) -> dict[str, Any]:
-    return {"port": server.port, "keys": (str(server.key),), "known_hosts": str(server.known_hosts)}
+    return {"port": server.port, "keys": (str(server.key),), "known_hosts": (str(server.known_hosts),), "config": ()}
 
 
 def test_a_command_and_its_result(server: Sshd) -> None:

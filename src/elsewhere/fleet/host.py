@@ -8,9 +8,11 @@ from typing import Any, Self
 from elsewhere.fleet.commands import run as commands
 from elsewhere.fleet.engine import engine
 from elsewhere.fleet.link.link import Link
-from elsewhere.fleet.naming.spec import Settings, Spec
+from elsewhere.fleet.naming.settings import Given, Settings, resolve
 from elsewhere.fleet.results import Result
 from elsewhere.runtime.future import Future
+from elsewhere.sansio.hosts.inventory import Entry
+from elsewhere.sansio.hosts.names import Spec
 
 __all__ = ["Host"]
 
@@ -20,15 +22,33 @@ class Host:
 
     Args:
         name: ``"web1"``, ``"user@web1:2222"``, or an alias of ~/.ssh/config.
-        user, port: where the name does not say them.
+        options: how it is reached; see `Given`.
+        entry: what an inventory says of it.
 
     Also a context manager, which closes the connection. It is connected when that is first needed.
+
+    Raises:
+        ValueError: the name is none.
     """
 
-    def __init__(self, name: str, *, user: str | None = None, port: int | None = None, **options: Any) -> None:
-        self.name = name
-        self.settings = Settings.of(Spec.parse(name), user=user, port=port, **options)
+    def __init__(self, name: str, *, entry: Entry | None = None, **options: Any) -> None:
+        self.spec = Spec.parse(name)
+        self.name = name.strip()
+        self._given = Given(**options)
+        self._entry = entry
+        self._settings: Settings | None = None
         self._link: Link | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """How it is reached.
+
+        Raises:
+            ValueError: ~/.ssh/config cannot be understood.
+        """
+        if self._settings is None:
+            self._settings = resolve(self.spec, self._given, self._entry)
+        return self._settings
 
     @property
     def link(self) -> Link:

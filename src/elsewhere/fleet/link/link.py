@@ -9,7 +9,7 @@ import asyncio
 from typing import Any
 
 from elsewhere.errors import ConnectError, ConnectTimeout, Unauthorized
-from elsewhere.fleet.naming.spec import Settings
+from elsewhere.fleet.naming.settings import Settings
 
 __all__ = ["Link"]
 
@@ -44,7 +44,11 @@ class Link:
         try:
             async with asyncio.timeout(to.connect_timeout):
                 return await asyncssh.connect(
-                    to.hostname, to.port, username=to.user, client_keys=list(to.keys) or (), known_hosts=to.known_hosts
+                    to.hostname,
+                    to.port,
+                    username=to.user,
+                    client_keys=list(to.keys) or (),
+                    known_hosts=list(to.known_hosts),
                 )
         except TimeoutError:
             raise ConnectTimeout(

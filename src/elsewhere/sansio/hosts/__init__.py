@@ -1,0 +1,1 @@
+"""What can be decided about hosts without reaching one: names, inventories."""

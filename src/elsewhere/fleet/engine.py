@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from elsewhere.fleet.link.link import Links
 from elsewhere.runtime.future import Future
 from elsewhere.runtime.loops import new_loop, run_loop
 
@@ -23,13 +24,19 @@ GRACE = 6.0  # seconds for what is cancelled to end what runs on the far side
 
 
 class Engine:
-    """See the module; the owner of its futures."""
+    """See the module; the owner of its futures.
+
+    Attributes:
+        loop: all coroutines run on it.
+        links: connections to hosts.
+    """
 
     stops_running = True
 
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.loop = new_loop()
+        self.links = Links()
         self._callbacks: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=run_loop, args=(self.loop,), name="elsewhere-fleet", daemon=True)
@@ -102,6 +109,7 @@ class Engine:
 
     def end(self) -> None:
         """Stop the thread; what runs is cancelled."""
+        self.call(self.links.close)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         if self._callbacks is not None:

@@ -54,7 +54,7 @@ class Host:
     def link(self) -> Link:
         """Its connection; for coroutines on the engine's loop."""
         if self._link is None:
-            self._link = Link(self.settings)
+            self._link = engine().links.link(self.settings)
         return self._link
 
     def run(self, command: str | list[str], **options: Any) -> Result:

@@ -6,12 +6,25 @@ Rule: everything here runs on the engine's loop.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import contextlib
+import random
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
 
-from elsewhere.errors import ConnectError, ConnectTimeout, Unauthorized
+from elsewhere.fleet.link.gates import Gates
+from elsewhere.fleet.link.opening import Transient, open_connection
+from elsewhere.fleet.link.watcher import Watcher
 from elsewhere.fleet.naming.settings import Settings
 
-__all__ = ["Link"]
+if TYPE_CHECKING:
+    import asyncssh
+
+__all__ = ["Link", "Links"]
+
+TRIES = 5  # connections that break before the login
+PAUSE = 0.1  # seconds before the second try, doubled each time, and up to twice as long by chance
+SESSIONS = 9  # commands and transfers at once: sshd's MaxSessions is 10, and the watcher is one
+CLOSING = 2.0  # seconds for the far side to say goodbye
 
 
 class Link:
@@ -19,49 +32,111 @@ class Link:
 
     Args:
         settings: how to get there.
+        links: the others of this loop.
+
+    Attributes:
+        watcher: it sees to it that nothing is left running on the far side; of the connection that is up.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, links: Links) -> None:
         self.settings = settings
-        self._connection: Any = None
+        self.watcher: Watcher | None = None
+        self._links = links
+        self._connection: asyncssh.SSHClientConnection | None = None
         self._opening = asyncio.Lock()
+        self._sessions = asyncio.Semaphore(SESSIONS)
 
-    async def connection(self) -> Any:
-        """An `asyncssh.SSHClientConnection` that is up.
+    @property
+    def up(self) -> bool:
+        """Is there a connection?"""
+        return self._connection is not None and not self._connection.is_closed()
+
+    async def connection(self) -> asyncssh.SSHClientConnection:
+        """A connection that is up.
 
         Raises:
-            ConnectError, ConnectTimeout, Unauthorized: it cannot be had.
+            ConnectError, ConnectTimeout, HostKeyError, Unauthorized: it cannot be had.
+            ValueError: a file of keys or of known hosts cannot be read.
         """
         async with self._opening:
             if self._connection is None or self._connection.is_closed():
+                self.watcher = None
                 self._connection = await self._open()
             return self._connection
 
-    async def _open(self) -> Any:
-        import asyncssh
+    async def watched(self) -> tuple[asyncssh.SSHClientConnection, Watcher]:
+        """A connection, and its watcher; raises as `connection` does."""
+        connection = await self.connection()
+        async with self._opening:
+            if self.watcher is None or self.watcher.connection is not connection:
+                self.watcher = await Watcher.start(connection, self.settings)
+            return connection, self.watcher
 
-        to = self.settings
-        try:
-            async with asyncio.timeout(to.connect_timeout):
-                return await asyncssh.connect(
-                    to.hostname,
-                    to.port,
-                    username=to.user,
-                    client_keys=list(to.keys) or (),
-                    known_hosts=list(to.known_hosts),
-                )
-        except TimeoutError:
-            raise ConnectTimeout(
-                f"{to.name}: no connection within {to.connect_timeout:g} s", address=to.address, phase="connect"
-            ) from None
-        except asyncssh.PermissionDenied as error:
-            raise Unauthorized(f"{to.name}: {error.reason}") from error
-        except (OSError, asyncssh.Error) as error:
-            raise ConnectError(f"{to.name}: {error}", address=to.address, phase="connect") from error
+    @contextlib.asynccontextmanager
+    async def session(self) -> AsyncIterator[None]:
+        """A turn for a channel: there are never more than sshd takes."""
+        async with self._sessions:
+            yield
+
+    async def _open(self) -> asyncssh.SSHClientConnection:
+        settings = self.settings
+        for attempt in range(1, TRIES + 1):
+            tunnel = await self._links.tunnel(settings)
+            try:
+                async with self._links.gates.handshake(settings.hostname, settings.port):
+                    return await open_connection(settings, tunnel)
+            except Transient:
+                if attempt == TRIES:
+                    raise
+            await asyncio.sleep(PAUSE * 2 ** (attempt - 1) * (1 + random.random()))
+        raise AssertionError
 
     async def close(self) -> None:
-        """Give it back; the next verb connects again."""
+        """Give it back, with all that runs over it; the next verb connects again."""
         connection, self._connection = self._connection, None
+        watcher, self.watcher = self.watcher, None
+        if watcher is not None:
+            await watcher.close()
         if connection is not None:
             connection.close()
-            await connection.wait_closed()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSING):
+                    await connection.wait_closed()
+            connection.abort()
+
+
+class Links:
+    """Those of one loop: their gates, and the hosts that others are reached through."""
+
+    def __init__(self) -> None:
+        self.gates = Gates()
+        self._jumps: dict[tuple[Any, ...], Link] = {}
+
+    def link(self, settings: Settings) -> Link:
+        """A new one."""
+        return Link(settings, self)
+
+    async def tunnel(self, settings: Settings) -> asyncssh.SSHClientConnection | None:
+        """The connection of the last host on the way there, if there is any; hosts on ways are shared."""
+        found: asyncssh.SSHClientConnection | None = None
+        way: tuple[Any, ...] = ()
+        for jump in settings.jumps:
+            way += ((jump.hostname, jump.port, jump.user),)
+            link = self._jumps.get(way)
+            if link is None:
+                before = settings.jumps[: len(way) - 1]
+                link = self._jumps[way] = Link(_through(jump, before), self)
+            found = await link.connection()
+        return found
+
+    async def close(self) -> None:
+        """Close the connections of hosts on ways, the last ones first."""
+        jumps, self._jumps = self._jumps, {}
+        for way in sorted(jumps, key=len, reverse=True):
+            await jumps[way].close()
+
+
+def _through(jump: Settings, before: tuple[Settings, ...]) -> Settings:
+    from dataclasses import replace
+
+    return replace(jump, jumps=before)

@@ -1,0 +1,208 @@
+"""One try to connect and log in, and what is said when it fails.
+
+Rule: each way of failing is an error that tells it apart from the others: the name is not found, nobody is there, it is
+refused, the host's key is not believed, the login is refused, it took too long (and what was under way then).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from elsewhere.errors import ConnectError, ConnectTimeout, ElsewhereError, Unauthorized
+from elsewhere.fleet.naming.known import Keys, Shown, added, keys_of, untrusted
+from elsewhere.fleet.naming.settings import Settings
+
+if TYPE_CHECKING:
+    import asyncssh
+
+__all__ = ["Transient", "open_connection"]
+
+# With instructions for AES in the processor it is twice as fast as chacha20, which OpenSSH would choose.
+_CIPHERS = (
+    "aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com",
+    "aes256-ctr", "aes192-ctr", "aes128-ctr",
+)  # fmt: skip
+_loaded: dict[tuple[str, int, str | None], Any] = {}
+
+
+class Transient(ConnectError):
+    """The connection broke before the login: often an sshd that has too many of them at the moment."""
+
+
+class _Stages:
+    """What has been reached so far, and the key that was shown."""
+
+    def __init__(self, settings: Settings, keys: Keys) -> None:
+        self.settings = settings
+        self.keys = keys
+        self.shown: Shown | None = None
+        self.phase = "connect"
+
+
+def _client(stages: _Stages) -> Any:
+    """Asyncssh's client, which tells the stages and decides on keys."""
+    import asyncssh
+
+    class Client(asyncssh.SSHClient):
+        def connection_made(self, conn: Any) -> None:
+            stages.phase = "handshake"
+
+        def validate_host_public_key(self, host: str, addr: str, port: int, key: Any) -> bool:
+            stages.shown = Shown.of(key)
+            known = stages.keys.trusted or stages.keys.authorities
+            return stages.settings.policy != "strict" and not known
+
+        def begin_auth(self, username: str) -> None:
+            stages.phase = "login"
+
+    return Client
+
+
+async def open_connection(settings: Settings, tunnel: Any = None) -> asyncssh.SSHClientConnection:
+    """A connection that is logged in.
+
+    Args:
+        settings: where to.
+        tunnel: the connection of the host before it on the way, or None.
+
+    Raises:
+        HostKeyError, Unauthorized, ConnectTimeout, Transient, ConnectError: it cannot be had.
+        ValueError: a file of keys or of known hosts cannot be read.
+    """
+    import asyncssh
+
+    stages = _Stages(settings, keys_of(settings))
+    try:
+        async with asyncio.timeout(settings.connect_timeout):
+            connection: asyncssh.SSHClientConnection = await asyncssh.connect(
+                **_arguments(settings, stages), tunnel=tunnel
+            )
+    except TimeoutError:
+        raise ConnectTimeout(
+            f"{settings.name}: not connected within {settings.connect_timeout:g} s: {_late(stages.phase)}",
+            address=settings.address,
+            phase=stages.phase,
+        ) from None
+    except (OSError, asyncssh.Error) as error:
+        raise _failure(settings, stages, error) from error
+    if stages.shown is not None and settings.policy == "accept-new":
+        try:
+            added(settings, stages.shown)
+        except OSError as error:
+            connection.abort()
+            text = f"{settings.name}: its key cannot be added to {settings.known_hosts[0]}: {error.strerror}"
+            raise ConnectError(text, address=settings.address, phase="host key") from error
+    return connection
+
+
+def _arguments(settings: Settings, stages: _Stages) -> dict[str, Any]:
+    more = dict(settings.more)
+    more.setdefault("encryption_algs", _CIPHERS)
+    arguments = {
+        "host": settings.hostname,
+        "port": settings.port,
+        "username": settings.user,
+        "config": None,
+        "client_factory": _client(stages),
+        "client_keys": _keys(settings),
+        "known_hosts": tuple(map(list, stages.keys)),
+        "agent_path": settings.agent,
+        "agent_forwarding": settings.forward_agent and settings.agent is not None,
+        "keepalive_interval": settings.keepalive,
+        "keepalive_count_max": settings.keepalive_count,
+        "login_timeout": 0,  # the time limit is that of the whole way
+        **more,
+    }
+    if settings.alias:
+        arguments["host_key_alias"] = settings.alias
+    if settings.password is not None:
+        arguments["password"] = settings.password
+    if settings.proxy_command:
+        arguments["proxy_command"] = settings.proxy_command
+    return arguments
+
+
+def _late(phase: str) -> str:
+    return {
+        "connect": "nobody answers there",
+        "handshake": "somebody is there, but does not finish the handshake",
+        "login": "the login did not end",
+    }[phase]
+
+
+# ---- keys ------------------------------------------------------------------------------------------------------------
+
+
+def _keys(settings: Settings) -> Any:
+    """Loaded keys: each file is read once, for however many hosts."""
+    if not settings.keys:
+        found = [
+            os.path.expanduser(f"~/.ssh/id_{kind}") for kind in ("ed25519", "ecdsa", "rsa", "ed25519_sk", "ecdsa_sk")
+        ]
+        keys = [_load(path, settings, asked=False) for path in found if os.path.isfile(path)]
+    else:
+        keys = [_load(key, settings, asked=True) if isinstance(key, str) else key for key in settings.keys]
+    return [
+        pair for each in keys if each is not None for pair in (each if isinstance(each, Sequence) else [each])
+    ] or None
+
+
+def _load(path: str, settings: Settings, *, asked: bool) -> Any:
+    """The key pairs of a file; None for one that is encrypted and was not asked for by name."""
+    import asyncssh
+
+    try:
+        stamp = (path, os.stat(path).st_mtime_ns, settings.passphrase)
+        if stamp not in _loaded:
+            _loaded[stamp] = asyncssh.load_keypairs([path], settings.passphrase)
+        return _loaded[stamp]
+    except OSError as error:
+        if not asked:
+            return None
+        raise ValueError(f"the key {path} cannot be read: {error.strerror}") from None
+    except asyncssh.KeyEncryptionError:
+        if not asked:
+            return None
+        raise ValueError(f"the passphrase for the key {path} is wrong") from None
+    except asyncssh.KeyImportError as error:
+        if not asked:
+            return None
+        if "passphrase" in str(error).lower():
+            raise ValueError(f"the key {path} is encrypted: passphrase= opens it, or an agent that holds it") from None
+        raise ValueError(f"{path} is no private key: {error}") from None
+
+
+# ---- what went wrong -------------------------------------------------------------------------------------------------
+
+
+def _failure(settings: Settings, stages: _Stages, error: Exception) -> ElsewhereError:
+    import asyncssh
+
+    def told(text: str, kind: type[ConnectError] = ConnectError, phase: str = stages.phase) -> ConnectError:
+        return kind(f"{settings.name}: {text}", address=settings.address, phase=phase)
+
+    where = f"{settings.hostname}, port {settings.port}"
+    if isinstance(error, asyncssh.HostKeyNotVerifiable):
+        if stages.shown is not None:
+            return untrusted(settings, stages.keys, stages.shown)
+        return told(f"the key of {where} is not believed: {error.reason}", phase="host key")
+    if isinstance(error, asyncssh.PermissionDenied):
+        with_what = "the password" if settings.password is not None else "any key that was offered"
+        return Unauthorized(f"{settings.name}: {where} does not let {settings.user} in with {with_what}")
+    if isinstance(error, asyncssh.KeyExchangeFailed) and "host key" in error.reason:
+        return told(f"{where} has no key of a kind that is known of it: {error.reason}", phase="host key")
+    if isinstance(error, asyncssh.ChannelOpenError):
+        return told(f"the host before it on the way does not reach {where}: {error.reason}", phase="connect")
+    if isinstance(error, asyncssh.ConnectionLost | ConnectionResetError | BrokenPipeError):
+        return told(f"{where} closed the connection before the login", Transient)
+    if isinstance(error, asyncssh.Error):
+        return told(f"{where}: {error.reason}")
+    if isinstance(error, socket.gaierror):
+        return told(f"the name {settings.hostname} is not found: {error.strerror}", phase="resolve")
+    if isinstance(error, ConnectionRefusedError) or "Connection refused" in str(error):
+        return told(f"{where} refuses connections: no sshd listens there")
+    return told(f"{where} cannot be reached: {error.strerror if isinstance(error, OSError) else error}")

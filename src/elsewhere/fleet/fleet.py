@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from elsewhere.fleet.commands import run as commands
+from elsewhere.fleet.commands.prepare import prepare
 from elsewhere.fleet.engine import engine
 from elsewhere.fleet.host import Host
 from elsewhere.fleet.results import FleetError, Result
@@ -30,7 +31,8 @@ class Fleet:
 
     def run(self, command: str | list[str], *, return_exceptions: bool = False, **options: Any) -> dict[Host, Result]:
         """Run a command on each host, and wait until all have finished."""
-        return self._each("run", lambda host: commands.run(host, command, **options), return_exceptions)
+        prepared = prepare(command, **options)
+        return self._each("run", lambda host: commands.run(host, prepared), return_exceptions)
 
     def _each(
         self, verb: str, work: Callable[[Host], Coroutine[Any, Any, Any]], return_exceptions: bool

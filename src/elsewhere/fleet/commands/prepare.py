@@ -1,0 +1,59 @@
+"""From what a user says of a command to a `Command`, checked: what is wrong is said before anybody connects."""
+
+from __future__ import annotations
+
+import codecs
+import math
+from collections.abc import Mapping, Sequence
+
+from elsewhere.fleet.commands.run import Command
+
+__all__ = ["prepare"]
+
+
+def prepare(
+    command: str | Sequence[str],
+    *,
+    cwd: str | None = None,
+    env: Mapping[str, str] | None = None,
+    input: str | bytes | bytearray | memoryview | None = None,  # noqa: A002 - subprocess's name
+    timeout: float | None = None,
+    check: bool = True,
+    pty: bool = False,
+    encoding: str | None = "utf-8",
+) -> Command:
+    """See `Host.run`.
+
+    Raises:
+        TypeError, ValueError: an argument is wrong.
+    """
+    if timeout is not None:
+        if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+            raise TypeError(f"timeout is a number of seconds, not {timeout!r}")
+        if not timeout > 0:
+            raise ValueError(f"timeout is more than 0 seconds, not {timeout!r}")
+        timeout = None if timeout == math.inf else float(timeout)
+    if encoding is not None:
+        try:
+            codecs.lookup(encoding)
+        except LookupError:
+            raise ValueError(f"{encoding!r} is no encoding that is known here") from None
+    if isinstance(input, str):
+        input = input.encode(encoding or "utf-8", "surrogateescape")  # noqa: A001 - as above
+    elif input is not None and not isinstance(input, bytes | bytearray | memoryview):
+        raise TypeError(f"input is a str or bytes, not a value of type {type(input).__name__}")
+    for name, value in (env or {}).items():
+        if not isinstance(value, str):
+            raise TypeError(f"the variable {name} is a str, not a value of type {type(value).__name__}")
+    found = Command(
+        command=command if isinstance(command, str) else tuple(command) if isinstance(command, list) else command,
+        cwd=cwd,
+        env=dict(env or {}),
+        input=None if input is None else bytes(input),
+        timeout=timeout,
+        check=bool(check),
+        pty=bool(pty),
+        encoding=encoding,
+    )
+    found.line()
+    return found

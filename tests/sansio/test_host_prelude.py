@@ -1,0 +1,107 @@
+"""What the far shell is given. Real shells tell whether a value is still that value."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shlex
+import shutil
+import subprocess
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from elsewhere.sansio.hosts.prelude import Opening, line, name_of, prelude
+
+NONCE = "0123456789abcdef"
+SHELLS = [path for name in ("dash", "bash", "zsh", "busybox") if (path := shutil.which(name))]
+VALUES = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=40)
+
+
+def run(text: bytes, *, shell: str = "/bin/sh", login: str = "/bin/sh", stdin: bytes = b"") -> bytes:
+    """What a command writes that is started as sshd starts it."""
+    env = {"PATH": os.environ["PATH"], "SHELL": shell, "HOME": "/tmp"}
+    args = [login, "sh", "-c"] if login.endswith("busybox") else [login, "-c"]
+    done = subprocess.run([*args, prelude(NONCE)], input=text + stdin, capture_output=True, env=env, check=False)
+    opening = Opening(NONCE)
+    behind = opening.feed(done.stderr)
+    assert opening.pid
+    assert behind == b"", behind
+    assert done.returncode == 0, done
+    return done.stdout
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@given(value=VALUES)
+@settings(max_examples=15, deadline=None)
+def test_a_value_arrives_as_it_is(shell, value):
+    found = run(line(["printenv", "VALUE"], env={"VALUE": value}), login=shell)
+    assert found == value.encode() + b"\n"
+    found = run(line(["printf", "%s", value]), login=shell)
+    assert found == value.encode()
+
+
+@pytest.mark.parametrize("value", ["; ' newline\n$()", "\n", "\n\n", "'\n'", "$(id)`id`\\", "a\nb\n", "!x", '"'])
+def test_values_that_are_often_wrong(value):
+    assert run(line('printf %s "$VALUE"', env={"VALUE": value})) == value.encode()
+    assert run(line(f"printf %s {shlex.quote(value)}")) == value.encode()
+
+
+@pytest.mark.parametrize("shell", ["/bin/sh", shutil.which("bash") or "/bin/sh"])
+def test_commands_of_several_lines(shell):
+    assert run(line("echo one\nfor x in 2 3\ndo echo $x\ndone"), shell=shell) == b"one\n2\n3\n"
+
+
+def test_where_it_runs_and_what_goes_before(tmp_path):
+    folder = tmp_path / "a b'$(c)"
+    folder.mkdir()
+    assert run(line("pwd", cwd=str(folder))) == f"{folder}\n".encode()
+    assert run(line(["pwd"], cwd="~")) == b"/tmp\n"
+    assert run(line("echo $X", prefixes=["X=1", "export X"])) == b"1\n"
+    assert run(line(["printenv", "X"], prefixes=["export X=2"])) == b"2\n"
+
+
+def test_input_is_what_is_left():
+    assert run(line("cat"), stdin=b"one\ntwo") == b"one\ntwo"
+    assert run(line("cat", quiet_input=True), stdin=b"one\ntwo") == b""
+
+
+def test_a_folder_that_is_not_there_runs_nothing():
+    done = subprocess.run(
+        ["sh", "-c", prelude(NONCE)], input=line("echo ran", cwd="/nowhere"), capture_output=True, check=False
+    )
+    assert done.returncode != 0
+    assert b"ran" not in done.stdout
+
+
+@pytest.mark.parametrize("name", ["", "1X", "A-B", "A B", "A=B", "Ä", "A\n", "A;id", None])
+def test_what_is_no_name_of_a_variable(name):
+    with pytest.raises(ValueError, match="is no name of an environment variable"):
+        name_of(name)
+
+
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [([], TypeError), ([1], TypeError), (None, TypeError), ("a\0b", ValueError), (["\0"], ValueError)],
+)
+def test_what_is_no_command(command, error):
+    with pytest.raises(error):
+        line(command)
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60), st.integers(1, 2**22), st.lists(st.integers(0, 200), max_size=5))
+def test_the_word_is_found_wherever_the_pieces_part(before, behind, pid, cuts):
+    whole = before + f"{NONCE} {pid}\n".encode() + behind
+    opening = Opening(NONCE)
+    edges = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
+    found = b"".join(opening.feed(whole[a:b]) for a, b in itertools.pairwise(edges))
+    assert (opening.pid, found + opening.rest()) == (pid, before + behind)
+
+
+def test_what_never_says_its_word_loses_nothing():
+    opening = Opening(NONCE)
+    data = os.urandom(1000).hex().encode() * 100
+    found = b"".join(opening.feed(data[at : at + 1000]) for at in range(0, len(data), 1000))
+    assert opening.pid is None
+    assert found + opening.rest() == data

@@ -16,7 +16,7 @@ from elsewhere.sansio.hosts.prelude import Opening, line, name_of, prelude
 
 NONCE = "0123456789abcdef"
 SHELLS = [path for name in ("dash", "bash", "zsh", "busybox") if (path := shutil.which(name))]
-VALUES = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=40)
+VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
 
 
 def run(text: bytes, *, shell: str = "/bin/sh", login: str = "/bin/sh", stdin: bytes = b"") -> bytes:

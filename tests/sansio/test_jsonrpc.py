@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0, without I/O: what a body asks for, what is answered, and that nothing makes an answer that is no JSON."""
+"""JSON-RPC 2.0 without I/O: what a body asks for, what is answered, and that each answer is JSON."""
 
 from __future__ import annotations
 
@@ -12,8 +12,22 @@ from hypothesis import strategies as st
 from elsewhere.errors import MessageTooLarge, ProtocolError
 from elsewhere.sansio import jsonrpc
 from elsewhere.sansio.jsonrpc import (
-    ARGUMENTS, INVALID, METHOD, PARSE, SERVER, Answer, Failure, Parts, Request, answer, answers, batch, encoder,
-    failure, request, requests,
+    ARGUMENTS,
+    INVALID,
+    METHOD,
+    PARSE,
+    SERVER,
+    Answer,
+    Failure,
+    Parts,
+    Request,
+    answer,
+    answers,
+    batch,
+    encoder,
+    failure,
+    request,
+    requests,
 )  # fmt: skip
 
 LIMIT = 1 << 20

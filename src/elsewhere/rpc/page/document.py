@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -136,6 +137,7 @@ def _figures(methods: Mapping[str, Method]) -> Markup:
             tag("th", tag("a", name, href=f"#{_anchor(name)}"), scope="row"),
             *(tag("td", "–", data_column=column) for column in _COLUMNS),
             data_row=str(number),
+            data_name=json.dumps(name),
         )
         for number, name in enumerate(methods)
     ]

@@ -107,7 +107,7 @@ def _field(
     }
     give = (
         tag("input", type="checkbox", class_="give", id=f"{id_}-give", aria_label=f"give {name}", disabled=unsent)
-        if free
+        if free and field.kind != "choice"  # which has an entry for that
         else Markup("")
     )
     type_ = tag("span", field.label, class_="type")

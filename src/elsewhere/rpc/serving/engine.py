@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from elsewhere.rpc.service import Service
     from elsewhere.rpc.serving.loop.team import Team
 
-__all__ = ["Engine", "Limits"]
+__all__ = ["Engine", "Limits", "require_http"]
 
 _log = logging.getLogger("elsewhere.rpc")
 # Lower priority of workers that compute. With the usual one, a quick method's 99th percentile beside one of them is
@@ -217,6 +217,22 @@ class Engine:
         if pool is not None:
             pool.terminate()
             pool.join()
+
+
+def require_http() -> None:
+    """Raise unless what HTTP needs is installed.
+
+    Raises:
+        ModuleNotFoundError: it is not; has the command that installs it.
+    """
+    try:
+        import starlette.routing  # noqa: F401 - that it is there
+        import uvicorn  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"a service over HTTP needs Starlette and uvicorn ({error}): python -m pip install 'elsewhere[http]'",
+            name=error.name,
+        ) from None
 
 
 def _settled(call: Call, future: Any, ran: bool) -> None:

@@ -10,14 +10,17 @@ import asyncio
 import contextlib
 import gzip
 import zlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from elsewhere.rpc.web.guard import Headers, Refused
 
 if TYPE_CHECKING:
+    from elsewhere.rpc.serving.engine import Engine
     from elsewhere.rpc.serving.loop.team import Team
 
-__all__ = ["LARGE", "Bodies", "Gone", "aside", "send", "send_refusal"]
+__all__ = ["Bodies", "Gone", "aside", "send", "send_refusal"]
 
 LARGE = 64 << 10  # bytes of a body from which on it is decoded beside the loop
 EXPANDED = 20 << 20  # bytes that a compressed body may have: as much as the standard library's own limit
@@ -27,6 +30,7 @@ LINGER = 1.0  # seconds, and ...
 MOST = 1 << 20  # ... bytes, for which a client that is turned away is listened to, so that it comes to read why
 TEXT = [(b"content-type", b"text/plain; charset=utf-8")]
 HeaderList = list[tuple[bytes, bytes]]
+T = TypeVar("T")
 
 
 class Gone(Exception):
@@ -38,13 +42,29 @@ class Bodies:
 
     Args:
         limit: bytes of each.
+        engine: of the service; its threads decode what is large.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, engine: Engine) -> None:
         self._limit = limit
+        self._engine = engine
         self._held = 0
 
-    async def read(self, headers: Headers, receive: Any) -> bytes:
+    async def decoded(self, headers: Headers, receive: Any, parse: Callable[[bytes], T]) -> T:
+        """What `parse` makes of the body of a request, or raises; beside the loop, if that may take long.
+
+        Raises:
+            Refused: the body is too large, or compressed in a way that is not known.
+            Gone: the client has gone.
+        """
+        body = await self._read(headers, receive)
+        if len(body) < LARGE and b"content-encoding" not in headers:
+            return parse(body)
+        work = partial(_parsed, parse, [body], headers, self._limit)
+        del body
+        return await aside(self._engine.team, work)
+
+    async def _read(self, headers: Headers, receive: Any) -> bytes:
         """The body of a request, as it came.
 
         Raises:
@@ -80,52 +100,58 @@ class Bodies:
         finally:
             self._held -= size
 
-    def expanded(self, body: bytes, headers: Headers) -> bytes:
-        """A body without its compression.
-
-        Raises:
-            Refused: it is compressed in a way that is not known here, or too large without.
-        """
-        encoding = headers.get(b"content-encoding", b"identity").strip().lower()
-        if encoding == b"identity":
-            return body
-        if encoding not in {b"gzip", b"x-gzip"}:
-            raise Refused(415, "a body may be compressed by gzip, and in no other way", [(b"accept-encoding", b"gzip")])
-        most = min(self._limit, EXPANDED)
-        reader = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        try:
-            found = reader.decompress(body, most + 1)
-        except zlib.error as error:
-            raise Refused(400, f"the body is no gzip: {error}") from None
-        if len(found) > most:
-            raise Refused(413, f"without its compression the body has more than {most:,} bytes, the most that is taken")
-        if not reader.eof or reader.unused_data:
-            raise Refused(400, "the body is no gzip: " + ("it ends too early" if not reader.eof else "it has more parts"))
-        return found
-
     def _too_large(self, size: str) -> Refused:
         return Refused(413, f"the body has {size}, above the limit of {self._limit:,}: Service(max_size=...) sets it")
 
 
-async def aside(team: Team, work: Any) -> Any:
+def _parsed(parse: Callable[[bytes], T], bodies: list[bytes], headers: Headers, limit: int) -> T:
+    """Parse the one body, which is not kept meanwhile in both its forms."""
+    return parse(expanded(bodies.pop(), headers, min(limit, EXPANDED)))
+
+
+def expanded(body: bytes, headers: Headers, most: int) -> bytes:
+    """A body without its compression.
+
+    Raises:
+        Refused: it is compressed in a way that is not known here, or larger than `most` without.
+    """
+    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+    if encoding == b"identity":
+        return body
+    if encoding not in {b"gzip", b"x-gzip"}:
+        raise Refused(415, "a body may be compressed by gzip, and in no other way", [(b"accept-encoding", b"gzip")])
+    reader = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        found = reader.decompress(body, most + 1)
+    except zlib.error as error:
+        raise Refused(400, f"the body is no gzip: {error}") from None
+    if len(found) > most:
+        raise Refused(413, f"without its compression the body has more than {most:,} bytes, the most that is taken")
+    if not reader.eof:
+        raise Refused(400, "the body is no whole gzip: it ends too early")
+    if reader.unused_data:
+        raise Refused(400, "the body is no gzip: something follows it")
+    return found
+
+
+async def aside(team: Team, work: Callable[[], T]) -> T:
     """Do something in a thread, and wait for what it returns or raises."""
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[Any] = loop.create_future()
+    done: asyncio.Future[T] = loop.create_future()
 
-    def settle(value: Any, error: BaseException | None) -> None:
-        if not done.done():
-            if error is None:
-                done.set_result(value)
-            else:
-                done.set_exception(error)
+    def settle(how: Callable[[Any], None], outcome: Any) -> None:
+        if not done.done():  # who waited may have been cancelled
+            how(outcome)
 
     def run() -> None:
+        how: Any
+        outcome: Any
         try:
-            outcome = work(), None
+            how, outcome = done.set_result, work()
         except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
-            outcome = None, error
+            how, outcome = done.set_exception, error
         with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(settle, *outcome)
+            loop.call_soon_threadsafe(settle, how, outcome)
 
     team.submit(run)
     return await done

@@ -1,8 +1,8 @@
 """One request of HTTP and the calls that it asks for: what a session is to a connection.
 
-Rule: a call is answered once, by `finish`, from whatever thread: there its answer is made, since that may take long, and
-then handed to the loop, on which alone timers and futures are touched. When the client goes away, what runs for it is
-stopped.
+Rule: a call is answered once, by `finish`, from whatever thread: there its answer is made, since that may take long,
+and then handed to the loop, on which alone timers and futures are touched. When the client goes away, what runs for it
+is stopped.
 
 ::
 
@@ -28,12 +28,13 @@ from elsewhere.errors import ArgumentError, CallTimeout, MethodNotFound, NeverSt
 from elsewhere.rpc.serving.call import Call
 from elsewhere.rpc.serving.caller import current
 from elsewhere.rpc.serving.loop.running import begin
+from elsewhere.rpc.serving.methods.converters import text_as_bytes
 from elsewhere.rpc.serving.methods.registry import Method
 
 if TYPE_CHECKING:
     from elsewhere.rpc.serving.engine import Engine
 
-__all__ = ["Answered", "Exchange", "Reply"]
+__all__ = ["Answered", "Exchange", "Reply", "Traffic", "Unpack"]
 
 _log = logging.getLogger("elsewhere.rpc")
 WATCH = 0.05  # seconds that calls run before the client is watched: it costs more than a quick call
@@ -41,6 +42,42 @@ QUIET = (CancelledError, MethodNotFound, ArgumentError, Unauthorized, NeverStart
 # Makes the answer of a value, or of an error, which may be the method's own (it has run); it never raises.
 Reply = Callable[[Any, "BaseException | None", bool], Any]
 Answered = Any  # what a Reply gives
+Unpack = Callable[[str], bytes]
+
+
+class Traffic:
+    """Counts what is under way, for who waits until it has ended. Any thread may count."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+        self._empty: threading.Event | None = None
+
+    def came(self) -> None:
+        """One more."""
+        with self._lock:
+            self._count += 1
+
+    def went(self, _: object = None) -> None:
+        """One less."""
+        with self._lock:
+            self._count -= 1
+            if not self._count and self._empty is not None:
+                self._empty.set()
+
+    def drain(self, seconds: float) -> bool:
+        """Wait until there is nothing; False if there still is."""
+        with self._lock:
+            empty = self._empty = self._empty or threading.Event()
+            if not self._count:
+                empty.set()
+        return empty.wait(seconds)
+
+    def hurry(self) -> None:
+        """`drain` is to wait no longer."""
+        with self._lock:
+            self._empty = self._empty or threading.Event()
+            self._empty.set()
 
 
 class _Call(Call):
@@ -61,6 +98,7 @@ class Exchange:
         engine: of the running service.
         label: the client's address, for texts.
         limit: seconds that each call may take; None for what its method says.
+        unpack: makes bytes of a text, where a method wants bytes and what is spoken has none.
 
     Attributes:
         loop: the request is served on it.
@@ -69,13 +107,14 @@ class Exchange:
         link, session, over, peer, features: as `caller` wants them.
     """
 
-    __slots__ = ("_thread", "_watch", "closed", "engine", "label", "limit", "loop", "running", "silent")
+    __slots__ = ("_thread", "_unpack", "_watch", "closed", "engine", "label", "limit", "loop", "running", "silent")
     over = False
     peer = ""
     features: frozenset[str] = frozenset()
 
-    def __init__(self, engine: Engine, label: str, limit: float | None) -> None:
+    def __init__(self, engine: Engine, label: str, limit: float | None, unpack: Unpack | None = None) -> None:
         self.engine = engine
+        self._unpack = unpack
         self.label = label
         self.limit = limit
         self.loop = asyncio.get_running_loop()
@@ -107,7 +146,7 @@ class Exchange:
                 raise NeverStarted(f"the service is closing: {name:.200} was not begun")
             if method is None:
                 raise MethodNotFound(f"{name!r:.200} method not found")
-            args, named = method.schema.bind(args, kwargs)
+            args, named = self._bound(method, args, kwargs)
         except BaseException as error:  # noqa: BLE001 - every request has its answer
             return self._refused(name, error, reply)
         limit = self.limit
@@ -116,6 +155,15 @@ class Exchange:
         if method.where == "loop" and not method.asynchronous:
             return self._here(method, args, named, limit, reply)
         return self._open(method, args, named, limit, reply, notified)
+
+    def _bound(self, method: Method, args: list[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        if self._unpack is None:
+            return method.schema.bind(args, kwargs)
+        before = text_as_bytes.set(self._unpack)
+        try:
+            return method.schema.bind(args, kwargs)
+        finally:
+            text_as_bytes.reset(before)
 
     def _refused(self, name: str, error: BaseException, reply: Reply) -> Answered:
         self._tell(name, error, False)

@@ -67,8 +67,8 @@ class Names(NamedTuple):
         exact, below, anything = {"localhost"}, [], False
         for host in bound:
             exact.add(host.lower())
-            if host in {"0.0.0.0", "::"}:  # noqa: S104 - it is asked for, not bound
-                exact |= {socket.gethostname().lower(), socket.getfqdn().lower()}
+            if host in {"0.0.0.0", "::"}:
+                exact.add(socket.gethostname().lower())
         for name in allowed:
             host = name.lower().rsplit(":", 1)[0] if name.rpartition(":")[2].isdecimal() else name.lower()
             if host == "*":

@@ -123,7 +123,8 @@ class Team:
             if job.abandoned and job.begun:
                 self._lost -= 1
             if self._ended or self._many > self._most:
-                return self._leave(mine)
+                del self._threads[mine]
+                return None
             if self._backlog:
                 return self._take(mine, self._backlog.popleft())
             self._threads[mine] = None
@@ -135,10 +136,14 @@ class Team:
                 with self._lock:
                     if self._idle:  # else something is on its way to one of those that wait
                         self._idle -= 1
-                        return self._leave(mine)
+                        del self._threads[mine]
+                        return None
                 continue
             with self._lock:
-                return self._leave(mine) if found is None else self._take(mine, found)
+                if found is None:
+                    del self._threads[mine]
+                    return None
+                return self._take(mine, found)
 
     @property
     def _many(self) -> int:
@@ -148,9 +153,6 @@ class Team:
     def _take(self, thread: threading.Thread, job: Job) -> Job:
         self._threads[thread] = job
         return job
-
-    def _leave(self, thread: threading.Thread) -> None:
-        del self._threads[thread]
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 

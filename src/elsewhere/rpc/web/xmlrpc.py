@@ -130,18 +130,20 @@ class XMLRPC:
             outcomes.append(found)
             if exchange.closed:
                 return b""
-        return self._whole([name for name, *_ in calls], outcomes)  # type: ignore[misc]
+        return self._whole(calls, outcomes)
 
-    def _whole(self, names: list[str], outcomes: list[Any]) -> bytes:
+    def _whole(self, calls: list[tuple[str, list[Any]] | Fault], outcomes: list[Any]) -> bytes:
         """The answer of a batch; a result that cannot be written is a fault in its place."""
         try:
             return xmlrpc.answer(xmlrpc.batch_answer(outcomes), limits=self._limits, default=plain)
         except Exception:  # noqa: BLE001 - a value's own conversion may raise anything
-            for index, outcome in enumerate(outcomes):
+            for index, call in enumerate(calls):
+                if isinstance(call, Fault) or isinstance(outcomes[index], Fault):
+                    continue
                 try:
-                    xmlrpc.answer([outcome] if not isinstance(outcome, Fault) else None, default=plain)
+                    xmlrpc.answer([outcomes[index]], limits=self._limits, default=plain)
                 except Exception as error:  # noqa: BLE001 - see above
-                    outcomes[index] = self._fault(unsendable(error, names[index]), True)
+                    outcomes[index] = self._fault(unsendable(error, call[0]), True)
         try:
             return xmlrpc.answer(xmlrpc.batch_answer(outcomes), limits=self._limits, default=plain)
         except Exception as error:  # noqa: BLE001 - all together are too large

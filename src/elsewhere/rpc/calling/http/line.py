@@ -217,7 +217,7 @@ def _no_http(error: Exception, ended: bool) -> Exception:
     """What the standard library's parser does not like, as an error of ours."""
     if isinstance(error, ConnectionError):
         return Broken("the far side closed the connection", never=False)
-    http = not isinstance(error, BadStatusLine) or error.line.startswith("HTTP/")
+    http = not isinstance(error, BadStatusLine) or str(getattr(error, "line", "")).startswith("HTTP/")
     if isinstance(error, IncompleteRead) or (ended and http):
         return Broken("the far side closed the connection in the middle of its answer", never=False)
     return ProtocolError(f"what came back is no HTTP ({type(error).__name__})")

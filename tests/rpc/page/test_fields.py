@@ -70,6 +70,20 @@ def test_none_is_offered_where_it_will_do():
     assert not field_of(int).nullable
 
 
+@pytest.mark.parametrize(
+    ("annotation", "label"),
+    [
+        (Person | None, "Person | None"),
+        (dict[str, dt.datetime], "dict[str, datetime]"),
+        (typing.NotRequired[bool], "bool"),
+        (Literal["a.b"], "Literal['a.b']"),
+        (Any, "anything"),
+    ],
+)
+def test_types_are_called_by_their_own_names(annotation, label):
+    assert field_of(annotation).label == label
+
+
 def test_choices_are_shown_in_words_and_sent_as_json():
     assert field_of(Colour).options == (Option("RED", '"red"'), Option("BLUE", '"blue"'))
     some = Literal["a", 1, None]  # noqa: PYI061 - a spelling that people use

@@ -1,0 +1,1 @@
+"""A drop-in for `xmlrpc`, the standard library's package."""

@@ -1,4 +1,4 @@
-"""CPython's own tests of xmlrpc, whose ``import xmlrpc.client`` and ``xmlrpc.server`` give ours; `test_cpython` runs this.
+"""CPython's own tests of xmlrpc, whose ``import xmlrpc.client`` and ``xmlrpc.server`` give ours, for `test_cpython`.
 
 Rule: nothing of theirs is changed. Usage::
 

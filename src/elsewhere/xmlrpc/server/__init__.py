@@ -53,9 +53,20 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from elsewhere.xmlrpc.server import documentation  # with it comes pydoc, which takes as long as all the rest
+# What programs take from the original because it imports it.
+_IMPORTED = {
+    "BaseHTTPRequestHandler": "http.server",
+    "partial": "functools",
+    "signature": "inspect",
+    **dict.fromkeys(("fcntl", "html", "http", "os", "pydoc", "re", "socketserver", "sys", "traceback"), ""),
+}
 
-    return getattr(documentation, name)
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in __all__:  # with it comes pydoc, which takes as long as all the rest
+        return getattr(import_module(f"{__name__}.documentation"), name)
+    if name not in _IMPORTED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_IMPORTED[name]), name) if _IMPORTED[name] else import_module(name)

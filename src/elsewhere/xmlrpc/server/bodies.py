@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
-from xmlrpc.client import Fault, dumps, gzip_decode, gzip_encode, loads
 
 from elsewhere.sansio.xmlrpc.writing import clean
+from elsewhere.xmlrpc.client import Fault, dumps, gzip_decode, gzip_encode, loads
 
 __all__ = ["Fault", "described", "dumps", "fault_body", "gzip_decode", "gzip_encode", "is_fault", "loads"]
 
 
 def is_fault(error: BaseException) -> bool:
-    """Is it a `Fault`, ours or the standard library's?"""
+    """Is it a `Fault`, or one of a program's own making?"""
     return isinstance(error, Fault) or (hasattr(error, "faultCode") and hasattr(error, "faultString"))
 
 

@@ -57,7 +57,8 @@ class Visit:
         with self._changed:
             if self.ended or (self.last and state is State.WAITS):
                 return False
-            self.state, self.since = state, time.monotonic()
+            if state is not self.state:
+                self.state, self.since = state, time.monotonic()
             if state is State.WAITS:
                 self._changed.notify_all()
             return True

@@ -1,4 +1,4 @@
-"""Certificates, for the servers and clients that speak TLS."""
+"""Certificates for HTTPS."""
 
 from tests.certificates import certificates
 

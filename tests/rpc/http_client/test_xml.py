@@ -68,7 +68,7 @@ class Server(Dispatcher, socketserver.ThreadingMixIn, SimpleXMLRPCServer):
 
 
 class UnixServer(Server):
-    address_family = getattr(socket, "AF_UNIX", None)
+    address_family = socket.AF_UNIX
 
     def server_bind(self):
         socketserver.TCPServer.server_bind(self)

@@ -56,20 +56,26 @@ def test_coroutines_of_all_addresses_run_on_one_loop():
         return len(loops)
 
     service.register(serving.double)  # in a thread: other addresses have threads then
-    with service.start("tcp://127.0.0.1:0", "http://127.0.0.1:0") as server:
-        with Raw(server.addresses[0]) as one, Plain(server.addresses[1]) as peer:
-            assert one.call("note") == (None, 1)
-            assert peer.result("note") == 1
+    with (
+        service.start("tcp://127.0.0.1:0", "http://127.0.0.1:0") as server,
+        Raw(server.addresses[0]) as one,
+        Plain(server.addresses[1]) as peer,
+    ):
+        assert one.call("note") == (None, 1)
+        assert peer.result("note") == 1
 
 
 def test_threads_run_at_the_same_time(gate):
-    with serving.service_of("threads").start("http://127.0.0.1:0") as server:
-        with Plain(server.addresses[0]) as one, Plain(server.addresses[0]) as other:
-            one.http.request("POST", "/jsonrpc", waiting(gate), JSON)
-            gate.wait_for("came", "it")
-            assert other.result("double", 2) == 4
-            gate.open()
-            assert one.answer().json["result"] == "it"
+    with (
+        serving.service_of("threads").start("http://127.0.0.1:0") as server,
+        Plain(server.addresses[0]) as one,
+        Plain(server.addresses[0]) as other,
+    ):
+        one.http.request("POST", "/jsonrpc", waiting(gate), JSON)
+        gate.wait_for("came", "it")
+        assert other.result("double", 2) == 4
+        gate.open()
+        assert one.answer().json["result"] == "it"
 
 
 def test_connections_of_all_kinds_are_limited_together():
@@ -208,21 +214,24 @@ def closing(server, drain):
 @pytest.mark.parametrize("beside", [[], ["tcp://127.0.0.1:0"]])
 @pytest.mark.parametrize("where", ["threads", "loop"])
 def test_a_call_that_runs_is_answered_when_the_server_closes(where, beside, gate):
-    with serving.service_of(where).start("http://127.0.0.1:0", *beside) as server:
-        with Plain(server.addresses[0]) as peer, Plain(server.addresses[0]) as idle:
-            assert idle.result("double", 1) == 2
-            peer.http.request("POST", "/jsonrpc", waiting(gate), JSON)
-            gate.wait_for("came", "it")
-            thread = closing(server, 20)
-            assert idle.ended()
-            with pytest.raises(ConnectionRefusedError):
-                Plain(server.addresses[0]).result("double", 1)
-            gate.open()
-            found = peer.answer()
-            assert found.json["result"] == "it"
-            assert found.headers["Connection"] == "close"
-            thread.join(PATIENCE)
-            assert not thread.is_alive()
+    with (
+        serving.service_of(where).start("http://127.0.0.1:0", *beside) as server,
+        Plain(server.addresses[0]) as peer,
+        Plain(server.addresses[0]) as idle,
+    ):
+        assert idle.result("double", 1) == 2
+        peer.http.request("POST", "/jsonrpc", waiting(gate), JSON)
+        gate.wait_for("came", "it")
+        thread = closing(server, 20)
+        assert idle.ended()
+        with pytest.raises(ConnectionRefusedError):
+            Plain(server.addresses[0]).result("double", 1)
+        gate.open()
+        found = peer.answer()
+        assert found.json["result"] == "it"
+        assert found.headers["Connection"] == "close"
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
 
 
 def test_a_notification_is_waited_for_when_the_server_closes(gate):
@@ -241,15 +250,14 @@ def test_a_notification_is_waited_for_when_the_server_closes(gate):
 
 @pytest.mark.parametrize("where", ["threads", "loop", "processes"])
 def test_a_server_that_is_closed_at_once_ends_what_runs(where, gate):
-    with serving.service_of(where).start("http://127.0.0.1:0") as server:
-        with Plain(server.addresses[0]) as peer:
-            peer.http.request("POST", "/jsonrpc", waiting(gate), JSON)
-            gate.wait_for("came", "it")
-            begun = time.monotonic()
-            server.close(0)
-            assert time.monotonic() - begun < PATIENCE / 2
-            with pytest.raises((ConnectionError, OSError)):
-                peer.answer()
+    with serving.service_of(where).start("http://127.0.0.1:0") as server, Plain(server.addresses[0]) as peer:
+        peer.http.request("POST", "/jsonrpc", waiting(gate), JSON)
+        gate.wait_for("came", "it")
+        begun = time.monotonic()
+        server.close(0)
+        assert time.monotonic() - begun < PATIENCE / 2
+        with pytest.raises((ConnectionError, OSError)):
+            peer.answer()
     gate.open()
 
 
@@ -279,6 +287,8 @@ def test_several_processes_over_tls(certificates):
 
     service = serving.service_of("loop")
     context = TLS(ca=certificates.authority).for_client()
-    with service.start("https://127.0.0.1:0", tls=TLS(cert=certificates.server), workers=2) as server:
-        with Plain(server.addresses[0], context) as peer:
-            assert peer.result("double", 2) == 4
+    with (
+        service.start("https://127.0.0.1:0", tls=TLS(cert=certificates.server), workers=2) as server,
+        Plain(server.addresses[0], context) as peer,
+    ):
+        assert peer.result("double", 2) == 4

@@ -155,7 +155,7 @@ class _Endpoint:
 def _page(engine: Engine) -> Any:
     from elsewhere.rpc.page import Page
 
-    return Page(engine.service)
+    return Page(engine.service, lambda: engine.service._statistics(engine.others()))
 
 
 def _limit(headers: Headers) -> float | None:

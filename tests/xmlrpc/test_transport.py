@@ -481,5 +481,5 @@ class TestSubclasses:
         with RawServer(numbered) as server, ServerProxy(server.url, verbose=True) as proxy:
             proxy.a()
         shown = capsys.readouterr().out
-        assert "send: b'POST /RPC2" in shown
+        assert "POST /RPC2 HTTP/1.1" in shown
         assert 'body: b"<?xml' in shown

@@ -315,8 +315,13 @@ class SimpleXMLRPCRequestHandler(BaseHTTPRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Log an answer, if the server logs its requests."""
-        if self.server.logRequests:  # type: ignore[attr-defined]  # a server of these handlers has it
+        if getattr(self.server, "logRequests", True):
             super().log_request(code, size)
+
+    def log_error(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is http.server's
+        """Log what a client did wrong, if the server logs its requests: or anybody could fill a disk."""
+        if getattr(self.server, "logRequests", True):
+            super().log_error(format, *args)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is http.server's
         if sys.stderr is not None:  # as under pythonw, and in some daemons

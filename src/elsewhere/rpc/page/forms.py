@@ -43,6 +43,7 @@ def form(method: Method, number: int) -> Markup:
             tag("button", "Call", type="submit", class_="go"),
             tag("button", "Stop", type="button", class_="stop", hidden=True),
             tag("span", class_="took"),
+            tag("button", "As curl", type="button", class_="curl", title="Show the command that does the same"),
             class_="actions",
         ),
         tag("div", class_="result", role="status", hidden=True),
@@ -111,7 +112,8 @@ def _field(
         else Markup("")
     )
     type_ = tag("span", field.label, class_="type")
-    none = _none(id_, name) if field.nullable and field.kind != "choice" else Markup("")
+    asks = field.nullable and field.kind != "choice" and default != "None"
+    none = _none(id_, name) if asks else Markup("")
     problem = tag("p", class_="problem", id=f"{id_}-problem")
     if field.kind == "record":
         inner = [_field(part, f"{id_}-{index}", key, free=may) for index, (key, part, may) in enumerate(field.fields)]
@@ -157,8 +159,8 @@ def _entry(field: Field, id_: str, free: bool, default: str, unsent: bool) -> Ma
         return area
     coding = tag(
         "select",
-        tag("option", "text", value="text"),
-        tag("option", "base64", value="base64"),
+        tag("option", "as text", value="text"),
+        tag("option", "as base64", value="base64"),
         class_="coding",
         aria_label="how these bytes are written",
     )

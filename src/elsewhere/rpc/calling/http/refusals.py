@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from elsewhere.errors import ElsewhereError, MayHaveRun, MessageTooLarge, NeverStarted, ProtocolError, Unauthorized
 from elsewhere.rpc.calling.http.bodies import Body
-from elsewhere.rpc.calling.http.line import Reply
+from elsewhere.rpc.calling.http.reply import Reply
 from elsewhere.transport.address import Address
 
 __all__ = ["refused", "unspoken"]
@@ -100,7 +100,8 @@ def _text(reply: Reply) -> str:
     """What the far side says itself, if that is a text for people."""
     if reply.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/plain":
         return ""
-    return _shown(reply.body[: 4 * SHOWN].decode("utf-8", "replace").strip().partition("\n")[0])
+    lines = reply.body[: 4 * SHOWN].decode("utf-8", "replace").strip().splitlines()
+    return _shown(lines[0]) if lines else ""
 
 
 def _shown(text: str) -> str:

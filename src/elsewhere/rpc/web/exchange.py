@@ -84,6 +84,7 @@ class Traffic:
 class _Call(Call):
     """A call that was not answered at once."""
 
+    anywhere = True
     __slots__ = ("future", "reply")
 
     def __init__(self, exchange: Exchange, method: Method, limit: float | None, reply: Reply) -> None:

@@ -167,6 +167,7 @@ with ServerProxy(sys.argv[1]) as proxy:
             for proxy in (first, second, first, second):
                 proxy.a()
             transport.close()
+            assert (ours.connections, other.connections) == (1, 1)
         assert {request.header("Authorization") for request in ours.requests} == {"Basic bWU6cyBjcmV0"}
         assert {request.header("Authorization") for request in other.requests} == {None}
 

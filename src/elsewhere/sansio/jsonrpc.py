@@ -105,7 +105,7 @@ class Answer(NamedTuple):
 # ---- in: both sides --------------------------------------------------------------------------------------------------
 
 
-def _decoded(body: bytes, entries: int) -> Any:
+def _decoded(body: bytes | bytearray, entries: int) -> Any:
     """The value of a body.
 
     Raises:
@@ -133,7 +133,7 @@ _decode = json.JSONDecoder(parse_constant=_no_number).decode
 # ---- in: a service ---------------------------------------------------------------------------------------------------
 
 
-def requests(body: bytes, *, calls: int = CALLS, entries: int = ENTRIES) -> Parts:
+def requests(body: bytes | bytearray, *, calls: int = CALLS, entries: int = ENTRIES) -> Parts:
     """What a body asks for.
 
     Args:

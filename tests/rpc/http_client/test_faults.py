@@ -442,3 +442,30 @@ class TestSignals:
                 assert client.double(2) == 4
         finally:
             signal.signal(signal.SIGUSR1, before)
+
+    # An alarm between the making of a socket and its first use leaves it to the collector, which warns.
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+    def test_alarms_at_any_moment_mix_up_no_answers(self):
+        def ring(*_):
+            raise Impatience
+
+        before = signal.signal(signal.SIGALRM, ring)
+        with HttpPeer() as peer, connect(peer.address) as client:
+            others = [client.submit("double", number) for number in range(100)]
+            right = 0
+            try:
+                for number in range(300):
+                    # It rings again, for Python forgets an exception in a destructor, such as that of a connection.
+                    try:
+                        signal.setitimer(signal.ITIMER_REAL, 0.00005 * (number % 40 + 1) + 0.00005, 0.5)
+                        while True:
+                            assert client.double(number) == 2 * number
+                            right += 1
+                    except Impatience:
+                        signal.setitimer(signal.ITIMER_REAL, 0)
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, before)
+            assert client.double(5) == 10
+            assert [future.result(20) for future in others] == [2 * number for number in range(100)]
+            assert right

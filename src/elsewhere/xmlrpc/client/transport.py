@@ -150,9 +150,12 @@ class Transport:
     @staticmethod
     def _early_answer(slot: Slot) -> Any:
         """What the server answered before it had all of the request, and hung up; None if it did not."""
+        connection = slot.connection[1]
+        if getattr(connection, "sock", None) is None:  # it never came to be
+            return None
         try:
-            response = slot.connection[1].getresponse()
-        except (OSError, http.client.HTTPException, AttributeError):
+            response = connection.getresponse()
+        except (OSError, http.client.HTTPException):
             return None
         return None if response.status == 200 else response
 

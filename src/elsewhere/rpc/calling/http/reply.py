@@ -129,7 +129,7 @@ def _usual(source: _Source, first: bytes, limit: int) -> Reply | None:
     for field in fields:
         name, colon, value = field.partition(":")
         name = name.lower()
-        if not colon or not name.isascii() or name.strip() != name or name in headers or "\n" in field:
+        if not (colon and name.isascii() and name.replace("-", "x").isalnum()) or name in headers or "\n" in field:
             return None
         headers[name] = value.strip()
     length = headers.get("content-length", "")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import itertools
+import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from xmlrpc.client import Fault, ProtocolError
 
@@ -12,6 +15,7 @@ import pytest
 
 from elsewhere.xmlrpc.client import ServerProxy, loads
 from elsewhere.xmlrpc.server import SimpleXMLRPCRequestHandler, SimpleXMLRPCServer
+from elsewhere.xmlrpc.server.visits import State, Visits
 from tests.xmlrpc.serving import BOUND, body, called, head, posted, raw, rest, simple, url
 
 
@@ -27,9 +31,6 @@ class Strict(SimpleXMLRPCRequestHandler):
     max_body = 1000
     max_decoded = 2000
     rate = 1 << 20
-
-    def log_error(self, *args):
-        pass
 
 
 @pytest.fixture
@@ -48,6 +49,11 @@ class TestSizes:
     def test_a_body_that_is_announced_too_large_is_not_read(self, strict):
         with raw(strict, head(Content_Length=1 << 30)) as sock:
             assert status(rest(sock)).startswith("HTTP/1.1 413 The body has 1073741824 bytes and may have 1000")
+
+    def test_one_who_sends_it_all_the_same_hears_why(self, strict):
+        with raw(strict) as sock:
+            sock.sendall(head(Content_Length=1 << 20) + bytes(1 << 20))
+            assert status(rest(sock)).startswith("HTTP/1.1 413 ")
 
     def test_it_is_not_asked_for_either(self, strict):
         with raw(strict, head(Content_Length=1 << 30, Expect="100-continue")) as sock:
@@ -215,6 +221,56 @@ class TestConnections:
             go_on.set()
             assert first.result(BOUND) == "done"
             assert second.result(BOUND) == 4
+
+    def test_one_that_was_told_to_end_runs_no_method(self):
+        visits = Visits(1)
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            visit = visits.enter(ours)
+            assert visit.go(State.READS)
+            with visits._changed:
+                visits._make_room()
+            assert not visit.go(State.WORKS)
+            assert theirs.recv(1) == b""
+
+    def test_as_the_server_stops_a_request_is_still_read_and_answered(self):
+        read = threading.Event()
+
+        class Watched(SimpleXMLRPCRequestHandler):
+            def is_rpc_path_valid(self):
+                read.set()
+                return super().is_rpc_path_valid()
+
+        request = body("add", 2, 3)
+        with simple(add, handler=Watched) as server, raw(server, head(Content_Length=len(request))) as sock:
+            assert read.wait(BOUND)  # the head, and not the body
+            server._visits.stop()
+            sock.sendall(request)
+            answer = rest(sock)
+            assert b"<int>5</int>" in answer
+            assert b"\r\nConnection: close\r\n" in answer
+
+    def test_without_descriptors_it_rests(self):
+        class Scarce:
+            """A listener whose system has no more descriptors."""
+
+            def __init__(self, sock):
+                self.sock, self.refused = sock, 0
+
+            def accept(self):
+                if self.refused == 3:
+                    return self.sock.accept()
+                self.refused += 1
+                raise OSError(errno.EMFILE, "too many open files")
+
+            def __getattr__(self, name):
+                return getattr(self.sock, name)
+
+        with simple(add) as server:
+            server.socket = Scarce(server.socket)
+            began = time.monotonic()
+            assert called(server, "add", 2, 2) == 4
+            assert time.monotonic() - began > 0.4
 
 
 class TestBrowsers:

@@ -485,7 +485,9 @@ class TestSubclasses:
             def parse_response(self, response):
                 if not self.inside:
                     self.inside = True
+                    before = self._connection
                     self.other = ServerProxy(server.url, transport=self).a()
+                    assert self._connection is before
                 return super().parse_response(response)
 
         with RawServer(numbered) as server, ServerProxy(server.url, transport=Asks()) as proxy:

@@ -237,7 +237,7 @@ def require_http() -> None:
     """
     try:
         import starlette.routing  # noqa: F401 - that it is there
-        import uvicorn  # noqa: F401
+        import uvicorn  # noqa: F401 - that it is there
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"a service over HTTP needs Starlette and uvicorn ({error}): python -m pip install 'elsewhere[http]'",

@@ -87,7 +87,8 @@ class XMLRPC:
 
     def _begin(self, name: str, params: list[Any], exchange: Exchange, reply: Reply) -> Any:
         """What `reply` makes, or a future of it."""
-        if name in self._engine.methods or not name.startswith(("system.", dialect.RESERVED)):
+        ours = name.startswith(("system.", dialect.RESERVED)) and name != dialect.CALL
+        if name in self._engine.methods or not ours:
             return exchange.start(name, params, {}, reply)
         try:
             value = self._system(name, params)

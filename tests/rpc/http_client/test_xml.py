@@ -274,7 +274,9 @@ class TestBatch:
         with serving(Bare) as server, connect(url_of(server)) as client:
             with client.batch() as batch:
                 one, _ = batch.double(1), batch.double(2)
-            with pytest.raises(ProtocolError, match=r"multicall at .*neither an array .* may have run") as raised:
+            with pytest.raises(
+                ProtocolError, match=r"batch of 2 calls at .*neither an array .* may have run"
+            ) as raised:
                 one.result()
             assert "does not speak" not in str(raised.value)
 

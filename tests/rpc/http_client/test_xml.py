@@ -73,6 +73,12 @@ class Bare(Server):
     def system_multicall(self, call_list):
         return [one[0] if isinstance(one, list) else one for one in super().system_multicall(call_list)]
 
+    def system_methodSignature(self, method_name):
+        return ["int", "string"]
+
+    def system_methodHelp(self, method_name):
+        return f" Help.\n\n        {super().system_methodHelp(method_name)}\n        "
+
 
 class UnixServer(Server):
     address_family = socket.AF_UNIX
@@ -294,7 +300,8 @@ class TestMethods:
     def test_are_told_by_a_server_whose_multicall_is_odd(self):
         with serving(Bare) as server, connect(url_of(server)) as client:
             found = {each["name"]: each for each in client.methods()}
-        assert found["double"]["doc"] == "Twice the number."
+        assert found["double"]["doc"] == "Help.\n\nTwice the number."
+        assert found["double"]["signature"] == "(string) -> int"
 
     def test_are_not_told_by_a_server_without_introspection(self):
         told = pytest.raises(MethodNotFound, match="does not tell its methods")

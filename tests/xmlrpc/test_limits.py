@@ -212,15 +212,31 @@ class TestConnections:
             go_on.wait(BOUND)
             return "done"
 
-        with simple(add, long, kind=Single) as server, ThreadPoolExecutor(2) as pool:
-            first = pool.submit(called, server, "long")
+        request = body("long")
+        with (
+            simple(add, long, kind=Single) as server,
+            ThreadPoolExecutor(1) as pool,
+            raw(server, head(Content_Length=len(request)) + request) as first,
+        ):
             assert begun.wait(BOUND)
             second = pool.submit(called, server, "add", 2, 2)
-            while len(server._visits) and not server._visits._changed._waiters:
+            while not server._visits._changed._waiters:  # it was accepted, and waits for a place
                 assert not second.done()
             go_on.set()
-            assert first.result(BOUND) == "done"
-            assert second.result(BOUND) == 4
+            assert second.result(BOUND) == 4  # though the first has not hung up
+            assert b"done" in rest(first)
+
+    def test_only_one_goes_for_one_that_comes(self):
+        visits = Visits(2)
+        pairs = [socket.socketpair() for _ in range(2)]
+        for ours, _ in pairs:
+            visits.enter(ours)
+        with visits._changed:
+            visits._make_room()
+            visits._make_room()  # something else has changed, and the first has not gone yet
+        assert [visits.enter(ours).ended for ours, _ in pairs] == [True, False]
+        for sock in itertools.chain(*pairs):
+            sock.close()
 
     def test_one_that_was_told_to_end_runs_no_method(self):
         visits = Visits(1)

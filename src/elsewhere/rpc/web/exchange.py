@@ -25,6 +25,7 @@ from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from elsewhere.errors import ArgumentError, CallTimeout, MethodNotFound, NeverStarted, Unauthorized
+from elsewhere.rpc import dialect
 from elsewhere.rpc.serving.call import Call
 from elsewhere.rpc.serving.caller import current
 from elsewhere.rpc.serving.loop.running import begin
@@ -83,6 +84,7 @@ class Traffic:
 class _Call(Call):
     """A call that was not answered at once."""
 
+    anywhere = True
     __slots__ = ("future", "reply")
 
     def __init__(self, exchange: Exchange, method: Method, limit: float | None, reply: Reply) -> None:
@@ -144,6 +146,9 @@ class Exchange:
         try:
             if self.engine.closing:
                 raise NeverStarted(f"the service is closing: {name:.200} was not begun")
+            if name == dialect.CALL:
+                name, args, kwargs, _ = dialect.unfolded(args)
+                method = self.engine.methods.get(name)
             if method is None:
                 raise MethodNotFound(f"{name!r:.200} method not found")
             args, named = self._bound(method, args, kwargs)

@@ -31,6 +31,9 @@ class XML:
     def __init__(self, limit: int) -> None:
         self._limits = xmlrpc.Limits(size=limit)
 
+    def takes(self, args: Any, kwargs: dict[str, Any]) -> bool:
+        return not kwargs
+
     def one(self, asked: Asked) -> tuple[bytes, Any]:
         method, args, kwargs, _ = asked
         if kwargs:

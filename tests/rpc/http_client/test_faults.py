@@ -261,9 +261,10 @@ NONSENSE = {
 class TestNonsense:
     @pytest.mark.parametrize("reply", NONSENSE)
     def test_is_an_error_that_says_what_came(self, reply):
-        with HttpPeer(once(saying(reply))) as peer, connect(peer.address) as client:
+        with HttpPeer(once(saying(reply))) as peer, connect(peer.address, retry=2) as client:
             with pytest.raises(ProtocolError, match=NONSENSE[reply]) as caught:
                 client.double(7)
+            assert len(peer.asked) == 1  # it may have run
             assert str(caught.value).startswith(f"double at {client.address}: ")
             assert str(caught.value).isprintable()
             until_its_end_has_come(client)

@@ -67,6 +67,19 @@ class Server(Dispatcher, socketserver.ThreadingMixIn, SimpleXMLRPCServer):
         return super()._dispatch(method, params)
 
 
+class Bare(Server):
+    """As Supervisor, whose outcomes are no arrays."""
+
+    def system_multicall(self, call_list):
+        return [one[0] if isinstance(one, list) else one for one in super().system_multicall(call_list)]
+
+    def system_methodSignature(self, method_name):
+        return ["int", "string"]
+
+    def system_methodHelp(self, method_name):
+        return f" Help.\n\n        {super().system_methodHelp(method_name)}\n        "
+
+
 class UnixServer(Server):
     address_family = socket.AF_UNIX
 
@@ -263,6 +276,16 @@ class TestBatch:
             assert batch.results() == [0, 2, 4, 6, 8]
             assert server.executed == [("double", number) for number in range(5)]
 
+    def test_outcomes_that_are_no_arrays_are_not_guessed_at(self):
+        with serving(Bare) as server, connect(url_of(server)) as client:
+            with client.batch() as batch:
+                one, _ = batch.double(1), batch.double(2)
+            with pytest.raises(
+                ProtocolError, match=r"batch of 2 calls at .*neither an array .* may have run"
+            ) as raised:
+                one.result()
+            assert "does not speak" not in str(raised.value)
+
 
 class TestMethods:
     @pytest.mark.parametrize("multicall", [True, False])
@@ -273,6 +296,12 @@ class TestMethods:
             "name": "double", "signature": "(int) -> int", "doc": "Twice the number.", "idempotent": False,
         }  # fmt: skip
         assert found["echo"]["signature"] == ""
+
+    def test_are_told_by_a_server_whose_multicall_is_odd(self):
+        with serving(Bare) as server, connect(url_of(server)) as client:
+            found = {each["name"]: each for each in client.methods()}
+        assert found["double"]["doc"] == "Help.\n\nTwice the number."
+        assert found["double"]["signature"] == "(string) -> int"
 
     def test_are_not_told_by_a_server_without_introspection(self):
         told = pytest.raises(MethodNotFound, match="does not tell its methods")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from inspect import cleandoc
 from typing import Any
 
 from elsewhere.rpc.calling.http.bodies import Asked, Outcome
@@ -95,10 +96,12 @@ def described(names: list[str], ask: Ask) -> list[dict[str, Any]]:
 def _signature(told: Any) -> str:
     """``"(int, int) -> string"`` for ``[["string", "int", "int"]]``; "" for what is none."""
     first = told[0] if isinstance(told, list) and told else None
+    if isinstance(first, str):  # as Supervisor tells it: the one that there is
+        first = told
     if not isinstance(first, list) or not first or not all(isinstance(name, str) for name in first):
         return ""
     return f"({', '.join(first[1:])}) -> {first[0]}"
 
 
 def _text(told: Any) -> str:
-    return told if isinstance(told, str) else ""
+    return cleandoc(told) if isinstance(told, str) else ""

@@ -15,6 +15,7 @@ import pytest
 
 from elsewhere import ConnectError, MethodNotFound, ProtocolError, RemoteError, Unauthorized, connect
 from elsewhere.transport.tls import TLS
+from tests.rpc.http_client.peers import HttpPeer
 
 VALUES = [
     None, True, 0, -(2**31), 2**31 - 1, 1.5, -0.0, "", "é\n\t<&>]]>", b"\x00\xff", [1, [2, []]], {"a": {"": None}},
@@ -239,6 +240,35 @@ class TestErrors:
             port = server.server_address[1]
             with pytest.raises(ProtocolError, match=rf"It speaks XML-RPC: xmlrpc\+http://127.0.0.1:{port}/RPC2 is"):
                 client.double(1)
+
+    @pytest.mark.parametrize(
+        ("body", "text"),
+        [
+            (
+                b"<methodResponse><params><param><value><int>x</int></value></param></params></methodResponse>",
+                "be read",
+            ),
+            (b"<!DOCTYPE a [<!ENTITY b 'c'>]><methodResponse/>", "be read: .*line 1"),
+            (b"<methodResponse>", "cannot be read: this is no well-formed XML"),
+            (b"<methodResponse><fault><value>1</value></fault></methodResponse>", "cannot be read: the fault is no"),
+            (b"<html/>", "/RPC2 does not speak XML-RPC: .*If it speaks JSON-RPC, try jsonrpc.http://.*/jsonrpc$"),
+            (b"", "/RPC2 does not speak XML-RPC: "),
+            (
+                b'{"jsonrpc":"2.0","result":1}',
+                r"It speaks JSON-RPC: jsonrpc\+http://127.0.0.1:\d+/RPC2 is the address$",
+            ),
+        ],
+    )
+    def test_an_answer_that_is_none(self, body, text):
+        def mood(conversation):
+            for _ in conversation.requests():
+                conversation.reply(body, kind="text/xml")
+
+        with HttpPeer(mood) as peer, connect(f"{peer.url}/RPC2", retry=2) as client:
+            for call in (lambda: client.double(1), lambda: client.submit("double", 1).result()):
+                with pytest.raises(ProtocolError, match=f"double at {client.address}: .*{text}"):
+                    call()
+            assert len(peer.asked) == 2
 
     def test_basic_authentication(self, server):
         server.wanted = f"Basic {base64.b64encode(b'me:secret').decode()}"

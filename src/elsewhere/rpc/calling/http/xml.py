@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from inspect import cleandoc
 from typing import Any
 
 from elsewhere.rpc.calling.http.bodies import Asked, Outcome
@@ -104,4 +103,6 @@ def _signature(told: Any) -> str:
 
 
 def _text(told: Any) -> str:
+    from inspect import cleandoc  # which is as long to import as all the rest
+
     return cleandoc(told) if isinstance(told, str) else ""

@@ -21,7 +21,7 @@ from typing import Any
 from elsewhere.rpc.serving.methods.mismatch import Converter, Mismatch, convert_part
 from elsewhere.rpc.serving.methods.records import record
 
-__all__ = ["EXACT", "converter", "expected"]
+__all__ = ["EXACT", "converter", "expected", "unwrapped"]
 
 EXACT = (int, float, str, bytes, bool)  # a value of just this type needs no conversion
 _LISTS = (list, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection,
@@ -39,13 +39,9 @@ def expected(annotation: Any) -> str:
     return str(annotation).replace("typing.", "")
 
 
-def converter(annotation: Any) -> Converter | None:
-    """The converter of an annotation; None if it allows anything.
-
-    Raises:
-        TypeError: nothing that MessagePack holds can become that.
-    """
-    while True:  # through what only names another
+def unwrapped(annotation: Any) -> Any:
+    """What an annotation means that only names another."""
+    while True:
         if isinstance(annotation, typing.NewType):
             annotation = annotation.__supertype__
         elif typing.get_origin(annotation) in {typing.Annotated, typing.Required, typing.NotRequired}:
@@ -53,7 +49,16 @@ def converter(annotation: Any) -> Converter | None:
         elif type(annotation).__name__ == "TypeAliasType":  # `type X = ...` of Python 3.12
             annotation = annotation.__value__
         else:
-            break
+            return annotation
+
+
+def converter(annotation: Any) -> Converter | None:
+    """The converter of an annotation; None if it allows anything.
+
+    Raises:
+        TypeError: nothing that MessagePack holds can become that.
+    """
+    annotation = unwrapped(annotation)
     if annotation in {Any, object} or isinstance(annotation, typing.TypeVar):
         return None
     if annotation in _SIMPLE:

@@ -1,4 +1,4 @@
-"""A program under attack, and how much memory it takes."""
+"""Programs that are measured, or under attack, and how much memory they take."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ START = 60.0  # seconds for a program to be ready, on a busy machine
 
 
 class Program:
-    """A program of ours that says a line when it is ready, and one for each thing it is told."""
+    """A module of ours, run as a program that says a line when it is ready, and one for each thing it is told."""
 
     def __init__(self, module: str, *args: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", f"benchmarks.hostile.{module}", *args],
+            [sys.executable, "-m", module, *args],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

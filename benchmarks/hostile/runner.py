@@ -19,6 +19,7 @@ from benchmarks.hostile.wire import attack, honest
 __all__ = ["LIMIT", "Cell", "ClientCell", "CrowdCell", "run_cell", "run_client_cell", "run_crowd_cell"]
 
 LIMIT = 15.0  # seconds for an answer: the slowest takes one or two
+SERVER, CLIENT = "benchmarks.hostile.servers", "benchmarks.hostile.clients"
 SECRET = "what only this machine should know"
 
 
@@ -99,7 +100,7 @@ def warm(port: int) -> None:
 
 def run_cell(name: str, kind: str, limit: float = LIMIT) -> Cell:
     """Attack one kind of server in one way."""
-    with tempfile.TemporaryDirectory(prefix="hostile-") as folder, running("servers", kind) as (server, said):
+    with tempfile.TemporaryDirectory(prefix="hostile-") as folder, running(SERVER, kind) as (server, said):
         secret = Path(folder) / "secret"
         secret.write_text(SECRET)
         target = Target(int(said), secret)
@@ -127,7 +128,7 @@ def run_cell(name: str, kind: str, limit: float = LIMIT) -> Cell:
 
 def run_crowd_cell(kind: str, connections: int = 500, seconds: float = 10.0, limit: float = LIMIT) -> CrowdCell:
     """Hold a server with connections that send a byte a second, and call it meanwhile, twice a second."""
-    with running("servers", kind) as (server, said):
+    with running(SERVER, kind) as (server, said):
         port = int(said)
         warm(port)
         memory = Memory(server.pid)
@@ -150,7 +151,7 @@ def run_client_cell(name: str, kind: str, limit: float = LIMIT) -> ClientCell:
     with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
         secret = Path(folder) / "secret"
         secret.write_text(SECRET)
-        with Attacker(ANSWERS[name], secret) as attacker, running("clients", kind, attacker.url) as (client, _):
+        with Attacker(ANSWERS[name], secret) as attacker, running(CLIENT, kind, attacker.url) as (client, _):
             memory = Memory(client.pid)
             begin = time.monotonic()
             client.tell("call")

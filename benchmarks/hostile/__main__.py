@@ -16,7 +16,7 @@ from benchmarks.hostile.answers import ANSWERS
 from benchmarks.hostile.attacks import ATTACKS
 from benchmarks.hostile.page import CLIENTS, SERVERS, page
 from benchmarks.hostile.processes import ROOT
-from benchmarks.hostile.runner import run_cell, run_client_cell, run_crowd_cell
+from benchmarks.hostile.runner import client, run_cell, run_client_cell, run_crowd_cell, server
 from benchmarks.hostile.verdict import client_complaints, complaints, crowd_complaints
 
 PAGE = ROOT / "docs" / "hostile-http.md"
@@ -60,11 +60,14 @@ def _cells(names: list[str], kinds: list[str]) -> Iterator[tuple[Any, Callable[.
                 and kind in SERVERS
                 and not (ATTACKS[name].needs_json and kind in {"standard", "dropin"})
             ):
-                yield _shown(run_cell(name, kind)), complaints
+                with server(kind) as at:
+                    yield _shown(run_cell(name, at)), complaints
             if name == CROWD and kind in SERVERS:
-                yield _shown(run_crowd_cell(kind)), crowd_complaints
+                with server(kind) as at:
+                    yield _shown(run_crowd_cell(at)), crowd_complaints
             if name in ANSWERS and kind in CLIENTS:
-                yield _shown(run_client_cell(name, kind)), client_complaints
+                with client(kind) as who:
+                    yield _shown(run_client_cell(name, who)), client_complaints
 
 
 def _shown(cell: Any) -> Any:

@@ -1,4 +1,4 @@
-"""One client under attack: ``python -m benchmarks.hostile.clients KIND URL`` says "ready", then calls when told to.
+"""One client under attack: ``python -m benchmarks.hostile.clients KIND`` says "ready", and calls the URLs it reads.
 
 Each has its default settings. What came of the call is said as a line of JSON: the type of the error and its text.
 """
@@ -12,23 +12,22 @@ from functools import partial
 from typing import Any
 
 
-def of_xmlrpc(module: str, url: str) -> Callable[..., Any]:
+def of_xmlrpc(module: str, url: str) -> Any:
     """The standard library's client, or the drop-in."""
     import importlib
 
-    proxy = importlib.import_module(module).ServerProxy(url)
-    return lambda: proxy.echo("x")
+    with importlib.import_module(module).ServerProxy(url) as proxy:
+        return proxy.echo("x")
 
 
-def ours(url: str) -> Callable[..., Any]:
+def ours(url: str) -> Any:
     from elsewhere.rpc import connect
 
-    # Nothing is sent before the call: the first request is to be the one that is counted.
-    client = connect(f"xmlrpc+{url}")
-    return lambda: client.call("echo", "x")
+    with connect(f"xmlrpc+{url}") as client:
+        return client.call("echo", "x")
 
 
-CLIENTS: dict[str, Callable[[str], Callable[..., Any]]] = {
+CLIENTS: dict[str, Callable[[str], Any]] = {
     "standard": partial(of_xmlrpc, "xmlrpc.client"),
     "dropin": partial(of_xmlrpc, "elsewhere.xmlrpc"),
     "client": ours,
@@ -36,12 +35,11 @@ CLIENTS: dict[str, Callable[[str], Callable[..., Any]]] = {
 
 
 def main() -> None:
-    kind, url = sys.argv[1:]
-    call = CLIENTS[kind](url)
+    kind = CLIENTS[sys.argv[1]]
     print("ready", flush=True)
-    for _ in sys.stdin:
+    for line in sys.stdin:
         try:
-            found = "value", repr(call())[:200]
+            found = "value", repr(kind(line.strip()))[:200]
         except Exception as error:
             found = type(error).__name__, str(error)[:500]
         print(json.dumps(found), flush=True)

@@ -1,11 +1,14 @@
-"""Runs the cells: each with a server, or a client, in a process of its own, under a limit."""
+"""Runs the cells: a server, or a client, in a process of its own, and what is done to it, under a limit."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import socket
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,10 +19,19 @@ from benchmarks.hostile.processes import Memory, Program, running
 from benchmarks.hostile.servers import HOST
 from benchmarks.hostile.wire import attack, honest
 
-__all__ = ["LIMIT", "Cell", "ClientCell", "CrowdCell", "run_cell", "run_client_cell", "run_crowd_cell"]
+__all__ = [
+    "LIMIT",
+    "Cell",
+    "ClientCell",
+    "CrowdCell",
+    "client",
+    "run_cell",
+    "run_client_cell",
+    "run_crowd_cell",
+    "server",
+]
 
 LIMIT = 15.0  # seconds for an answer: the slowest takes one or two
-SERVER, CLIENT = "benchmarks.hostile.servers", "benchmarks.hostile.clients"
 SECRET = "what only this machine should know"
 
 
@@ -90,74 +102,102 @@ class ClientCell(NamedTuple):
     requests: int = 0
 
 
-def warm(port: int) -> None:
-    """Everything that is loaded at the first call is loaded."""
-    for _ in range(5):
-        found = honest(port, "marks", LIMIT)
-        if found.kind != "value":
-            raise RuntimeError(f"the server does not answer: {found}")
+class Server(NamedTuple):
+    """One that is running; attacks on it may follow each other."""
+
+    kind: str
+    program: Program
+    port: int
 
 
-def run_cell(name: str, kind: str, limit: float = LIMIT) -> Cell:
-    """Attack one kind of server in one way."""
-    with tempfile.TemporaryDirectory(prefix="hostile-") as folder, running(SERVER, kind) as (server, said):
-        secret = Path(folder) / "secret"
-        secret.write_text(SECRET)
-        target = Target(int(said), secret)
-        warm(target.port)
-        memory = Memory(server.pid)
-        with socket.create_connection((HOST, target.port), timeout=limit) as sock:
-            pieces = ATTACKS[name].request(target)
-            begin = time.monotonic()
-            found = attack(sock, pieces, limit)
-            seconds = time.monotonic() - begin
-            served = honest(target.port, "marks", limit).kind == "value"
-        marks = honest(target.port, "marks", limit)
-        return Cell(
-            attack=name,
-            server=kind,
-            outcome=found.kind,
-            text=found.body[:2000].decode(errors="replace"),
-            seconds=seconds,
-            grown=memory.grown(),
-            served=served,
-            ran=marks.kind == "value" and b">0<" not in marks.body,
-            leaked=SECRET.encode() in found.body or b"<script" in found.body,
-        )
+class Client(NamedTuple):
+    """A program that calls whom it is told to."""
+
+    kind: str
+    program: Program
 
 
-def run_crowd_cell(kind: str, connections: int = 500, seconds: float = 10.0, limit: float = LIMIT) -> CrowdCell:
-    """Hold a server with connections that send a byte a second, and call it meanwhile, twice a second."""
-    with running(SERVER, kind) as (server, said):
-        port = int(said)
-        warm(port)
-        memory = Memory(server.pid)
-        calls = served = 0
-        slowest = 0.0
-        with Crowd(port, connections) as crowd:
-            end = time.monotonic() + seconds
-            while time.monotonic() < end:
-                crowd.send_for(0.5)
-                begin = time.monotonic()
-                served += honest(port, "marks", limit).kind == "value"
-                slowest = max(slowest, time.monotonic() - begin)
-                calls += 1
-            closed = crowd.closed()
-        return CrowdCell(kind, connections, calls, served, slowest, closed, memory.grown())
+@contextlib.contextmanager
+def server(kind: str) -> Iterator[Server]:
+    """One that has answered a few calls, so that everything that is loaded at the first is loaded."""
+    with running("benchmarks.hostile.servers", kind) as (program, said):
+        found = Server(kind, program, int(said))
+        for _ in range(5):
+            if marks(found.port, LIMIT) is None:
+                raise RuntimeError(f"the server {kind} does not answer")
+        yield found
 
 
-def run_client_cell(name: str, kind: str, limit: float = LIMIT) -> ClientCell:
-    """Answer one kind of client in one way."""
+@contextlib.contextmanager
+def client(kind: str) -> Iterator[Client]:
+    with running("benchmarks.hostile.clients", kind) as (program, _):
+        yield Client(kind, program)
+
+
+def marks(port: int, limit: float) -> int | None:
+    """How often the method ran that should not; None if an honest caller is not answered."""
+    found = honest(port, "marks", limit)
+    number = re.search(rb"<i(?:nt|4|8)>(\d+)<", found.body)
+    return int(number[1]) if found.kind == "value" and number else None
+
+
+def run_cell(name: str, at: Server, limit: float = LIMIT) -> Cell:
+    """Attack a server in one way."""
     with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
         secret = Path(folder) / "secret"
         secret.write_text(SECRET)
-        with Attacker(ANSWERS[name], secret) as attacker, running(CLIENT, kind, attacker.url) as (client, _):
-            memory = Memory(client.pid)
+        before = marks(at.port, limit)
+        memory = Memory(at.program.pid)
+        with socket.create_connection((HOST, at.port), timeout=limit) as sock:
+            pieces = ATTACKS[name].request(Target(at.port, secret))
             begin = time.monotonic()
-            client.tell("call")
-            said = client.line(limit)
-            cell = ClientCell(name, kind, "", "", time.monotonic() - begin, memory.grown(), attacker.requests)
-            return _told(cell, said, client)
+            found = attack(sock, pieces, limit)
+            seconds = time.monotonic() - begin
+            served = marks(at.port, limit) is not None
+        after = marks(at.port, limit)
+    return Cell(
+        attack=name,
+        server=at.kind,
+        outcome=found.kind,
+        text=found.body[:2000].decode(errors="replace"),
+        seconds=seconds,
+        grown=memory.grown(),
+        served=served,
+        ran=after != before,
+        leaked=SECRET.encode() in found.body or b"<script" in found.body,
+    )
+
+
+def run_crowd_cell(at: Server, connections: int = 500, seconds: float = 10.0, limit: float = LIMIT) -> CrowdCell:
+    """Hold a server with connections that send a byte a second, and call it meanwhile, twice a second."""
+    memory = Memory(at.program.pid)
+    calls = served = 0
+    slowest = 0.0
+    with Crowd(at.port, connections) as crowd:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            crowd.send_for(0.5)
+            begin = time.monotonic()
+            served += marks(at.port, limit) is not None
+            slowest = max(slowest, time.monotonic() - begin)
+            calls += 1
+        closed = crowd.closed()
+    return CrowdCell(at.kind, connections, calls, served, slowest, closed, memory.grown())
+
+
+def run_client_cell(name: str, who: Client, limit: float = LIMIT) -> ClientCell:
+    """Answer a client in one way."""
+    with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
+        secret = Path(folder) / "secret"
+        secret.write_text(SECRET)
+        with Attacker(ANSWERS[name], secret) as attacker:
+            memory = Memory(who.program.pid)
+            begin = time.monotonic()
+            who.program.tell(attacker.url)
+            said = who.program.line(limit)
+            seconds, requests = time.monotonic() - begin, attacker.requests
+            cell = ClientCell(name, who.kind, "", "", seconds, memory.grown(), requests)
+            return _told(cell, said, who.program)
 
 
 def _told(cell: ClientCell, said: str, client: Program) -> ClientCell:

@@ -8,30 +8,59 @@ from benchmarks.hostile import __main__ as program
 from benchmarks.hostile.answers import ANSWERS
 from benchmarks.hostile.attacks import ATTACKS
 from benchmarks.hostile.page import page
-from benchmarks.hostile.runner import Cell, ClientCell, CrowdCell, run_cell, run_client_cell, run_crowd_cell
+from benchmarks.hostile.runner import (
+    Cell,
+    ClientCell,
+    CrowdCell,
+    client,
+    run_cell,
+    run_client_cell,
+    run_crowd_cell,
+    server,
+)
 from benchmarks.hostile.verdict import client_complaints, complaints, crowd_complaints
 
 
+@pytest.fixture(scope="module", params=["threads", "loop"])
+def service(request):
+    """One for all attacks: none should be weakened by those before."""
+    with server(request.param) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def drop_in():
+    with server("dropin") as found:
+        yield found
+
+
+@pytest.fixture(scope="module", params=["client", "dropin"])
+def caller(request):
+    with client(request.param) as found:
+        yield found
+
+
 @pytest.mark.parametrize("name", ATTACKS)
-@pytest.mark.parametrize("kind", ["threads", "loop"])
-def test_a_service_is_not_harmed(name, kind):
-    assert list(complaints(run_cell(name, kind))) == []
+def test_a_service_is_not_harmed(name, service):
+    assert list(complaints(run_cell(name, service))) == []
 
 
 @pytest.mark.parametrize("name", [name for name, attack in ATTACKS.items() if not attack.needs_json])
-def test_the_drop_in_server_is_not_harmed(name):
-    assert list(complaints(run_cell(name, "dropin"))) == []
+def test_the_drop_in_server_is_not_harmed(name, drop_in):
+    assert list(complaints(run_cell(name, drop_in))) == []
 
 
-@pytest.mark.parametrize("kind", ["threads", "loop", "dropin"])
-def test_slow_connections_hold_up_nobody(kind):
-    assert list(crowd_complaints(run_crowd_cell(kind, seconds=3.0))) == []
+def test_slow_connections_do_not_hold_up_a_service(service):
+    assert list(crowd_complaints(run_crowd_cell(service, seconds=3.0))) == []
+
+
+def test_slow_connections_do_not_hold_up_the_drop_in_server(drop_in):
+    assert list(crowd_complaints(run_crowd_cell(drop_in, seconds=3.0))) == []
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-@pytest.mark.parametrize("kind", ["client", "dropin"])
-def test_our_clients_are_not_harmed(name, kind):
-    assert list(client_complaints(run_client_cell(name, kind))) == []
+def test_our_clients_are_not_harmed(name, caller):
+    assert list(client_complaints(run_client_cell(name, caller))) == []
 
 
 # ---- the same with the standard library, which is harmed: so a cell that says "well" means something -----------------
@@ -51,11 +80,13 @@ def test_our_clients_are_not_harmed(name, kind):
     ],
 )
 def test_a_server_that_is_harmed_is_seen(name, complaint):
-    assert complaint in ", ".join(complaints(run_cell(name, "standard", limit=2.0)))
+    with server("standard") as at:
+        assert complaint in ", ".join(complaints(run_cell(name, at, limit=2.0)))
 
 
 def test_a_server_that_is_held_up_is_seen():
-    (complaint,) = crowd_complaints(run_crowd_cell("standard", connections=20, seconds=0.5, limit=1.0))
+    with server("standard") as at:
+        (complaint,) = crowd_complaints(run_crowd_cell(at, connections=20, seconds=0.5, limit=1.0))
     assert complaint == "0 of 1 calls were answered"
 
 
@@ -63,7 +94,8 @@ def test_a_server_that_is_held_up_is_seen():
     ("name", "complaint"), [("drop", "sent 2 times"), ("silence", "waits for ever"), ("gzip", " MB"), ("flood", " MB")]
 )
 def test_a_client_that_is_harmed_is_seen(name, complaint):
-    assert complaint in ", ".join(client_complaints(run_client_cell(name, "standard", limit=5.0)))
+    with client("standard") as who:
+        assert complaint in ", ".join(client_complaints(run_client_cell(name, who, limit=5.0)))
 
 
 # ---- the judgement, and the page -------------------------------------------------------------------------------------

@@ -46,12 +46,12 @@ def head(length: int | None, **headers: str) -> bytes:
 
 def flood(secret: Path) -> Iterator[bytes]:
     yield head(GIGABYTE)
-    yield from payloads.flood()
+    yield from payloads.flood(answer)
 
 
 def chunks(secret: Path) -> Iterator[bytes]:
     yield head(None, Transfer_Encoding="chunked")
-    for piece in payloads.flood():
+    for piece in payloads.flood(answer):
         yield b"%x\r\n%b\r\n" % (len(piece), piece)
 
 
@@ -73,8 +73,8 @@ ANSWERS = {
     "quadratic": Answer("quadratic blow-up: 1 MB that becomes 95 MB", lambda _: ok(payloads.quadratic(answer))),
     "external": Answer("external entity: a file", lambda secret: ok(payloads.external(answer, secret))),
     "gzip": Answer(
-        "gzip bomb: 1 MB that becomes 1 GB",
-        lambda _: ok(payloads.zipped(answer(text("x")).encode()), Content_Encoding="gzip"),
+        "gzip bomb: 250 KB that become 256 MB",
+        lambda _: ok(payloads.zipped(payloads.begun(answer)), Content_Encoding="gzip"),
     ),
     "deep": Answer("arrays in arrays, 100,000 deep", lambda _: ok(payloads.deep(answer))),
     "length": Answer("Content-Length of 1 GB, and nothing comes", lambda _: [head(GIGABYTE), b"<"], stalls=True),

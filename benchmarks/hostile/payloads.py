@@ -49,16 +49,23 @@ def deep(around: Around) -> str:
 
 
 def zipped(head: bytes) -> bytes:
-    """A gigabyte of spaces behind this, as one stream of gzip of about a megabyte."""
+    """A text of 256 MB behind this, as one stream of gzip of a quarter of a megabyte."""
     packer = zlib.compressobj(9, wbits=31)
     begin = packer.compress(head) + packer.flush(zlib.Z_FULL_FLUSH)
-    block = packer.compress(b" " * MEGABYTE) + packer.flush(zlib.Z_FULL_FLUSH)
-    again = packer.compress(b" " * MEGABYTE) + packer.flush(
+    block = packer.compress(b"x" * MEGABYTE) + packer.flush(zlib.Z_FULL_FLUSH)
+    again = packer.compress(b"x" * MEGABYTE) + packer.flush(
         zlib.Z_FULL_FLUSH
     )  # it may be repeated: nothing refers back
-    return begin + block + again * (GIGABYTE // MEGABYTE - 1) + packer.flush()
+    return begin + block + again * (FLOOD // MEGABYTE - 1) + packer.flush()
 
 
-def flood(size: int = FLOOD) -> Iterator[bytes]:
-    for _ in range(size // MEGABYTE):
-        yield b" " * MEGABYTE
+def flood(around: Around) -> Iterator[bytes]:
+    """A long text, of which the end does not come."""
+    yield begun(around)
+    for _ in range(FLOOD // MEGABYTE):
+        yield b"x" * MEGABYTE
+
+
+def begun(around: Around) -> bytes:
+    """Up to where a text begins."""
+    return around(text("|")).partition("|")[0].encode()

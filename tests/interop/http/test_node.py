@@ -64,5 +64,6 @@ def test_we_call_it(node, kind):
         assert call("raw") == b"\x00\xff\r\n"
         assert call("large") == 5_000_000_000
         assert "so" in failure(call, "fail", "so")
-        assert failure(call, "zzz")
-        assert call("double", 1) == 2
+        assert failure(call, "zzz")  # a page, with the status 404, in chunks
+        if kind != "standard":  # it leaves the page unread, and is of no more use then
+            assert call("double", 1) == 2

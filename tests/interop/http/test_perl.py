@@ -61,7 +61,7 @@ def test_we_call_it(perl, kind):
         assert len(call("Methods.echo", "x" * 100_000)) == 100_000
         assert call("Methods.raw") == b"\x00\xff\r\n"
         assert call("Methods.large") == 5_000_000_000
-        assert str(call("Methods.echo", MOMENT)) == "20260203T14:05:06"  # it answers with a text
+        assert call("Methods.echo", MOMENT) == MOMENT
         assert "so" in failure(call, "Methods.fail", "so")
         assert failure(call, "Methods.zzz")
         assert call("Methods.double", 1) == 2

@@ -30,7 +30,8 @@ PORT = {"http": 80, "https": 443}  # that is meant where none is given
 LONGEST_PATH = 107  # bytes of a Unix socket's name, on Linux
 PORTS = 65535
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:/\[\]]*):(\d+)")
-_PATH_OF_URL = "/%:@!$&'()*+,;=-._~?"  # what may stand in it as it is; all else is quoted
+_PATH_OF_SOCKET = "/@+-._~:,="
+_PATH_OF_URL = "/%:@!$&'()*+,;=-._~?"  # what may stand in them as it is; all else is quoted
 
 
 class Address(str):
@@ -55,7 +56,7 @@ class Address(str):
         body, carrier = _parts(scheme)
         name = f"[{host}]" if ":" in host else host
         if carrier == "unix":
-            self = super().__new__(cls, f"{scheme}://{quote(path, '/@+-._~:,=', errors='surrogateescape')}")
+            self = super().__new__(cls, f"{scheme}://{quote(path, _PATH_OF_SOCKET, errors='surrogateescape')}")
         elif carrier in HTTP:
             path = quote(path, _PATH_OF_URL) or BODIES.get(body, "/")
             self = super().__new__(cls, f"{scheme}://{name}{'' if port == PORT[carrier] else f':{port}'}{path}")
@@ -180,7 +181,7 @@ def _web(text: str, scheme: str, rest: str) -> Address:
 
 def _unix(text: str, scheme: str, path: str) -> Address:
     if not path.startswith(("/", "@")) or path in {"/", "@"}:
-        absolute = path.lstrip("/@") or "run/app.sock"
+        absolute = quote(path.lstrip("/@"), _PATH_OF_SOCKET, errors="surrogateescape") or "run/app.sock"
         raise ValueError(
             f"{text!r} names no Unix socket: it takes an absolute path, {scheme}:///{absolute} with three slashes, "
             f"or {scheme}://@{absolute.replace('/', '-')} for a name without a file"

@@ -11,7 +11,7 @@ import contextvars
 import logging
 import os
 import threading
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from elsewhere.errors import NeverStarted
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     import asyncio
 
     from elsewhere.rpc.service import Service
+    from elsewhere.rpc.serving.loop.team import Team
 
-__all__ = ["Engine", "Limits"]
+__all__ = ["Engine", "Limits", "require_http"]
 
 _log = logging.getLogger("elsewhere.rpc")
 # Lower priority of workers that compute. With the usual one, a quick method's 99th percentile beside one of them is
@@ -66,14 +67,14 @@ class Engine:
         self.limits: Limits = service._limits
         self.token: bytes | None = service._token
         self.traceback: bool = service._traceback
-        self.closing = False
+        self.closing = self._ended = False
         self.decoders: list[Any] = []
         self.on_loop = loop is not None
         self._lock = threading.Lock()
         self._loop = loop
         self._loop_thread: threading.Thread | None = None
         self._pool: Any = None
-        self._threads: ThreadPoolExecutor | None = None
+        self._team: Team | None = None
 
     def hello(self) -> dict[str, Any]:
         """What a service says of itself."""
@@ -96,13 +97,20 @@ class Engine:
         """Run a method on the loop."""
         from elsewhere.rpc.serving.loop.running import begin
 
-        loop = self._loop or self._start_loop()
+        loop = self.started_loop()
         if self.on_loop:
             begin(loop, call, args, kwargs)
         else:
             loop.call_soon_threadsafe(begin, loop, call, args, kwargs)
 
-    def _start_loop(self) -> asyncio.AbstractEventLoop:
+    def started_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop, which is started if nobody has needed it yet.
+
+        Raises:
+            NeverStarted: the service is closing.
+        """
+        if self._loop is not None:
+            return self._loop
         from elsewhere.rpc.serving.loop.running import new_loop, run_loop
 
         with self._lock:
@@ -118,15 +126,33 @@ class Engine:
 
     # ---- threads, where connections live on a loop -------------------------------------------------------------------
 
+    @property
+    def team(self) -> Team:
+        """Threads for what would hold a loop up; raises `NeverStarted` when the service has ended."""
+        if self._team is None:
+            from elsewhere.rpc.serving.loop.team import Team
+
+            with self._lock:
+                if self._ended:
+                    raise NeverStarted("the service has ended")
+                if self._team is None:
+                    self._team = Team(self.limits.threads, "elsewhere-rpc-team")
+        return self._team
+
     def run_in_thread(self, call: Call, args: list[Any], kwargs: dict[str, Any]) -> None:
         """Run a method, which was registered after the server had been started on a loop, in a thread."""
         context = contextvars.copy_context()
         context.run(current.set, call)
-        with self._lock:
-            if self._threads is None:
-                self._threads = ThreadPoolExecutor(self.limits.threads, "elsewhere-rpc")
-        future = self._threads.submit(context.run, call.method.fn, *args, **kwargs)
-        future.add_done_callback(lambda future: self._settle(call, future))
+        settled: Future[Any] = Future()
+
+        def work() -> None:
+            try:
+                settled.set_result(context.run(call.method.fn, *args, **kwargs))
+            except BaseException as error:  # noqa: BLE001 - it is the caller's, whatever it is
+                settled.set_exception(error)
+            self._settle(call, settled)
+
+        call.stopped_by(self.team.submit(work).abandon)
 
     def _settle(self, call: Call, future: Any, *, ran: bool = True) -> None:
         """Answer a call with the outcome of a future, in the thread that answers."""
@@ -179,18 +205,34 @@ class Engine:
     def end(self) -> None:
         """Stop what is left: the loop's tasks are cancelled, the pool that was made on demand is terminated."""
         with self._lock:
-            self.closing = True
-            loop, thread, pool, threads = self._loop, self._loop_thread, self._pool, self._threads
-            self._loop_thread = self._pool = self._threads = None
+            self.closing = self._ended = True
+            loop, thread, pool, team = self._loop, self._loop_thread, self._pool, self._team
+            self._loop_thread = self._pool = self._team = None
         if loop is not None and thread is not None:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(loop.stop)
             thread.join()
-        if threads is not None:
-            threads.shutdown(wait=False, cancel_futures=True)
+        if team is not None:
+            team.end()
         if pool is not None:
             pool.terminate()
             pool.join()
+
+
+def require_http() -> None:
+    """Raise unless what HTTP needs is installed.
+
+    Raises:
+        ModuleNotFoundError: it is not; has the command that installs it.
+    """
+    try:
+        import starlette.routing  # noqa: F401 - that it is there
+        import uvicorn  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"a service over HTTP needs Starlette and uvicorn ({error}): python -m pip install 'elsewhere[http]'",
+            name=error.name,
+        ) from None
 
 
 def _settled(call: Call, future: Any, ran: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from xml.parsers.expat import ExpatError, ParserCreate
 
 from elsewhere.errors import MessageTooLarge
+from elsewhere.sansio.xmlrpc.feeding import PIECE, Feed
 from elsewhere.sansio.xmlrpc.grammar import ANSWER, CALL, Does, State, Step
 from elsewhere.sansio.xmlrpc.scalars import shown
 from elsewhere.sansio.xmlrpc.terms import NOT_WELL_FORMED, Fault, Limits, Malformed
@@ -14,7 +15,6 @@ from elsewhere.sansio.xmlrpc.terms import NOT_WELL_FORMED, Fault, Limits, Malfor
 __all__ = ["parse_answer", "parse_call"]
 
 _LIMITS = Limits()
-_LARGE = 64 << 10  # bytes of a body from which on a larger buffer for texts is worth its room
 _SCALAR, _STRING, _NIL, _ARRAY, _STRUCT, _FAULT = (
     Does.SCALAR, Does.STRING, Does.NIL, Does.ARRAY, Does.STRUCT, Does.FAULT
 )  # fmt: skip
@@ -58,14 +58,18 @@ def _read(body: bytes | bytearray | memoryview, document: State, limits: Limits)
     parser = ParserCreate()
     reading = _Reading(document, limits)
     parser.buffer_text = True
-    if size > _LARGE:
-        parser.buffer_size = _LARGE
     parser.StartDoctypeDeclHandler = _refuse
     parser.StartElementHandler = reading.start
     parser.EndElementHandler = reading.end
     parser.CharacterDataHandler = reading.pieces.append
     try:
-        parser.Parse(body, True)
+        if size <= PIECE:
+            parser.Parse(body, True)
+        else:
+            parser.buffer_size = PIECE  # for the texts, which are put together from such pieces
+            feed = Feed(parser)
+            feed.feed(memoryview(body))
+            feed.end()
     except ExpatError as error:
         raise Malformed(f"this is no well-formed XML: {error}", code=NOT_WELL_FORMED) from None
     except (Malformed, MessageTooLarge) as error:

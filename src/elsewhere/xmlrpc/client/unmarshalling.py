@@ -10,6 +10,9 @@ from typing import Any, ClassVar
 from xml.parsers import expat
 from xmlrpc.client import Binary, DateTime, Fault, ResponseError
 
+from elsewhere.sansio.xmlrpc.feeding import Feed
+from elsewhere.sansio.xmlrpc.terms import Malformed
+
 __all__ = ["ExpatParser", "Unmarshaller", "getparser", "loads"]
 
 _FORMAT = "%Y%m%dT%H:%M:%S"
@@ -24,6 +27,7 @@ class ExpatParser:
 
     def __init__(self, target: Any) -> None:
         self._parser = parser = expat.ParserCreate(None, None)
+        self._feed = Feed(parser)
         self._target = target
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = _refuse
@@ -39,13 +43,16 @@ class ExpatParser:
             xml.parsers.expat.ExpatError: it is no well-formed XML.
             ResponseError: it is no XML-RPC, or more than is allowed.
         """
-        self._parser.Parse(data, False)
+        try:
+            self._feed.feed(data)
+        except Malformed as error:
+            raise ResponseError(str(error)) from None
 
     def close(self) -> None:
         """That was all; raises as `feed` does."""
         parser = self.__dict__.pop("_parser", None)
         if parser is not None:
-            del self._target  # they know each other
+            del self._target, self._feed  # they know each other
             parser.Parse(b"", True)
 
 

@@ -18,12 +18,12 @@ import os
 import queue
 import select
 import socket
-import ssl
 import struct
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from elsewhere.rpc.serving.arrivals import Arrival, Seldom, Source, exhausted
 from elsewhere.rpc.serving.deadlines import Deadline, Deadlines
@@ -32,6 +32,9 @@ from elsewhere.rpc.serving.threads.connection import LINGER, Connection
 from elsewhere.rpc.serving.threads.owner import LOOK, Owner
 from elsewhere.rpc.serving.threads.secure import Secure
 from elsewhere.transport.connecting import tune
+
+if TYPE_CHECKING:
+    from elsewhere.rpc.web.listening.serving import Web
 
 __all__ = ["Reactor"]
 
@@ -53,7 +56,12 @@ class Reactor:
     Args:
         engine: of the service.
         arrivals: where connections come from.
+
+    Attributes:
+        web: serves the connections of HTTP; None if there are none.
     """
+
+    web: Web | None = None
 
     def __init__(self, engine: Engine, arrivals: Source) -> None:
         self.engine = engine
@@ -168,14 +176,19 @@ class Reactor:
                 return  # else it was aborted before it was accepted
             if found is None:
                 return
-            self._greet(*found)
+            self._greet(found)
 
-    def _greet(self, sock: socket.socket, label: str, context: ssl.SSLContext | None) -> None:
-        limits = self.engine.limits
-        if len(self.connections) >= limits.connections or self.engine.closing:
-            self._warn("%s is turned away: there are %d connections", label, len(self.connections))
+    def _greet(self, arrival: Arrival) -> None:
+        sock, label, context, _ = arrival
+        limits, web = self.engine.limits, self.web
+        count = len(self.connections) + (0 if web is None else web.count)
+        if count >= limits.connections or self.engine.closing:
+            self._warn("%s is turned away: there are %d connections", label, count)
             sock.close()
             self._arrivals.gone()
+            return
+        if web is not None and arrival.web:
+            web.take(arrival)
             return
         sock.setblocking(True)
         tune(sock)

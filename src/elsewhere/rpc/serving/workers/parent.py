@@ -119,7 +119,7 @@ class Workers(Running):
     def _start_worker(self) -> None:
         most = math.ceil(self._service._limits.connections / self._count)
         share = most, max(1, available() // self._count)
-        worker = Worker(work, (self._service, self._tls, share), next(self._numbers))
+        worker = Worker(work, (self._service, self._tls, share, self.addresses), next(self._numbers))
         self._workers.append(worker)
         self._poll.register(worker.channel.fileno(), select.EPOLLIN)
 
@@ -198,7 +198,9 @@ class Workers(Running):
             return
         with arrival.sock as sock:
             for worker in sorted((each for each in self._workers if each.ready), key=lambda each: each.load):
-                if worker.channel.send(["connection", arrival.label, arrival.context is not None], sock.fileno()):
+                if worker.channel.send(
+                    ["connection", arrival.label, arrival.context is not None, arrival.web], sock.fileno()
+                ):
                     worker.given += 1
                     return
         self._warn("%s is turned away: no worker takes it", arrival.label)

@@ -11,6 +11,7 @@ import os
 import queue
 import signal
 import socket
+import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -32,15 +33,24 @@ class Handed:
 
     Args:
         channel: to the parent.
-        tls: for connections that came to a ``tls://`` address.
+        tls: for connections that came to an address with TLS.
+        addresses: where the parent listens.
         asked: is called with the seconds to drain when the worker is to close.
     """
 
-    def __init__(self, service: Service, channel: Channel, tls: TLS | None, asked: Callable[[float], None]) -> None:
-        self.addresses: list[str] = []
+    def __init__(
+        self,
+        service: Service,
+        channel: Channel,
+        tls: TLS | None,
+        addresses: list[str],
+        asked: Callable[[float], None],
+    ) -> None:
+        self.addresses = addresses
         self._service = service
         self._channel = channel
         self._context = None if tls is None else tls.for_server()
+        self.certified = self._context is not None and self._context.verify_mode == ssl.CERT_REQUIRED
         self._asked = asked
         self._gone = 0
         self._ended = False
@@ -63,8 +73,8 @@ class Handed:
                 _log.error("a connection is lost: this process has no descriptor left for it")
                 self.gone()
             elif verb == "connection":
-                label, secure = rest
-                return Arrival(socket.socket(fileno=fd), label, self._context if secure else None)
+                label, secure, web = rest
+                return Arrival(socket.socket(fileno=fd), label, self._context if secure else None, web)
             elif verb == "close":
                 self._close(rest[0])
             elif verb == "statistics":
@@ -87,14 +97,15 @@ class Handed:
         """Take no more."""
 
 
-def work(service: Service, channel: Channel, tls: TLS | None, share: tuple[int, int]) -> None:
+def work(service: Service, channel: Channel, tls: TLS | None, share: tuple[int, int], addresses: list[str]) -> None:
     """What a worker process runs.
 
     Args:
         service: what is served.
         channel: to the parent.
-        tls: for ``tls://`` addresses, or None.
+        tls: for addresses with TLS, or None.
         share: the connections that this worker may have, and the processes of its own pool.
+        addresses: where the parent listens.
     """
     from elsewhere.rpc.serving.server import Server
 
@@ -103,7 +114,7 @@ def work(service: Service, channel: Channel, tls: TLS | None, share: tuple[int, 
     signal.signal(signal.SIGTERM, lambda *_: told.put(DRAIN))
     service._limits = service._limits._replace(connections=share[0])
     service._pool_size = share[1]
-    handed = Handed(service, channel, tls, told.put)
+    handed = Handed(service, channel, tls, addresses, told.put)
     server = Server(service, handed)
     channel.send(["ready", os.getpid()])
     seconds = told.get()

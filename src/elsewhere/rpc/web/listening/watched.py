@@ -1,0 +1,115 @@
+"""One connection of HTTP: uvicorn's protocol, and a look at it now and then.
+
+Rule: uvicorn reads and writes; here is only seen how fast. Who sends a head or a body too slowly, or does not read, is
+cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from elsewhere.rpc.web.listening.serving import Web
+
+__all__ = ["Watched"]
+
+_log = logging.getLogger("elsewhere.rpc.http")
+RATE = 1024  # bytes of a body a second, at least: a modem is faster
+
+
+class Watched(asyncio.Protocol):
+    """A connection.
+
+    Args:
+        web: whose.
+        inner: uvicorn's protocol.
+        label: the client's address, for texts.
+    """
+
+    __slots__ = ("_body", "_cycle", "_got", "_head", "_inner", "_label", "_stuck", "_transport", "_web")
+
+    def __init__(self, web: Web, inner: Any, label: str) -> None:
+        self._web = web
+        self._inner = inner
+        self._label = label
+        self._transport: Any = None
+        self._head: float | None = time.monotonic()  # since when a head is being sent; None if none is
+        self._cycle: Any = None  # the request whose body is being sent, ...
+        self._body = 0.0  # ... since when, ...
+        self._got = 0  # ... and bytes of it so far
+        self._stuck: tuple[float, int] | None = None  # since when how many bytes wait for the client to read
+        inner.logger = _log  # a stranger's nonsense is no warning
+        inner.access_log = False
+
+    # ---- asyncio's ---------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self._inner.connection_made(transport)
+        self._web.came(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._inner.connection_lost(error)
+        self._web.went(self)
+
+    def data_received(self, data: bytes) -> None:
+        inner = self._inner
+        self._web.tick()
+        inner.data_received(data)
+        cycle = inner.cycle
+        if cycle is None or cycle.response_complete:
+            if self._head is None:
+                self._head = time.monotonic()
+        elif cycle is self._cycle:
+            self._got += len(data)
+        else:
+            self._cycle, self._head = cycle, None
+            self._body, self._got = time.monotonic(), len(data)
+
+    def eof_received(self) -> None:
+        self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+    # ---- seen from time to time --------------------------------------------------------------------------------------
+
+    def look(self, now: float, head: float, sending: float) -> None:
+        """End it if the client is too slow.
+
+        Args:
+            now: by the monotonic clock.
+            head: seconds for the head of a request.
+            sending: seconds in which a client has to read something.
+        """
+        waiting = self._transport.get_write_buffer_size()
+        if not waiting:
+            self._stuck = None
+        elif self._stuck is None or waiting < self._stuck[1]:
+            self._stuck = now, waiting
+        elif now - self._stuck[0] > sending:
+            self.end(f"it has not read its answer for {sending:g} s")
+            return
+        cycle = self._inner.cycle
+        if self._head is not None:
+            if now - self._head > head:
+                self.end(f"no request came within {head:g} s")
+        elif cycle is not None and cycle.more_body and not cycle.response_complete:
+            took = now - self._body
+            if took > head and self._got < RATE * took:
+                self.end(f"its body came at less than {RATE} bytes a second")
+
+    def dismiss(self) -> None:
+        """The service closes: a request that is under way may end."""
+        self._inner.shutdown()
+
+    def end(self, reason: str) -> None:
+        """End it now."""
+        _log.debug("%s: closed: %s", self._label, reason)
+        self._transport.abort()

@@ -18,6 +18,7 @@ from elsewhere.errors import (
     MayHaveRun,
     MethodNotFound,
     NeverStarted,
+    ProtocolError,
     RemoteError,
     Unauthorized,
 )
@@ -40,13 +41,13 @@ def pause(error: ElsewhereError, terms: Terms, failures: int, idempotent: Callab
     """
     if isinstance(error, (Unauthorized, MethodNotFound, ArgumentError)):
         return None
-    may_have_run = isinstance(error, (MayHaveRun, CallTimeout))
+    may_have_run = isinstance(error, (MayHaveRun, CallTimeout, ProtocolError))
     retry = terms.retry
     if retry is not None and retry.wants(error, failures):
         named = any(isinstance(error, kind) for kind in retry.on if kind not in {Exception, BaseException})
         if named or not may_have_run or terms.idempotent or idempotent():
             return retry.delay(failures)
-    if failures > UNASKED or isinstance(error, (CallTimeout, RemoteError)):
+    if failures > UNASKED or isinstance(error, (CallTimeout, ProtocolError, RemoteError)):
         return None
     if isinstance(error, ConnectError) and error.phase != "call":
         return None  # there was no connection at all: whoever calls should know

@@ -74,7 +74,7 @@ def _top(title: str) -> Markup:
     silent = "This page shows figures and calls methods with JavaScript, which is turned off."
     return Markup(
         tag("a", "Skip to the methods", class_="skip", href="#methods")
-        + tag("header", tag("h1", title), state, finder)
+        + tag("header", tag("h1", title), state, tag("a", "Figures", class_="jump", href="#figures"), finder)
         + tag("noscript", tag("p", silent, class_="notice"))
     )
 

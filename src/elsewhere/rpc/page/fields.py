@@ -13,6 +13,7 @@ import decimal
 import enum
 import json
 import pathlib
+import re
 import types
 import typing
 import uuid
@@ -68,8 +69,8 @@ def field_of(annotation: Any, inside: tuple[Any, ...] = ()) -> Field:
         annotation: one that a service can convert.
         inside: the records that this is in.
     """
-    label = expected(annotation)
     annotation = unwrapped(annotation)
+    label = _label(expected(annotation))
     if annotation in {Any, object} or isinstance(annotation, typing.TypeVar):
         return Field("any", "anything" if annotation in {Any, object} else label, "JSON, or a text")
     if annotation is None or annotation is type(None):
@@ -90,6 +91,11 @@ def field_of(annotation: Any, inside: tuple[Any, ...] = ()) -> Field:
             parts = tuple((name, field_of(hint, (*inside, kind)), free) for name, hint, free in found)
             return Field("record", label, fields=parts)
     return Field("json", label, example(annotation))
+
+
+def _label(told: str) -> str:
+    """Without the modules that classes are in: they take much room, and say little to who calls."""
+    return told if "'" in told or '"' in told else re.sub(r"\b(?:\w+\.)+(?=\w)", "", told)
 
 
 _BOOL = (Option("True", "true"), Option("False", "false"))

@@ -111,7 +111,8 @@ def _field(
         else Markup("")
     )
     type_ = tag("span", field.label, class_="type")
-    none = _none(id_, name) if field.nullable and field.kind != "choice" else Markup("")
+    asks = field.nullable and field.kind != "choice" and default != "None"
+    none = _none(id_, name) if asks else Markup("")
     problem = tag("p", class_="problem", id=f"{id_}-problem")
     if field.kind == "record":
         inner = [_field(part, f"{id_}-{index}", key, free=may) for index, (key, part, may) in enumerate(field.fields)]
@@ -157,8 +158,8 @@ def _entry(field: Field, id_: str, free: bool, default: str, unsent: bool) -> Ma
         return area
     coding = tag(
         "select",
-        tag("option", "text", value="text"),
-        tag("option", "base64", value="base64"),
+        tag("option", "as text", value="text"),
+        tag("option", "as base64", value="base64"),
         class_="coding",
         aria_label="how these bytes are written",
     )

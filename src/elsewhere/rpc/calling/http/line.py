@@ -10,7 +10,7 @@ import io
 import math
 import select
 import time
-from http.client import HTTPException, HTTPResponse, IncompleteRead
+from http.client import BadStatusLine, HTTPException, HTTPResponse, IncompleteRead
 from typing import Any, NamedTuple
 
 from elsewhere.errors import ElsewhereError, MessageTooLarge, ProtocolError, SocketTimeout
@@ -92,13 +92,7 @@ class Line:
         """
         self.lasts = False  # until its end has come
         moment = None if deadline == math.inf else deadline
-        unsent = self._send(head, body, moment)
-        try:
-            reply = self._receive(moment, unsent)
-        except HTTPException as error:
-            if isinstance(error, ConnectionError):  # nothing at all came
-                raise unsent or Broken("the far side closed the connection", never=False) from error
-            raise ProtocolError(f"what came back is no HTTP: {type(error).__name__}") from error
+        reply = self._receive(moment, self._send(head, body, moment))
         self.used = True
         self._rested = time.monotonic()
         return reply
@@ -116,7 +110,7 @@ class Line:
         except SocketTimeout:
             raise Overdue("was still being sent") from None
         except ElsewhereError as error:
-            return Broken(str(error), never=True)
+            return self._broken(error, never=True)
 
     def _send_large(self, body: memoryview, deadline: float | None) -> Broken | None:
         """Who refuses a large body may answer, and not read the rest of it."""
@@ -138,26 +132,30 @@ class Line:
     # ---- in ----------------------------------------------------------------------------------------------------------
 
     def _receive(self, deadline: float | None, unsent: Broken | None) -> Reply:
-        response = HTTPResponse(_Source(self._stream, deadline), method="POST")  # type: ignore[arg-type]  # all it asks for
+        source = _Source(self._stream, deadline)
+        response = HTTPResponse(source, method="POST")  # type: ignore[arg-type]  # all it asks for
         try:
             response.begin()
+            if source.ended:  # the standard library takes that for the end of the headers
+                raise IncompleteRead(b"")
             body = self._body(response)
         except SocketTimeout:
             raise Overdue("was sent and not answered") from None
-        except IncompleteRead:
-            raise Broken("the far side closed the connection in the middle of its answer", never=False) from None
-        except (ProtocolError, HTTPException):
+        except ProtocolError:
             raise
+        except (HTTPException, ValueError) as error:
+            raise unsent or _no_http(error, source.ended) from error
         except ElsewhereError as error:
-            raise unsent or Broken(str(error), never=False) from error
-        except ValueError as error:  # of the standard library's parser
-            raise ProtocolError(f"what came back is no HTTP: {error}") from None
+            raise unsent or self._broken(error, never=False) from error
         finally:
             response.close()
+        reply = Reply(
+            response.status, response.reason, response.headers, _expanded(response.headers, body, self._limit)
+        )
         # Who refuses a request may not have read its body, and would take that for the next one.
         self.lasts = not response.will_close and unsent is None and 200 <= response.status < 300
         self._listen(response.headers.get("keep-alive", ""))
-        return Reply(response.status, response.reason, response.headers, _expanded(response.headers, body, self._limit))
+        return reply
 
     def _body(self, response: HTTPResponse) -> bytes:
         length, limit = response.length, self._limit
@@ -176,6 +174,9 @@ class Line:
             name, _, value = part.strip().partition("=")
             if name == "timeout" and value.isdecimal() and len(value) < 9:
                 self._patience = 0.8 * int(value)
+
+    def _broken(self, error: ElsewhereError, *, never: bool) -> Broken:
+        return Broken(str(error).removeprefix(f"{self._stream.address}: "), never=never)
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 
@@ -197,6 +198,7 @@ class _Source(io.RawIOBase):
     def __init__(self, stream: Stream, deadline: float | None) -> None:
         self._stream = stream
         self._deadline = deadline
+        self.ended = False
 
     def makefile(self, mode: str) -> io.BufferedReader:
         return io.BufferedReader(self, 64 << 10)
@@ -207,7 +209,18 @@ class _Source(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         data = self._stream.recv(min(len(buffer), PIECE), 0.0 if self._deadline is not None else None, self._deadline)
         buffer[: len(data)] = data
+        self.ended = not data
         return len(data)
+
+
+def _no_http(error: Exception, ended: bool) -> Exception:
+    """What the standard library's parser does not like, as an error of ours."""
+    if isinstance(error, ConnectionError):
+        return Broken("the far side closed the connection", never=False)
+    http = not isinstance(error, BadStatusLine) or str(getattr(error, "line", "")).startswith("HTTP/")
+    if isinstance(error, IncompleteRead) or (ended and http):
+        return Broken("the far side closed the connection in the middle of its answer", never=False)
+    return ProtocolError(f"what came back is no HTTP ({type(error).__name__})")
 
 
 def _left(deadline: float | None) -> float | None:

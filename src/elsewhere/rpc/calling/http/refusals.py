@@ -100,7 +100,8 @@ def _text(reply: Reply) -> str:
     """What the far side says itself, if that is a text for people."""
     if reply.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/plain":
         return ""
-    return _shown(reply.body[: 4 * SHOWN].decode("utf-8", "replace").strip().partition("\n")[0])
+    lines = reply.body[: 4 * SHOWN].decode("utf-8", "replace").strip().splitlines()
+    return _shown(lines[0]) if lines else ""
 
 
 def _shown(text: str) -> str:

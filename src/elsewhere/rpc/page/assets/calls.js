@@ -29,16 +29,22 @@ function entered(target) {
   for (let at = field; at; at = at.parentElement.closest(".field")) {
     const give = box(at, "give");
     if (give && !give.disabled) give.checked = true;
-    show(at);
   }
+  if (field.dataset.kind === "bytes") onlyOne(field, target);
   complain(field, "");
+}
+
+/** Bytes come from a file, or from what was written: the later of the two. */
+function onlyOne(field, target) {
+  if (target.matches(".file")) entryOf(field).value = "";
+  else if (target.matches(".value")) field.querySelector(".file").value = "";
 }
 
 function ticked(target) {
   const field = target.closest(".field");
   if (!field || target.type !== "checkbox") return;
   if (target.matches(".null") && target.checked && box(field, "give")) box(field, "give").checked = true;
-  show(field);
+  if (target.matches(".null")) disable(field, target.checked);
   complain(field, "");
 }
 
@@ -47,10 +53,8 @@ function box(field, name) {
   return field.querySelector(`:scope > .head .${name}, :scope > legend .${name}`);
 }
 
-/** Whether what is in a field will be sent. */
-function show(field) {
-  const none = box(field, "null")?.checked ?? false;
-  field.toggleAttribute("data-off", none || box(field, "give")?.checked === false);
+/** Who says None enters nothing. */
+function disable(field, none) {
   if (field.matches("fieldset")) field.disabled = none; // its legend, where the box is, stays enabled
   else for (const entry of field.querySelectorAll(".value, .coding, .file")) entry.disabled = none;
 }

@@ -37,6 +37,10 @@ class One:
         """Is there a whole answer now?"""
         assert self.sock is not None
         data = self.sock.recv(65536)
+        if not data and not self._found:  # it was idle for too long, between two measurements
+            self._end(selector)
+            self.send(selector)
+            return False
         self._found += data
         head, _, body = self._found.partition(b"\r\n\r\n")
         length = LENGTH.search(head + b"\r\n")
@@ -46,10 +50,14 @@ class One:
         assert RESULT in body
         self._found = b""
         if head.startswith(b"HTTP/1.0") or b"connection: close" in head.lower():
-            selector.unregister(self.sock)
-            self.sock.close()
-            self.sock = None
+            self._end(selector)
         return True
+
+    def _end(self, selector: selectors.BaseSelector) -> None:
+        assert self.sock is not None
+        selector.unregister(self.sock)
+        self.sock.close()
+        self.sock = None
 
 
 class Lean:

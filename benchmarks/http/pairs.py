@@ -95,4 +95,4 @@ def in_turns(
                 except Failed as error:
                     print(f"{name}: {error}", flush=True)
                     del ready[name]
-    return {name: statistics.median(each) for name, each in figures.items()}
+    return {name: statistics.median(each) for name, each in figures.items() if each}

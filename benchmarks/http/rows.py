@@ -7,7 +7,7 @@ from collections.abc import Callable
 from benchmarks.http.pairs import Contestant, in_turns
 from benchmarks.rpc.rows import QUICK, WHOLE, Figures, Scale
 
-__all__ = ["CONTESTANTS", "JSON", "LEAN", "QUICK", "ROWS", "WHOLE", "Figures", "Scale"]
+__all__ = ["ALONE", "JSON", "LEAN", "MANY", "QUICK", "ROWS", "WHOLE", "Figures", "Scale"]
 
 LARGE = 10_000_000  # bytes
 
@@ -16,17 +16,23 @@ CONTESTANTS = (
     Contestant("elsewhere, threads", "threads", "ours"),
     Contestant("elsewhere.xmlrpc", "dropin", "dropin"),
     Contestant("xmlrpc.client and .server", "standard", "standard"),
-    Contestant("xmlrpc.client and .server, HTTP/1.1", "standard_1.1", "standard"),
-    Contestant("xmlrpc.client, elsewhere, loop", "loop", "standard"),  # what is the server's, and what the client's
+    # What is the server's, and what the client's:
+    Contestant("xmlrpc.client, elsewhere, loop", "loop", "standard"),
     Contestant("xmlrpc.client, elsewhere, threads", "threads", "standard"),
+)
+ALONE = (
+    *CONTESTANTS,
+    # It serves one connection to its end before it looks at the next:
+    Contestant("xmlrpc.client and .server, HTTP/1.1", "standard_1.1", "standard"),
     Contestant("elsewhere, xmlrpc.server", "standard", "ours"),
 )
+MANY = (*CONTESTANTS, Contestant("xmlrpc.client and .server, longer queue", "standard_queue", "standard"))
 LEAN = (
     Contestant("elsewhere, loop", "loop", "lean"),
     Contestant("elsewhere, threads", "threads", "lean"),
     Contestant("elsewhere.xmlrpc", "dropin", "lean"),
     Contestant("xmlrpc.server", "standard", "lean"),
-    Contestant("xmlrpc.server, HTTP/1.1", "standard_1.1", "lean"),
+    Contestant("xmlrpc.server, longer queue", "standard_queue", "lean"),
 )
 JSON = (
     Contestant("JSON-RPC, loop", "loop", "plain"),
@@ -40,12 +46,12 @@ JSON = (
 
 def sequential(scale: Scale) -> Figures:
     """µs of a call of double(n) by a blocking client, over XML-RPC."""
-    return {name: 1e6 * each for name, each in in_turns("sequential", CONTESTANTS, 50, *scale).items()}
+    return {name: 1e6 * each for name, each in in_turns("sequential", ALONE, 50, *scale).items()}
 
 
 def many(scale: Scale) -> Figures:
     """Calls a second of 32 clients at once, in two programs of 16 threads."""
-    return {name: 1 / each for name, each in in_turns("many", CONTESTANTS, 160, *scale, clients=2).items()}
+    return {name: 1 / each for name, each in in_turns("many", MANY, 160, *scale, clients=2).items()}
 
 
 def lean(scale: Scale) -> Figures:
@@ -55,7 +61,7 @@ def lean(scale: Scale) -> Figures:
 
 def argument(scale: Scale) -> Figures:
     """Milliseconds of a call with 10 MB of bytes as its argument, which go as base64."""
-    found = in_turns("argument", CONTESTANTS, LARGE, 0, 2 * scale.rounds, fixed=True)
+    found = in_turns("argument", ALONE, LARGE, 0, 2 * scale.rounds, fixed=True)
     return {name: 1e3 * LARGE * each for name, each in found.items()}
 
 

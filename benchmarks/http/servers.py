@@ -22,14 +22,16 @@ def size(data: bytes) -> int:
     return len(data)
 
 
-def standard(module: str = "xmlrpc.server", keep_alive: bool = False) -> None:
-    """The standard library's, as it is or with HTTP/1.1, which is one line; or the drop-in."""
+def standard(module: str = "xmlrpc.server", keep_alive: bool = False, queue: int | None = None) -> None:
+    """The standard library's, as it is or with a line that it should have; or the drop-in."""
     import importlib
 
     found = importlib.import_module(module)
     handler: Any = found.SimpleXMLRPCRequestHandler
     if keep_alive:
         handler = type("KeepAlive", (handler,), {"protocol_version": "HTTP/1.1"})
+    if queue is not None:
+        found.SimpleXMLRPCServer.request_queue_size = queue
     server = found.SimpleXMLRPCServer((HOST, 0), handler, logRequests=False, use_builtin_types=True)
     server.register_function(double)
     server.register_function(size)
@@ -74,6 +76,7 @@ def starlette(plain: bool = False) -> None:
 SERVERS: dict[str, Callable[[], None]] = {
     "standard": standard,
     "standard_1.1": partial(standard, keep_alive=True),
+    "standard_queue": partial(standard, queue=128),
     "dropin": partial(standard, "elsewhere.xmlrpc"),
     "threads": partial(ours, "threads"),
     "loop": partial(ours, "loop"),

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.interop.http.peers import SERVERS, serving
+from tests.interop.http.peers import SERVERS, SERVICES, serving
 from tests.interop.peers import BOUND
 from tests.require import require
 
@@ -67,9 +67,9 @@ def test_it_lists_methods(call):
     assert "'double'" in call("system.listMethods").stdout
 
 
-@pytest.mark.parametrize("kind", ["drop-in", "threads", "loop"])
+@pytest.mark.parametrize("kind", SERVICES)
 def test_whole_numbers_of_64_bits(kind):
-    """The standard library's server cannot answer these."""
+    """The standard library's server cannot answer these, and the drop-in does as that does."""
     program = require(program="xmlrpc", install=".ci/peers xmlrpc")
     with serving(kind) as url:
         for number in (5_000_000_000, 2**63 - 1, -(2**63)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import math
+import tracemalloc
 import xmlrpc.client
 from collections import OrderedDict
 from decimal import Decimal
@@ -192,6 +193,16 @@ class TestWriting:
             with pytest.raises(MessageTooLarge) as raised:
                 answer(value, limits=Limits(size=500))
             assert raised.value.size > raised.value.limit == 500
+
+    def test_nor_is_the_base64_of_what_is_too_large(self):
+        data = bytes(10 << 20)
+        tracemalloc.start()
+        try:
+            with pytest.raises(MessageTooLarge):
+                answer(data, limits=Limits(size=1 << 20))
+            assert tracemalloc.get_traced_memory()[1] < 1 << 20
+        finally:
+            tracemalloc.stop()
 
 
 def _plain(value: object) -> object:

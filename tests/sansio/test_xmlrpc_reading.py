@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tracemalloc
+from xml.parsers import expat
 
 import pytest
 from hypothesis import given
@@ -23,6 +24,9 @@ from elsewhere.sansio.xmlrpc import (
 from tests.sansio.test_xmlrpc import typed
 
 NOON = dt.datetime.fromisoformat("1998-07-17T14:08:55")
+
+# From 2.6.0 on expat itself does not read it again and again, and says in the end what it is:
+ENDLESS = "longer than" if expat.version_info < (2, 6, 0) else "unclosed token"
 
 
 def a_call(inside: str, head: str = "") -> bytes:
@@ -234,7 +238,7 @@ class TestHostile:
 
     @pytest.mark.parametrize("token", [b"<!--", b"<?x ", b"<value a='", b"<value "])
     def test_a_token_that_does_not_end_is_not_read_again_and_again(self, token):
-        with pytest.raises(Malformed, match="longer than"):
+        with pytest.raises(Malformed, match=ENDLESS):
             parse_call(b"<methodCall><methodName>m</methodName>" + token + b"x" * (2 << 20))
 
     def test_a_text_may_be_long(self):

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from elsewhere.xmlrpc import client
 from tests.sansio.test_xmlrpc import TEXTS, TIMES
+from tests.sansio.test_xmlrpc_reading import ENDLESS
 
 VALUES = st.recursive(
     st.none()
@@ -132,9 +133,13 @@ class TestBeyondTheOriginal:
         class Number(enum.IntEnum):
             ONE = 1
 
+        class Far(float):
+            def __repr__(self):
+                return "far"
+
         point = collections.namedtuple("point", "x y")(1, 2)  # noqa: PYI024 - it is a namedtuple that is meant
-        values = (Text("<"), Number.ONE, point, collections.OrderedDict(a=1), collections.defaultdict(int))
-        assert client.loads(client.dumps(values))[0] == ("<", 1, [1, 2], {"a": 1}, {})
+        values = (Text("<"), Number.ONE, Far(1.5), point, collections.OrderedDict(a=1), collections.defaultdict(int))
+        assert client.loads(client.dumps(values))[0] == ("<", 1, 1.5, [1, 2], {"a": 1}, {})
 
     def test_a_carriage_return_arrives(self):
         assert client.loads(client.dumps(("a\r\nb", {"\r": 1})))[0] == ("a\r\nb", {"\r": 1})
@@ -187,7 +192,7 @@ class TestBeyondTheOriginal:
             client.loads("<params>" + "<param><value/></param>" * 3 + "</params>")
 
     def test_a_token_that_does_not_end_is_not_read_again_and_again(self):
-        with pytest.raises(client.ResponseError, match="longer than"):
+        with pytest.raises((client.ResponseError, expat.ExpatError), match=ENDLESS):
             client.loads("<params><!--" + "x" * (2 << 20))
 
     def test_a_text_may_be_long(self):

@@ -167,6 +167,7 @@ with ServerProxy(sys.argv[1]) as proxy:
             for proxy in (first, second, first, second):
                 proxy.a()
             transport.close()
+            assert (ours.connections, other.connections) == (1, 1)
         assert {request.header("Authorization") for request in ours.requests} == {"Basic bWU6cyBjcmV0"}
         assert {request.header("Authorization") for request in other.requests} == {None}
 
@@ -481,5 +482,5 @@ class TestSubclasses:
         with RawServer(numbered) as server, ServerProxy(server.url, verbose=True) as proxy:
             proxy.a()
         shown = capsys.readouterr().out
-        assert "send: b'POST /RPC2" in shown
+        assert "POST /RPC2 HTTP/1.1" in shown
         assert 'body: b"<?xml' in shown

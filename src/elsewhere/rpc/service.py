@@ -198,8 +198,12 @@ class Service:
 
     def statistics(self) -> dict[str, MethodStatistics]:
         """What each method has done so far, by name; in all the processes that serve now."""
+        return self._statistics([])
+
+    def _statistics(self, told: list[dict[str, list[Any]]]) -> dict[str, MethodStatistics]:
+        """As `statistics`, with what yet other processes tell."""
         others = [server.told() for server in list(self._servers)]
-        return merged([self._told(), *(each for told in others for each in told)])
+        return merged([self._told(), *told, *(each for told in others for each in told)])
 
     def _told(self) -> dict[str, list[Any]]:
         return {name: method.told() for name, method in list(self._registry.methods.items())}

@@ -7,43 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.rpc.page.pages import call, card, entry, expect, figure
 from tests.rpc.page.served import IMAGE, shown
 
 pytestmark = [pytest.mark.slow, pytest.mark.bound(180)]
-
-
-def card(page: Any, name: str) -> Any:
-    """A method, opened."""
-    found = page.locator("details.method").filter(has=page.locator(f"summary b:text-is({name!r})"))
-    if found.get_attribute("open") is None:
-        found.locator("summary").first.click()
-    return found
-
-
-def call(page: Any, name: str, /, **values: str) -> Any:
-    """Enter values and call a method; where its result is shown."""
-    found = card(page, name)
-    for key, value in values.items():
-        entry(found, key).fill(value)
-    found.get_by_role("button", name="Call").click()
-    return found.locator(".result")
-
-
-def entry(found: Any, key: str) -> Any:
-    """Where the parameter is entered that has this name."""
-    return found.locator(f".field[data-name='\"{key}\"'] .value").first
-
-
-def figure(page: Any, name: str, column: str) -> Any:
-    return page.get_by_role("row").filter(has=page.get_by_role("link", name=name, exact=True)).locator(
-        f"[data-column={column}]"
-    )  # fmt: skip
-
-
-def expect(*args: Any) -> Any:
-    from playwright import sync_api
-
-    return sync_api.expect(*args)
 
 
 def test_a_method_is_found_and_called_and_the_counts_move(browsing, picture):
@@ -284,57 +251,3 @@ def test_the_address_names_a_method(browsing):
     page.get_by_role("button", name="Method").click()
     expect(page.locator("tbody th").first).to_contain_text("bad.")
     expect(page.locator("th[aria-sort=ascending]")).to_have_text("Method")
-
-
-def test_a_call_can_be_stopped(browsing):
-    page = browsing.open(shown())
-    found = card(page, "wait")
-    entry(found, "seconds").fill("600")
-    found.get_by_role("button", name="Call").click()
-    expect(figure(page, "wait", "running")).to_have_text("1")
-    expect(found.get_by_role("button", name="Call")).to_be_disabled()
-    found.get_by_role("button", name="Stop").click()
-    expect(found.locator(".result")).to_contain_text("It was stopped.")
-    expect(figure(page, "wait", "running")).to_have_text("0")  # in the service, too
-    assert browsing.complaints == []
-
-
-def test_tracebacks_are_shown_only_if_the_service_allows_them(browsing):
-    page = browsing.open(shown(traceback=True))
-    failed = call(page, "fail", text="it is broken")
-    failed.get_by_text("Traceback", exact=True).click()
-    expect(failed.locator("details pre")).to_contain_text("raise ValueError(text)")
-    assert browsing.complaints == []
-
-
-def test_a_service_that_goes_away_is_missed_and_one_that_comes_back_is_seen(browsing):
-    service = shown()
-    running = service.start("http://127.0.0.1:0")
-    address = running.addresses[0]
-    try:
-        page = browsing.show(address)
-        expect(page.locator("#state")).to_have_text("live")
-    finally:
-        running.close()
-    expect(page.locator("#state")).to_have_text("no answer")
-    failed = call(page, "double", n="1")
-    expect(failed).to_contain_text("The service cannot be reached.")
-    with service.start(address):
-        expect(page.locator("#state")).to_have_text("live")
-        expect(call(page, "double", n="1").locator("pre")).to_have_text("2")
-    assert all("ERR_" in each for each in browsing.complaints)  # what the browser itself says of it
-
-
-def test_a_token_is_asked_for(browsing):
-    service = shown(token="secret")
-    page = browsing.open(service, http_credentials={"username": "anybody", "password": "secret"})
-    expect(page.locator("#state")).to_have_text("live")
-    expect(call(page, "double", n="4").locator("pre")).to_have_text("8")
-    with pytest.raises(_error(), match="AUTH_CREDENTIALS"):  # a browser with a window asks for them
-        browsing.show(page.url)
-
-
-def _error() -> Any:
-    from playwright import sync_api
-
-    return sync_api.Error

@@ -38,7 +38,7 @@ def document(service: Service, root: str) -> bytes:
     page = tag(
         "html",
         _head(title, root),
-        tag("body", _top(title), _main(methods), data_root=root),
+        tag("body", _top(title), _main(methods), data_root=root, data_token=service._token is not None),
         lang="en",
     )
     return b"<!doctype html>\n" + page.encode()

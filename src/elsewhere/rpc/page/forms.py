@@ -43,6 +43,7 @@ def form(method: Method, number: int) -> Markup:
             tag("button", "Call", type="submit", class_="go"),
             tag("button", "Stop", type="button", class_="stop", hidden=True),
             tag("span", class_="took"),
+            tag("button", "As curl", type="button", class_="curl", title="Show the command that does the same"),
             class_="actions",
         ),
         tag("div", class_="result", role="status", hidden=True),

@@ -55,6 +55,9 @@ class Source(Protocol):
     def gone(self) -> None:
         """A connection that came from here is over."""
 
+    def told(self) -> list[dict[str, list[Any]]]:
+        """What was called in other processes that have connections from here; not for who reads `sources`."""
+
     def close(self) -> None:
         """Take no more."""
 
@@ -127,6 +130,10 @@ class Arrivals:
 
     def gone(self) -> None:
         """Nobody counts them here."""
+
+    def told(self) -> list[dict[str, list[Any]]]:
+        """Nothing: all connections from here are this process's."""
+        return []
 
     def close(self) -> None:
         """Listen no more."""

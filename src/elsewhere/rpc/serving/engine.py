@@ -11,6 +11,7 @@ import contextvars
 import logging
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -59,6 +60,7 @@ class Engine:
         closing: no call is begun any more.
         on_loop: see `loop`.
         decoders: those of connections that are idle.
+        others: what was called in other processes that serve the same addresses; see `Source.told`.
     """
 
     def __init__(self, service: Service, loop: asyncio.AbstractEventLoop | None = None) -> None:
@@ -69,6 +71,7 @@ class Engine:
         self.traceback: bool = service._traceback
         self.closing = self._ended = False
         self.decoders: list[Any] = []
+        self.others: Callable[[], list[dict[str, list[Any]]]] = list
         self.on_loop = loop is not None
         self._lock = threading.Lock()
         self._loop = loop

@@ -214,6 +214,7 @@ def _web(engine: Engine, loop: Any, addresses: list[Address], arrivals: Source) 
     """What serves HTTP. The page is shown to who knows the token, or comes from this machine."""
     from elsewhere.rpc.web.listening.serving import Web
 
+    engine.others = arrivals.told
     page = engine.service._page
     if page is None:
         page = engine.token is not None or all(each.loopback or arrivals.certified for each in addresses)

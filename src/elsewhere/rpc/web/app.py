@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.routing import Route, Router
 
+from elsewhere.errors import NeverStarted
 from elsewhere.rpc import codes
 from elsewhere.rpc.serving.server import DRAIN, check_drain
 from elsewhere.rpc.web.body import Bodies, Gone, aside, send, send_refusal
@@ -104,6 +105,8 @@ class App:
             except Refused as refused:
                 _log.debug("%s is turned away: %s", label, refused)
                 await send_refusal(receive, send_, refused)
+            except NeverStarted as error:  # it has ended
+                await send_refusal(receive, send_, Refused(503, str(error)))
             except Gone:
                 _log.debug("%s has gone", label)
             finally:
@@ -136,7 +139,7 @@ class App:
         else:
             found = page.answer(path, root=root, seen=seen)
         out = [(name.encode(), value.encode()) for name, value in found.headers]
-        await send(send_, self._engine.team, found.status, found.body, [*out, OURS], headers)
+        await send(send_, self._engine, found.status, found.body, [*out, OURS], headers)
 
 
 class _Endpoint:
@@ -152,7 +155,7 @@ class _Endpoint:
 def _page(engine: Engine) -> Any:
     from elsewhere.rpc.page import Page
 
-    return Page(engine.service)
+    return Page(engine.service, lambda: engine.service._statistics(engine.others()))
 
 
 def _limit(headers: Headers) -> float | None:

@@ -158,16 +158,20 @@ async def aside(team: Team, work: Callable[[], T]) -> T:
 
 
 async def send(
-    send_: Any, team: Team, status: int, body: bytes, extra: HeaderList, headers: Headers | None = None
+    send_: Any, engine: Engine, status: int, body: bytes, extra: HeaderList, headers: Headers | None = None
 ) -> None:
     """Send an answer; compressed, where it is large and the client takes that."""
     out = [(b"content-length", b"%d" % len(body)), *extra]
-    if headers is not None and len(body) >= WORTH and b"gzip" in headers.get(b"accept-encoding", b""):
+    if headers is not None and len(body) >= WORTH and _takes_gzip(headers, engine):
         whole = body
-        body = await aside(team, lambda: _compressed(whole)) if len(whole) >= LARGE else _compressed(whole)
+        body = await aside(engine.team, lambda: _compressed(whole)) if len(whole) >= LARGE else _compressed(whole)
         out = [(b"content-length", b"%d" % len(body)), (b"content-encoding", b"gzip"), *extra]
     await send_({"type": "http.response.start", "status": status, "headers": out})
     await send_({"type": "http.response.body", "body": body})
+
+
+def _takes_gzip(headers: Headers, engine: Engine) -> bool:
+    return b"gzip" in headers.get(b"accept-encoding", b"") and not engine.closing  # which has threads for it
 
 
 def _compressed(body: bytes) -> bytes:

@@ -285,9 +285,8 @@ class Exchange:
             self._watch = self.loop.create_task(self._watch_for(receive))
 
     async def _watch_for(self, receive: Any) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        self._gone("its caller has gone")
+        if (await receive())["type"] == "http.disconnect":  # all of the body has been read
+            self._gone("its caller has gone")
 
     def _gone(self, why: str) -> None:
         self.silent = self.closed = True

@@ -64,7 +64,7 @@ class JSONRPC:
         try:
             parts = await self._bodies.decoded(headers, receive, self._parsed)
         except Failure as error:
-            await send(send_, self._engine.team, 200, jsonrpc.failure(error), HEADERS, headers)
+            await send(send_, self._engine, 200, jsonrpc.failure(error), HEADERS, headers)
             return
         if parts.batch:
             found = await self._batch(parts, exchange, receive)
@@ -74,7 +74,7 @@ class JSONRPC:
                 found = await exchange.outcome(found, receive)
         exchange.end()
         if found:
-            await send(send_, self._engine.team, 200, found, HEADERS, headers)
+            await send(send_, self._engine, 200, found, HEADERS, headers)
         else:
             await send_({"type": "http.response.start", "status": 204, "headers": [OURS]})
             await send_({"type": "http.response.body", "body": b""})

@@ -65,7 +65,7 @@ class XMLRPC:
         else:
             found = await self._called(name, params, exchange, receive)
         exchange.end()
-        await send(send_, self._engine.team, 200, found, HEADERS, headers)
+        await send(send_, self._engine, 200, found, HEADERS, headers)
 
     def _parsed(self, body: bytes) -> tuple[str, list[Any]]:
         return xmlrpc.parse_call(body, self._limits)

@@ -15,8 +15,8 @@ from elsewhere.sansio.xmlrpc.terms import NOT_WELL_FORMED, Fault, Limits, Malfor
 __all__ = ["parse_answer", "parse_call"]
 
 _LIMITS = Limits()
-_SCALAR, _STRING, _NIL, _ARRAY, _STRUCT, _FAULT = (
-    Does.SCALAR, Does.STRING, Does.NIL, Does.ARRAY, Does.STRUCT, Does.FAULT
+_NOTHING, _SCALAR, _STRING, _NIL, _ARRAY, _STRUCT, _FAULT = (
+    Does.NOTHING, Does.SCALAR, Does.STRING, Does.NIL, Does.ARRAY, Does.STRUCT, Does.FAULT
 )  # fmt: skip
 
 
@@ -137,6 +137,8 @@ class _Reading:
         was = self._state
         self._state = self._after.pop()
         does = was.does
+        if does is _NOTHING:
+            return
         if does is _SCALAR:
             try:
                 self.values.append(self._convert("".join(self.pieces)))
@@ -155,5 +157,5 @@ class _Reading:
             self.values[mark:] = [dict(zip(parts[::2], parts[1::2], strict=True))]
         elif does is _FAULT:
             self.fault = True
-        elif was.lacks:
+        else:
             raise Malformed(f"<{shown(tag)[1:-1]}> ends without {was.lacks}")

@@ -81,7 +81,10 @@ def escaped(text: str) -> str:
     Raises:
         ValueError: XML has no way to hold one of its characters; says which, and where.
     """
-    if _SPECIAL.search(text) is None:
+    if text.isprintable():  # it holds none of the characters that XML cannot: this is the quickest way to know
+        if "&" not in text and "<" not in text and ">" not in text:
+            return text
+    elif _SPECIAL.search(text) is None:
         return text
     bad = _BAD.search(text)
     if bad is not None:
@@ -167,6 +170,10 @@ class _Writing:
         for name, value in members.items():
             if not isinstance(name, str):
                 raise TypeError(f"the names in a struct of XML-RPC are str, not {type(name).__name__}")
+            text = _TEXTS.get(type(value))
+            if text is not None:
+                self.append(f"<member><name>{escaped(str.__str__(name))}</name>{text(value)}</member>")
+                continue
             self.append(f"<member><name>{escaped(str.__str__(name))}</name>")
             self.value(value)
             self.append("</member>")

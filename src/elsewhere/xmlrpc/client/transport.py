@@ -12,6 +12,7 @@ from typing import Any
 from xmlrpc.client import Fault, ProtocolError, ResponseError
 
 from elsewhere.xmlrpc.client.coding import GzipDecodedResponse, gzip_encode
+from elsewhere.xmlrpc.client.connections import Connection, SecureConnection
 from elsewhere.xmlrpc.client.keeping import Kept, Slot, gone_cold
 from elsewhere.xmlrpc.client.unmarshalling import getparser
 
@@ -149,9 +150,12 @@ class Transport:
     @staticmethod
     def _early_answer(slot: Slot) -> Any:
         """What the server answered before it had all of the request, and hung up; None if it did not."""
+        connection = slot.connection[1]
+        if getattr(connection, "sock", None) is None:  # it never came to be
+            return None
         try:
-            response = slot.connection[1].getresponse()
-        except (OSError, http.client.HTTPException, AttributeError):
+            response = connection.getresponse()
+        except (OSError, http.client.HTTPException):
             return None
         return None if response.status == 200 else response
 
@@ -186,7 +190,7 @@ class Transport:
         return connection
 
     def _new_connection(self, address: str, x509: dict[str, Any]) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(address, **self._options())
+        return Connection(address, **self._options())
 
     def _options(self) -> dict[str, Any]:
         return {} if self._timeout is None else {"timeout": self._timeout}
@@ -285,4 +289,4 @@ class SafeTransport(Transport):
         self.context = context
 
     def _new_connection(self, address: str, x509: dict[str, Any]) -> http.client.HTTPConnection:
-        return http.client.HTTPSConnection(address, context=self.context, **self._options(), **x509)
+        return SecureConnection(address, context=self.context, **self._options(), **x509)

@@ -128,7 +128,7 @@ class Unmarshaller:
                 raise ResponseError(
                     f"more than {self.max_values:,} values; Unmarshaller.max_values says how many may be"
                 )
-        elif tag in {"array", "struct"}:
+        elif tag == "array" or tag == "struct":  # noqa: PLR1714 - a set takes longer
             self._marks.append(len(self._stack))
             if len(self._marks) > self.max_depth:
                 raise ResponseError(
@@ -145,8 +145,12 @@ class Unmarshaller:
 
     def end(self, tag: str) -> Any:
         """An element ends."""
-        data = self._data
-        return self.end_dispatch(tag, "".join(data) if not data or isinstance(data[0], str) else b"".join(data))
+        try:
+            data: str | bytes = "".join(self._data)
+        except TypeError:  # of a parser that gives bytes
+            data = b"".join(self._data)
+        end = self.dispatch.get(tag)
+        return end(self, data) if end is not None else self.end_dispatch(tag, data)
 
     def end_dispatch(self, tag: str, data: Any) -> Any:
         """An element ends, and this is its text."""

@@ -4,8 +4,8 @@
 
     link        one client: repeats what may be repeated, owns the futures
     posting     ... below it: one post, over whichever connection is free
-    lines       the connections that are kept alive
-    line        one of them: a request out, a reply in
+    lines       the connections that are kept alive: a request out, a reply in
+    reply       ... which is read there
     senders     threads for futures, which exist only while there are some
     bodies      what is posted, and what the replies mean: JSON-RPC, XML-RPC
     refusals    replies that are no answers, in words: what the far side is, and which address to try

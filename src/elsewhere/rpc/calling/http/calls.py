@@ -18,9 +18,9 @@ from elsewhere.errors import (
 )
 from elsewhere.rpc import codes
 from elsewhere.rpc.calling.http.bodies import Asked, Outcome
-from elsewhere.rpc.calling.http.line import Reply
 from elsewhere.rpc.calling.http.posting import Posting
 from elsewhere.rpc.calling.http.refusals import refused, unspoken
+from elsewhere.rpc.calling.http.reply import Reply
 from elsewhere.rpc.calling.repeating import pause
 from elsewhere.rpc.calling.terms import Terms
 from elsewhere.rpc.dialect import METHODS
@@ -168,7 +168,7 @@ class Calls(Posting):
                 found = read(reply.body)
                 if isinstance(found, Outcome) and found.error is not None:
                     return found
-        raise refused(method, self.target, self.body, reply, ours=codes.OURS in reply.headers)
+        raise refused(method, self.target, self.body, reply, ours=codes.OURS.lower() in reply.headers)
 
     def _raised(self, error: dict[str, Any], method: str) -> Exception:
         return codes.raised(error, method, self.address, ours=self.ours)

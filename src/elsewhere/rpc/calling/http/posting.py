@@ -11,8 +11,8 @@ from urllib.parse import quote
 from elsewhere.errors import ConnectError, ConnectTimeout, MessageTooLarge, ProtocolError
 from elsewhere.rpc import codes
 from elsewhere.rpc.calling.http.bodies import JSON, Body
-from elsewhere.rpc.calling.http.line import Broken, Line, Overdue, Reply
-from elsewhere.rpc.calling.http.lines import Lines
+from elsewhere.rpc.calling.http.lines import Line, Lines
+from elsewhere.rpc.calling.http.reply import Broken, Overdue, Reply
 from elsewhere.rpc.calling.terms import Call, Terms, late, lost
 from elsewhere.transport.address import Address
 from elsewhere.transport.tls import TLS
@@ -89,7 +89,7 @@ class Posting:
                     call.channel = None
                 self.lines.release(line)
             self._answered = True
-            self.ours = self.ours or codes.OURS in reply.headers
+            self.ours = self.ours or codes.OURS.lower() in reply.headers
             return reply
 
     def _taken(self, method: str, terms: Terms, began: float) -> Line:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from elsewhere.errors import ElsewhereError, MayHaveRun, MessageTooLarge, NeverStarted, ProtocolError, Unauthorized
 from elsewhere.rpc.calling.http.bodies import Body
-from elsewhere.rpc.calling.http.line import Reply
+from elsewhere.rpc.calling.http.reply import Reply
 from elsewhere.transport.address import Address
 
 __all__ = ["refused", "unspoken"]

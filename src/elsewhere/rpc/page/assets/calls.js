@@ -12,11 +12,14 @@ export function begin(url, after) {
     event.preventDefault();
     run(event.target, url).finally(after);
   });
+  document.addEventListener("click", (event) => {
+    if (event.target.matches("form .curl")) command(event.target.form, url);
+  });
   document.addEventListener("input", (event) => entered(event.target));
   document.addEventListener("change", (event) => ticked(event.target));
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.isComposing || !event.target.matches("textarea.value")) return;
-    if (event.shiftKey || event.altKey) return; // a new line
+    if (event.shiftKey || event.altKey || matchMedia("(pointer: coarse)").matches) return; // a new line
     event.preventDefault();
     event.target.form.requestSubmit();
   });
@@ -76,31 +79,24 @@ function refuse(field, message) {
 // ---- a call ----
 
 async function run(form, url) {
-  const [go, stop] = [form.querySelector(".go"), form.querySelector(".stop")];
-  const [took, result] = [form.querySelector(".took"), form.querySelector(".result")];
+  const [go, stop, took, result] = ["go", "stop", "took", "result"].map((name) => form.querySelector(`.${name}`));
   if (go.disabled) return;
+  const params = await entries(form);
+  if (params === null) return;
   const stopping = new AbortController();
   const stopped = () => stopping.abort();
   const began = performance.now();
-  const ticking = setInterval(() => (took.textContent = seconds(performance.now() - began)), 100);
-  for (const field of form.querySelectorAll(".field")) complain(field, "");
+  const tick = () => (took.textContent = seconds(performance.now() - began));
+  const ticking = setInterval(tick, 100);
   go.disabled = true;
   stop.hidden = false;
   stop.addEventListener("click", stopped);
   result.setAttribute("aria-busy", "true");
   try {
-    const params = await parameters(form);
-    took.textContent = "";
-    const begin = performance.now();
-    const answer = await ask(url, form.dataset.method, params, stopping.signal);
-    took.textContent = seconds(performance.now() - begin);
-    if (answer.error === undefined) value(result, answer.result);
-    else failed(form, result, answer.error);
-  } catch (error) {
-    took.textContent = "";
-    result.hidden = true;
-    if (error instanceof Wrong) refuse(error.field, error.message);
-    else failure(result, sentence(error, stopping.signal.aborted));
+    const answer = await ask(url, body(form, params), stopping.signal);
+    tick();
+    if (answer.error) failed(form, result, answer.error);
+    else value(result, answer.result);
   } finally {
     clearInterval(ticking);
     stop.removeEventListener("click", stopped);
@@ -110,22 +106,58 @@ async function run(form, url) {
   }
 }
 
-/** Ask the service; `params` is JSON already. */
-async function ask(url, method, params, signal) {
-  const response = await fetch(url, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: `{"jsonrpc":"2.0","id":${++sent},"method":${method},"params":${params}}`,
-    credentials: "same-origin",
-    cache: "no-store",
-    redirect: "error",
-    signal,
-  });
-  const text = await response.text();
+/** The parameters as JSON; null if something that was entered cannot be sent, which its field then says. */
+async function entries(form) {
+  for (const field of form.querySelectorAll(".field")) complain(field, "");
+  try {
+    return await parameters(form);
+  } catch (error) {
+    form.querySelector(".result").hidden = true;
+    form.querySelector(".took").textContent = "";
+    if (error instanceof Wrong) refuse(error.field, error.message);
+    else failure(form.querySelector(".result"), { message: String(error) }); // a file that cannot be read
+    return null;
+  }
+}
+
+function body(form, params) {
+  return `{"jsonrpc":"2.0","id":${++sent},"method":${form.dataset.method},"params":${params}}`;
+}
+
+/** What a service answers: {result} or {error}, of which there is one whatever happens. */
+async function ask(url, text, signal) {
+  try {
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: text,
+      credentials: "same-origin",
+      cache: "no-store",
+      redirect: "error",
+      signal,
+    });
+    return understood(response, await response.text());
+  } catch {
+    if (!signal.aborted) return { error: { message: "The service cannot be reached.", data: { type: "No answer" } } };
+    return { error: { message: "It was stopped. The method may have run all the same.", data: { type: "Stopped" } } };
+  }
+}
+
+function understood(response, text) {
   const answer = decoded(text);
-  if (answer !== null && typeof answer === "object" && ("result" in answer || "error" in answer)) return answer;
+  if (answer !== null && typeof answer === "object" && ("result" in answer || answer.error)) return answer;
   const told = text.trim().slice(0, 500);
   return { error: { message: `The service has answered ${response.status}${told ? `: ${told}` : "."}` } };
+}
+
+/** Show the command that does the same in a shell. */
+async function command(form, url) {
+  const params = await entries(form);
+  if (params === null) return;
+  const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+  const token = document.body.dataset.token === undefined ? [] : ['-H "Authorization: Bearer $ELSEWHERE_TOKEN"'];
+  const parts = ["curl", ...token, "-H 'Content-Type: application/json'", "--data-raw", quoted(body(form, params))];
+  value(form.querySelector(".result"), [...parts, quoted(new URL(url, location.href).href)].join(" "));
 }
 
 /** Show an error, and the field that it speaks of. */
@@ -141,12 +173,6 @@ function failed(form, result, error) {
     if (/^[\w]/.test(named.slice(name.length))) continue; // of a longer name
     complain(field, named);
   }
-}
-
-function sentence(error, stopped) {
-  if (stopped) return { message: "It was stopped. The method may have run all the same.", data: { type: "Stopped" } };
-  if (error instanceof TypeError) return { message: "The service cannot be reached.", data: { type: "No answer" } };
-  return { message: String(error) };
 }
 
 function seconds(milliseconds) {

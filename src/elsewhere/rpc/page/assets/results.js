@@ -2,64 +2,83 @@
 
 import { Exactly } from "./exactly.js";
 
-const SHOWN = 20000; // pieces of a value that are shown at first: a page of a million would stand still
+// Of a value, no more is shown: a page of a million pieces would stand still.
+const PIECES = 20000;
+const LONGEST = 200000; // characters of one text
+const DEEPEST = 80; // characters that a line is moved in
 
 /** Show a value. */
 export function value(place, found) {
-  const text = plain(found);
   const pre = document.createElement("pre");
   pre.tabIndex = 0;
-  const pieces = [...limited(written(found, ""), SHOWN)];
-  pre.append(...pieces.map(([kind, piece]) => part(kind, piece)));
-  fill(place, false, kindOf(found), text, [pre]);
-  if (pieces.length === SHOWN) {
-    const more = document.createElement("p");
-    more.className = "note more";
-    more.textContent = "This is its beginning. Copy gives all of it.";
-    place.append(more);
+  let [count, cut] = [0, false];
+  for (const [kind, piece] of written(found)) {
+    if (++count > PIECES) cut = true;
+    if (cut) break;
+    cut = piece.length > LONGEST;
+    pre.append(part(kind, cut ? piece.slice(0, LONGEST) : piece));
   }
+  const inside = [pre];
+  if (cut) {
+    inside.push(document.createElement("p"));
+    inside[1].className = "note";
+    inside[1].textContent = "This is its beginning. Copy gives all of it.";
+  }
+  fill(place, false, kindOf(found), () => plain(found), inside);
 }
 
 /** Show an error of JSON-RPC: {message, code, data}. */
-export function failure(place, error) {
+export function failure(place, told) {
+  const error = typeof told === "string" ? { message: told } : told;
   const data = error.data !== null && typeof error.data === "object" ? error.data : {};
   const type = typeof data.type === "string" ? data.type.replace(/^builtins\./, "") : "";
-  const message = String(error.message ?? "");
+  const message = plain(error.message ?? "");
   const pre = document.createElement("pre");
   pre.tabIndex = 0;
-  pre.textContent = message;
+  pre.textContent = message.slice(0, LONGEST);
   const inside = [pre];
   const { traceback, type: _, message: __, kind: ___, data: more, ...others } = data;
   if (typeof traceback === "string") inside.push(folded("Traceback", traceback));
   const rest = data instanceof Exactly || Array.isArray(data) ? data : more ?? others;
   if (typeof error.data === "string") inside.push(folded("Data", error.data));
   else if (Object.keys(rest ?? {}).length > 0) inside.push(folded("Data", plain(rest)));
-  const code = error.code === undefined ? "" : ` · code ${plain(error.code)}`;
-  fill(place, true, `${type || "Error"}${code}`, traceback ?? message, inside);
+  const code = error.code === undefined ? "" : ` ${plain(error.code)}`;
+  fill(place, true, type || `Error${code}`, () => (typeof traceback === "string" ? traceback : message), inside);
 }
 
 function fill(place, failed, what, text, inside) {
   const tools = document.createElement("div");
   tools.className = "tools";
   const label = part("what", what);
-  const copy = document.createElement("button");
-  copy.type = "button";
-  copy.textContent = "Copy";
-  copy.addEventListener("click", () => copied(copy, text));
-  tools.append(label, copy);
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "Copy";
+  button.addEventListener("click", () => copied(button, text()));
+  tools.append(label, button);
   place.classList.toggle("failed", failed);
   place.replaceChildren(tools, ...inside);
   place.hidden = false;
 }
 
 async function copied(button, text) {
-  try {
-    await navigator.clipboard.writeText(text); // there is no clipboard where a page came without TLS from afar
-    button.textContent = "Copied";
-  } catch {
-    button.textContent = "Not copied";
-  }
+  button.textContent = (await copy(text)) ? "Copied" : "Not copied";
   setTimeout(() => (button.textContent = "Copy"), 1500);
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // There is no such clipboard where a page came from afar without TLS; the old way still works there.
+    const area = document.createElement("textarea");
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
 }
 
 function folded(title, text) {
@@ -91,16 +110,8 @@ function kindOf(found) {
 function plain(found) {
   if (typeof found === "string") return found;
   const pieces = [];
-  for (const [, piece] of written(found, "")) pieces.push(piece);
+  for (const [, piece] of written(found)) pieces.push(piece);
   return pieces.join("");
-}
-
-function* limited(pieces, most) {
-  let count = 0;
-  for (const piece of pieces) {
-    if (count++ === most) return;
-    yield piece;
-  }
 }
 
 /** Kind and text of each piece of a value: an explicit stack, as values may be nested deeper than calls can be. */
@@ -134,7 +145,7 @@ function* written(found) {
         continue;
       }
       yield ["mark", open];
-      const inner = `${indent}  `;
+      const inner = indent.length < DEEPEST ? `${indent}  ` : indent;
       stack.push({ text: `\n${indent}${close}` });
       for (let index = items.length - 1; index >= 0; index -= 1) {
         stack.push({ found: items[index], before: `${index > 0 ? "," : ""}\n${inner}`, indent: inner });

@@ -18,11 +18,12 @@ import select
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from elsewhere.errors import WorkerStartError, describe_exit
 from elsewhere.process.process import Process
 from elsewhere.rpc.serving.arrivals import Arrival, Arrivals, Seldom, exhausted
+from elsewhere.rpc.serving.methods.registry import summed
 from elsewhere.rpc.serving.server import Running
 from elsewhere.rpc.serving.workers.channel import pair
 from elsewhere.rpc.serving.workers.worker import work
@@ -40,6 +41,7 @@ SHORT = 1.0  # seconds: a worker that lived less is replaced only after a while,
 LONGEST = 30.0  # ... up to so many seconds
 START = 60.0  # seconds for the first workers to be ready
 ANSWER = 1.0  # seconds for a worker to tell its statistics
+QUESTIONS = 1000  # of workers that are kept; one that a worker died over is never answered
 GRACE = 2.0  # seconds for a worker to end after it has closed; then it is killed
 
 
@@ -83,6 +85,22 @@ class Worker:
         self.process.close()
 
 
+class Gathered(NamedTuple):
+    """What others tell one worker that has asked.
+
+    Attributes:
+        worker: who has asked.
+        question: its number of that.
+        asked: how many others were asked.
+        told: what they have said so far.
+    """
+
+    worker: Worker
+    question: int
+    asked: int
+    told: list[dict[str, list[Any]]]
+
+
 class Workers(Running):
     """A service that is served by several processes."""
 
@@ -98,6 +116,7 @@ class Workers(Running):
         self._workers: list[Worker] = []
         self._numbers = itertools.count(1)
         self._told: dict[int, list[dict[str, list[Any]]]] = {}
+        self._gathered: dict[int, Gathered] = {}
         self._changed = threading.Condition()
         self._later: list[tuple[float, Callable[[], None]]] = []
         self._asked: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -226,7 +245,32 @@ class Workers(Running):
                     self._delay = 0.0
                 elif verb == "statistics" and rest[0] in self._told:
                     self._told[rest[0]].append(rest[1])
+                elif verb == "statistics":
+                    self._gather(*rest)
+                elif verb == "others":
+                    self._ask_others(worker, rest[0])
                 self._changed.notify_all()
+
+    def _ask_others(self, worker: Worker, question: int) -> None:
+        """A worker wants to know what the others were called; nothing waits for that here."""
+        number = next(self._numbers)
+        told = ["statistics", number]
+        others = [each for each in self._workers if each is not worker and each.ready and each.channel.send(told)]
+        if not others:
+            worker.channel.send(["others", question, {}])
+            return
+        self._gathered[number] = Gathered(worker, question, len(others), [])
+        if len(self._gathered) > QUESTIONS:
+            del self._gathered[min(self._gathered)]
+
+    def _gather(self, number: int, told: dict[str, list[Any]]) -> None:
+        found = self._gathered.get(number)
+        if found is None:
+            return
+        found.told.append(told)
+        if len(found.told) == found.asked:
+            del self._gathered[number]
+            found.worker.channel.send(["others", found.question, summed(found.told)])
 
     def _lost(self, worker: Worker) -> None:
         """Its channel is closed: it has ended, or is about to."""

@@ -6,6 +6,7 @@ ignored, SIGTERM lets what runs end.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import queue
@@ -13,7 +14,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from elsewhere.rpc.serving.arrivals import Arrival
 from elsewhere.rpc.serving.workers.channel import Channel
@@ -26,6 +27,7 @@ __all__ = ["Handed", "work"]
 
 _log = logging.getLogger("elsewhere.rpc")
 DRAIN = 10.0  # seconds, when the worker alone is told to end
+ANSWER = 1.0  # seconds for the parent to tell what the other workers were called
 
 
 class Handed:
@@ -54,6 +56,9 @@ class Handed:
         self._asked = asked
         self._gone = 0
         self._ended = False
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, queue.SimpleQueue[dict[str, list[Any]]]] = {}
+        self._others: dict[str, list[Any]] = {}
 
     def sources(self) -> dict[int, Callable[[], Arrival | None]]:
         """The channel, with what takes a connection from it."""
@@ -79,6 +84,8 @@ class Handed:
                 self._close(rest[0])
             elif verb == "statistics":
                 self._tell(rest[0])
+            elif verb == "others" and (waiting := self._waiting.get(rest[0])) is not None:
+                waiting.put(rest[1])
         return None
 
     def _close(self, seconds: float) -> None:
@@ -87,6 +94,19 @@ class Handed:
 
     def _tell(self, number: int) -> None:
         self._channel.send(["statistics", number, self._service._told()])
+
+    def told(self) -> list[dict[str, list[Any]]]:
+        """What the other workers were called; what was last known of that, if nothing is told in a second."""
+        number = next(self._numbers)
+        answer = self._waiting[number] = queue.SimpleQueue()
+        try:
+            if self._channel.send(["others", number]):
+                self._others = answer.get(timeout=ANSWER)
+        except queue.Empty:  # a worker is on its way out, or has very much to do
+            pass
+        finally:
+            del self._waiting[number]
+        return [self._others]
 
     def gone(self) -> None:
         """A connection is over."""

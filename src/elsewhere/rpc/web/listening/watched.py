@@ -7,7 +7,11 @@ cut off.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
+import socket
+import struct
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Watched"]
 
 _log = logging.getLogger("elsewhere.rpc.http")
+RESET = struct.pack("ii", 1, 0)
 RATE = 1024  # bytes of a body a second, at least: a modem is faster
 
 
@@ -110,6 +115,10 @@ class Watched(asyncio.Protocol):
         self._inner.shutdown()
 
     def end(self, reason: str) -> None:
-        """End it now."""
+        """End it now, with what the kernel has still to send: else it would keep that for who does not read."""
         _log.debug("%s: closed: %s", self._label, reason)
+        with contextlib.suppress(OSError):  # it has ended by itself
+            fd = self._transport.get_extra_info("socket").fileno()
+            with socket.socket(fileno=os.dup(fd)) as same:
+                same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self._transport.abort()

@@ -48,7 +48,8 @@ def main(words: list[str] | None = None) -> int:
             for each in (complaints, crowd_complaints, client_complaints)
         ]
         PAGE.write_text(page(*groups))
-    return 0 if all([_well(cell, check) for cell, check in found]) else 1
+    told = [_well(cell, check) for cell, check in found]
+    return 0 if all(told) else 1
 
 
 def _cells(names: list[str], kinds: list[str]) -> Iterator[tuple[Any, Callable[..., Iterator[str]]]]:

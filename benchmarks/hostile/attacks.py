@@ -11,6 +11,7 @@ from benchmarks.hostile.payloads import FLOOD, GIGABYTE, MEGABYTE, call, text
 
 Bytes = Iterable[bytes]
 EVIL = "evil.example"
+REBOUND = {"Host": EVIL, "Origin": f"http://{EVIL}"}  # what a browser says to a name that has been led here
 
 
 class Target(NamedTuple):
@@ -122,7 +123,7 @@ ATTACKS = {
     ),
     "type": Attack("a form's content type", lambda at: post(at, named("mark"), Content_Type="text/plain")),
     "origin": Attack("a foreign Origin", lambda at: post(at, named("mark"), Origin=f"https://{EVIL}")),
-    "host": Attack("a foreign Host (DNS rebinding)", lambda at: post(at, named("mark"), Host=EVIL)),
+    "host": Attack("DNS rebinding: a foreign Host, and its Origin", lambda at: post(at, named("mark"), **REBOUND)),
     "markup": Attack("markup as method name", lambda at: post(at, named("&lt;script&gt;alert(1)&lt;/script&gt;"))),
     "dotted": Attack("dotted name: `inner.secret`", lambda at: post(at, named("inner.secret"))),
     "class": Attack("`__class__`", lambda at: post(at, named("__class__"))),

@@ -9,7 +9,7 @@ from xml.parsers import expat
 from benchmarks.hostile.answers import ANSWERS
 from benchmarks.hostile.attacks import ATTACKS
 from benchmarks.hostile.runner import LIMIT, Cell, ClientCell, CrowdCell
-from benchmarks.hostile.verdict import GROWN, client_complaints, complaints, crowd_complaints
+from benchmarks.hostile.verdict import GROWN, WHOLE, client_complaints, complaints, crowd_complaints
 
 SERVERS = {
     "standard": "`xmlrpc.server`",
@@ -26,8 +26,9 @@ server and client beside ours, each with its default settings, in a process of i
 
 A cell says what came back: an HTTP status, a *fault*, the end of the connection (*closed*), or a *value*; and how much
 more memory the process took at its worst moment. What should not be is **bold**: no answer within {limit:.0f} s, a call
-that ran although it should not have, XML that no parser reads, more than {grown:.0f} MB, or another caller who was not
-served while the attacker's connection was still open.
+that ran although it should not have, XML that no parser reads, another caller who was not served while the attacker's
+connection was still open, or more memory than {grown:.0f} MB ({whole:.0f} MB where a body of 64 MiB, the limit of
+answers, may be there twice).
 """
 CROWD = """
 ## Slow on purpose
@@ -58,6 +59,7 @@ def page(cells: Iterable[Cell], crowds: Iterable[CrowdCell], clients: Iterable[C
         expat=expat.EXPAT_VERSION.replace("expat_", "Expat "),
         limit=LIMIT,
         grown=GROWN,
+        whole=WHOLE,
     )
     parts = [head, "\n## Servers\n\n", _titles("attack", SERVERS.values())]
     for name, attack in ATTACKS.items():
@@ -91,7 +93,7 @@ def _server(cell: Cell | None) -> str:
     if cell is None:
         return "–"
     found = list(complaints(cell))
-    memory = "" if cell.grown > GROWN else _memory(cell.grown)  # a complaint says it already
+    memory = "" if any(" MB" in text for text in found) else _memory(cell.grown)
     plain = "" if cell.outcome in {"", "broken XML"} else cell.outcome + memory
     return _marked(plain, found)
 
@@ -100,7 +102,7 @@ def _client(cell: ClientCell | None) -> str:
     if cell is None:
         return "–"
     found = list(client_complaints(cell))
-    memory = "" if cell.grown > GROWN else _memory(cell.grown)
+    memory = "" if any(" MB" in text for text in found) else _memory(cell.grown)
     told = f"`{cell.outcome}`{memory}" if cell.outcome not in {"", "its end", "value"} else ""
     return _marked("" if any(cell.outcome in text for text in found) else told, found)
 

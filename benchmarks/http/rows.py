@@ -31,7 +31,6 @@ LEAN = (
     Contestant("elsewhere, loop", "loop", "lean"),
     Contestant("elsewhere, threads", "threads", "lean"),
     Contestant("elsewhere.xmlrpc", "dropin", "lean"),
-    Contestant("xmlrpc.server", "standard", "lean"),
     Contestant("xmlrpc.server, longer queue", "standard_queue", "lean"),
 )
 JSON = (

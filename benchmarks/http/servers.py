@@ -68,7 +68,7 @@ def starlette(plain: bool = False) -> None:
 
     app = Starlette(routes=[Route("/jsonrpc", in_thread if plain else on_loop, methods=["POST"])])
     listener = socket.create_server((HOST, 0), backlog=1024)
-    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
+    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_keep_alive=600)
     threading.Thread(target=ready, args=(listener.getsockname()[1],), daemon=True).start()
     uvicorn.Server(config).run(sockets=[listener])
 

@@ -16,7 +16,6 @@ from benchmarks.http.servers import SERVERS
 PAIRS = [
     ("standard", "standard"),
     ("standard_1.1", "standard"),
-    ("standard", "lean"),
     ("route", "plain"),
     ("thread_route", "plain"),
     ("dropin", "dropin"),

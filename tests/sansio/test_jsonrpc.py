@@ -123,6 +123,10 @@ class TestRequests:
         assert (caught.value.code, caught.value.msgid) == (PARSE, None)
         assert len(caught.value.message) < 300
 
+    def test_a_text_that_does_not_end_takes_no_time(self):
+        with pytest.raises(Failure, match="can be read"):  # looked at from each of its quotes, it would take days
+            requests(b'"' + b"," * (1 << 20) + b'\\"' * 2_000_000)
+
     def test_commas_in_a_text_are_no_entries(self):
         text = 'a,\\"' * 1000
         found = requests(json.dumps({"jsonrpc": "2.0", "method": "f", "params": [text]}).encode(), entries=10)

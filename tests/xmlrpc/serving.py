@@ -8,9 +8,8 @@ import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
 from typing import Any
-from xmlrpc.client import dumps
 
-from elsewhere.xmlrpc.client import ServerProxy
+from elsewhere.xmlrpc.client import ServerProxy, dumps
 from elsewhere.xmlrpc.server import SimpleXMLRPCServer
 
 HOST = "127.0.0.1"

@@ -152,7 +152,8 @@ class Client:
     def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a method and wait for its result.
 
-        Keyword arguments travel to services of ours; plain peers know positional ones only.
+        Keyword arguments travel to services of ours; plain peers know positional ones only, but for those of
+        JSON-RPC, which take one kind or the other.
 
         Raises:
             RemoteError: the far side answered with an error, which has its text and data.
@@ -162,6 +163,7 @@ class Client:
             ConnectError: there is no connection; it certainly did not run.
             TypeError, ValueError, OverflowError: the arguments cannot be packed, or a plain peer should get keywords.
             MessageTooLarge: they are above `max_size`.
+            ProtocolError: over HTTP, what came back is no answer; says which address to try.
         """
         if type(method) is not str or not method:
             _no_method(method)
@@ -170,8 +172,9 @@ class Client:
     def submit(self, method: str, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Call a method without waiting: a `Future`, which has ``result()`` and can be awaited.
 
-        Calls that are submitted in a row are sent together, each within a millisecond. Cancelling the future stops the
-        method, if the service is one of ours. When 8,192 calls or 64 MiB could not be sent yet, it waits for room.
+        Calls that are submitted in a row are sent together, each within a millisecond; over HTTP up to 16 are under way
+        at a time, each on a connection of its own. Cancelling the future stops the method, if the service is one of
+        ours. When 8,192 calls or 64 MiB could not be sent yet, it waits for room.
 
         Raises:
             TypeError, ValueError, OverflowError, MessageTooLarge: as `call` does. All else is the future's.
@@ -182,6 +185,8 @@ class Client:
 
     def notify(self, method: str, /, *args: Any) -> None:
         """Call a method of which no answer is wanted; returns when that is sent. Nobody tells whether it has run.
+
+        Over HTTP it returns when the request is answered, which for XML-RPC is when the method has run.
 
         Raises:
             ConnectError: there is no connection.

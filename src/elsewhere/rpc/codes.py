@@ -7,7 +7,8 @@
                                                     {"error": {"code": -32000, "message": "bad",
                                                      "data": {"kind": "error", "type": "builtins.ValueError"}}, ...}
 
-`data` is what `dialect.described` gives, without its message. ``rpc.methods`` is a method as it is over MessagePack.
+`data` is what `dialect.described` gives, without its message. Methods as they are over MessagePack are ``rpc.methods``,
+and ``rpc.call``, by which arguments go by position and by name at once.
 
 Rule: peers of other makes see nothing unusual. What is ours is in headers, which others do not look at, and in the
 `data` of an error of JSON-RPC. An XML-RPC fault has a code and a text and no room for more; its codes are believed only

@@ -163,7 +163,7 @@ def _parts(scheme: str) -> tuple[str, str]:
 
 def _web(text: str, scheme: str, rest: str) -> Address:
     """A URL of HTTP: the port may be left out, and a path may follow."""
-    place, mark, path = re.fullmatch("([^/?#]*)([/?#]?)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]
+    place, mark, path = re.fullmatch("([^/?#]*)([/?#]?)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]  # it always matches
     if "@" in place:
         raise ValueError(
             "an address holds no user or password: give secrets by their own arguments, token= or user= and password="

@@ -113,12 +113,21 @@ class TestCalls:
         with pytest.raises(ArgumentError, match=r"point\.x: expected int"):
             client.move({"x": "1"})
 
-    def test_keywords(self, client, body):
-        if body == "json":
-            assert client.move(point={"x": 1}, by=2) == {"x": 3, "y": 0}
-        else:
-            with pytest.raises(TypeError, match="keywords"):
-                client.move(point={"x": 1})
+    def test_keywords(self, client):
+        assert client.move({"x": 1}, by=2) == {"x": 3, "y": 0}
+        assert client.move(point={"x": 1}, by=2) == {"x": 3, "y": 0}
+        assert client.submit("move", {"x": 1}, by=3).result() == {"x": 4, "y": 0}
+        with client.batch() as batch:
+            batch.move({"x": 1}, by=2)
+            batch.double(n=1)
+        assert batch.results() == [{"x": 3, "y": 0}, 2]
+        with pytest.raises(ArgumentError, match="takes no argument 'to'"):
+            client.move({"x": 1}, to=2)
+        with pytest.raises(MethodNotFound, match="nope"):
+            client.nope(1, n=2)
+        for wrong in (["double"], ["rpc.methods", [], {}], ["double", 1, {}], [1, [], {}], []):
+            with pytest.raises((ArgumentError, MethodNotFound)):
+                client.call("rpc.call", *wrong)
 
     def test_bytes(self, client, body):
         if body == "json":

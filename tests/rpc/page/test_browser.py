@@ -10,6 +10,8 @@ import pytest
 from tests.rpc.page.pages import call, card, entry, expect, figure
 from tests.rpc.page.served import IMAGE, shown
 
+TABLE_FITS = "(wide => wide.scrollWidth <= wide.clientWidth)(document.querySelector('.wide'))"
+
 pytestmark = [pytest.mark.slow, pytest.mark.bound(180)]
 
 
@@ -38,6 +40,7 @@ def test_a_method_is_found_and_called_and_the_counts_move(browsing, picture):
     expect(card(page, "fail").locator(".count")).to_have_text("1 call · 1 error")
     expect(failed).not_to_contain_text("Traceback")
     card(page, "double").scroll_into_view_if_needed()
+    assert page.evaluate(TABLE_FITS)
     picture(page, "wide-light")
     page.emulate_media(color_scheme="dark")
     picture(page, "wide-dark")
@@ -58,6 +61,11 @@ def test_bad_input_is_said_at_its_field(browsing):
 
     call(page, "lists", xs="[1, oops]", table="{}")
     expect(card(page, "lists").locator(".problem").first).to_contain_text("this is no JSON")
+
+    call(page, "names", a="1", others="[1]")
+    expect(card(page, "names").locator(".problem").nth(1)).to_have_text("expected names: {...}")
+    call(page, "places", a="1", b="2", rest='{"a": 1}')
+    expect(card(page, "places").locator(".problem").nth(2)).to_have_text("expected a list: [...]")
 
     result = call(page, "lists", xs='[1, "two"]', table="{}")  # the service's own check
     expect(result.locator("pre").first).to_have_text("lists: xs[1]: expected int, got str")
@@ -230,6 +238,7 @@ def test_it_fits_a_phone(browsing, picture, scheme):
     for name in ("records", "texts", "dates", f"bad.{IMAGE}"):
         card(page, name)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate(TABLE_FITS)
     picture(page, f"phone-{scheme}")
     card(page, "double").scroll_into_view_if_needed()
     small = page.evaluate(
@@ -247,6 +256,7 @@ def test_the_address_names_a_method(browsing):
     expect(page.locator("details.method[open]")).to_have_count(1)
     expect(page.locator("details.method[open] summary b")).to_have_text("fail")
     page.get_by_role("link", name="echo", exact=True).click()
+    expect(page.locator("details.method[open]")).to_have_count(2)
     expect(entry(card(page, "echo"), "value")).to_be_in_viewport()
     page.get_by_role("button", name="Method").click()
     expect(page.locator("tbody th").first).to_contain_text("bad.")

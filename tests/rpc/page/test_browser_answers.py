@@ -62,6 +62,9 @@ def test_a_value_that_is_very_large_is_shown_in_part_and_copied_whole(browsing):
     found.get_by_role("button", name="Copy").click()
     expect(found.get_by_role("button", name="Copied")).to_be_visible()
     assert json.loads(page.evaluate("navigator.clipboard.readText()")) == list(range(50_000))
+    result = call(page, "echo", value=300_000 * "x")
+    expect(result.locator(".note")).to_have_count(1)
+    assert len(result.locator("pre").inner_text()) == 200_000
     expect(call(page, "echo", value="short").locator(".note")).to_have_count(0)
     assert browsing.complaints == []
 

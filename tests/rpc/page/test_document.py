@@ -99,6 +99,17 @@ def test_a_service_without_methods_says_so():
     assert "Service" in parsed(Service()).texts
 
 
+def test_none_is_offered_where_leaving_out_is_not_the_same():
+    def method(a: int | None, b: int | None = 1, c: int | None = None) -> None:
+        pass
+
+    service = Service()
+    service.register(method)
+    labels = {value for _, name, value in parsed(service).attributes if name == "aria-label"}
+    assert {"a is None", "b is None"} <= labels
+    assert "c is None" not in labels
+
+
 def test_a_default_whose_repr_raises_or_is_long_does_no_harm():
     def method(n: int = 0, more: Any = "x" * 1000) -> None:
         pass

@@ -23,7 +23,7 @@ WHOLE = HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
 
 @pytest.fixture(params=["threads", "loop"])
 def server(request):
-    service = serving.service_of(request.param, handshake_timeout=0.4, send_timeout=0.4, idle_timeout=30)
+    service = serving.service_of(request.param, handshake_timeout=0.8, send_timeout=0.8, idle_timeout=30)
     with service.start("http://127.0.0.1:0") as server:
         yield server
 
@@ -53,6 +53,53 @@ def test_a_head_that_comes_slowly_is_cut_off(server, before):
         assert drip(peer, b"GET / HTTP/1.1\r\nX: " + b"y" * 100_000)
 
 
+def flood(peer: Bytes, data: bytes, most: int) -> bool:
+    """Send without end; True if the server has had enough before `most` bytes."""
+    sent = 0
+    while sent < most:
+        try:
+            peer.sock.sendall(data)
+        except ConnectionError:
+            return True
+        sent += len(data)
+    return False
+
+
+@pytest.mark.parametrize(
+    "data", [b"GET /" + b"a" * 1000, b"GET / HTTP/1.1\r\nX: " + b"y" * 1000, b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 200]
+)
+def test_a_head_without_end_is_cut_off(server, data):
+    with Bytes(server.addresses[0]) as peer:
+        peer.send(data)
+        assert flood(peer, data[-6:] * 1000, 64 << 20)
+
+
+def test_a_head_without_end_behind_a_request_that_takes_long_is_cut_off(server):
+    gone = threading.Event()
+    server._service.register(lambda: gone.wait(PATIENCE), "rest", where="threads")
+    body = b'{"jsonrpc": "2.0", "method": "rest", "id": 1}'
+    with Bytes(server.addresses[0]) as peer:
+        peer.send(HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        peer.send(b"GET / HTTP/1.1\r\nX: ")
+        assert flood(peer, b"y" * 6000, 64 << 20)
+    gone.set()
+
+
+def test_a_body_behind_a_request_that_takes_long_is_waited_for():
+    """Uvicorn reads nothing meanwhile, so that it only seems to be slow."""
+    service = Service(handshake_timeout=1.0)
+    service.register(lambda: time.sleep(2.5), "rest")
+    first = b'{"jsonrpc": "2.0", "method": "rest", "id": 1}'
+    with service.start("http://127.0.0.1:0") as server, Bytes(server.addresses[0]) as peer:
+        peer.send(HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(first), first))
+        peer.send(HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(first), first[:5]))
+        found = b""
+        while b'"result":null' not in found:
+            found += peer.sock.recv(1000)
+        peer.send(first[5:])
+        assert peer.rest().count(b'"result":null') == 1
+
+
 def test_a_body_that_comes_slowly_is_cut_off(server):
     with Bytes(server.addresses[0]) as peer:
         peer.send(HEAD + b"Content-Length: 100000\r\n\r\n")
@@ -67,14 +114,14 @@ def test_a_body_that_stops_is_cut_off(server):
 
 def test_a_quick_client_stays(server):
     with Plain(server.addresses[0]) as peer:
-        for pause in (0.0, 0.5, 0.5):
+        for pause in (0.0, 1.0, 1.0):
             threading.Event().wait(pause)  # longer than any head or body may take
             assert peer.result("double", 2) == 4
 
 
 def test_a_method_that_takes_long_is_not_a_client_that_stalls():
-    service = Service(handshake_timeout=0.2, send_timeout=0.2)
-    service.register(lambda: time.sleep(1.0), "rest")
+    service = Service(handshake_timeout=0.6, send_timeout=0.6)
+    service.register(lambda: time.sleep(1.5), "rest")
     with service.start("http://127.0.0.1:0") as server, Plain(server.addresses[0]) as peer:
         assert peer.result("rest") is None
 

@@ -59,7 +59,7 @@ class Batch:
     def call(self, method: str, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Collect a call."""
         self._check()
-        self._link.check_packing(method, args, kwargs)
+        self._link.check_packing(method, args, kwargs, self._terms)
         future: Future[Any] = Future(_Waiting(self._link))
         self._collected.append((future, method, args, kwargs))
         self._futures.append(future)
@@ -70,7 +70,7 @@ class Batch:
     def notify(self, method: str, /, *args: Any) -> None:
         """Collect a notification."""
         self._check()
-        self._link.check_packing(method, args, {})
+        self._link.check_packing(method, args, {}, self._terms)
         self._collected.append((None, method, args, {}))
 
     def results(self, timeout: float | None = None) -> list[Any]:

@@ -140,7 +140,7 @@ class Link(Opening):
         future: Future[Any] = Future(self, 0, call)
         conn = self.conn
         if conn is None or conn.ended:
-            self.check_packing(method, args, kwargs)
+            self.check_packing(method, args, kwargs, terms)
         elif not kwargs and (terms.limit == self.limit or conn.plain) and not conn.entered():
             try:
                 conn.submit(future, call, method, args)
@@ -219,7 +219,7 @@ class Link(Opening):
             return
         self.launch(future, call)
 
-    def check_packing(self, method: str, args: Any, kwargs: dict[str, Any]) -> None:
+    def check_packing(self, method: str, args: Any, kwargs: dict[str, Any], terms: Terms) -> None:
         """What cannot be packed is said where it was passed, though it is not sent from there."""
         Wire(limit=2**31 - 1, old_raw=self._old_raw).notify(method, [args, kwargs])
 

@@ -91,7 +91,7 @@ class Calling(Protocol):
 
     # What a batch needs:
 
-    def check_packing(self, method: str, args: Any, kwargs: dict[str, Any]) -> None:
+    def check_packing(self, method: str, args: Any, kwargs: dict[str, Any], terms: Terms) -> None:
         """Raise if the arguments cannot be sent."""
 
     def collected(self, method: str, args: Any, kwargs: dict[str, Any], terms: Terms, began: float) -> Call:

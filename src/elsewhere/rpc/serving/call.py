@@ -53,7 +53,10 @@ class Call:
         stop: stops what runs, where that is possible.
         timer: of its time limit, if it has one.
         over: it has been answered: it ended, or it was too late, or it was cancelled.
+        anywhere: any thread may say how it has ended, also where connections live on a loop.
     """
+
+    anywhere = False
 
     __slots__ = ("_open", "begun", "limit", "method", "msgid", "over", "session", "stop", "timer")
 

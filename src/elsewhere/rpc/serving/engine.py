@@ -33,6 +33,7 @@ _log = logging.getLogger("elsewhere.rpc")
 # Lower priority of workers that compute. With the usual one, a quick method's 99th percentile beside one of them is
 # 1.3 ms instead of 0.07, since Linux lets who computes end its slice; with 10 it is 0.1; 5 is too little.
 NICE = 10
+ASIDE = 4  # threads for work of our own: more would only take turns
 
 
 class Limits(NamedTuple):
@@ -77,7 +78,7 @@ class Engine:
         self._loop = loop
         self._loop_thread: threading.Thread | None = None
         self._pool: Any = None
-        self._team: Team | None = None
+        self._teams: dict[str, Team] = {}
 
     def hello(self) -> dict[str, Any]:
         """What a service says of itself."""
@@ -131,16 +132,21 @@ class Engine:
 
     @property
     def team(self) -> Team:
-        """Threads for what would hold a loop up; raises `NeverStarted` when the service has ended."""
-        if self._team is None:
-            from elsewhere.rpc.serving.loop.team import Team
+        """Threads for methods that would hold a loop up; raises `NeverStarted` when the service has ended."""
+        return self._teams.get("team") or self._new_team("team", self.limits.threads)
 
-            with self._lock:
-                if self._ended:
-                    raise NeverStarted("the service has ended")
-                if self._team is None:
-                    self._team = Team(self.limits.threads, "elsewhere-rpc-team")
-        return self._team
+    @property
+    def aside(self) -> Team:
+        """A few threads for work of our own that would hold a loop up; as `team`."""
+        return self._teams.get("aside") or self._new_team("aside", ASIDE)
+
+    def _new_team(self, name: str, most: int) -> Team:
+        from elsewhere.rpc.serving.loop.team import Team
+
+        with self._lock:
+            if self._ended:
+                raise NeverStarted("the service has ended")
+            return self._teams.setdefault(name, Team(most, f"elsewhere-rpc-{name}"))
 
     def run_in_thread(self, call: Call, args: list[Any], kwargs: dict[str, Any]) -> None:
         """Run a method, which was registered after the server had been started on a loop, in a thread."""
@@ -159,7 +165,7 @@ class Engine:
 
     def _settle(self, call: Call, future: Any, *, ran: bool = True) -> None:
         """Answer a call with the outcome of a future, in the thread that answers."""
-        if self.on_loop and self._loop is not None:
+        if self.on_loop and self._loop is not None and not call.anywhere:
             with contextlib.suppress(RuntimeError):  # the loop has ended, and so have the connections
                 self._loop.call_soon_threadsafe(_settled, call, future, ran)
         else:
@@ -209,13 +215,14 @@ class Engine:
         """Stop what is left: the loop's tasks are cancelled, the pool that was made on demand is terminated."""
         with self._lock:
             self.closing = self._ended = True
-            loop, thread, pool, team = self._loop, self._loop_thread, self._pool, self._team
-            self._loop_thread = self._pool = self._team = None
+            loop, thread, pool, teams = self._loop, self._loop_thread, self._pool, self._teams
+            self._loop_thread = self._pool = None
+            self._teams = {}
         if loop is not None and thread is not None:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(loop.stop)
             thread.join()
-        if team is not None:
+        for team in teams.values():
             team.end()
         if pool is not None:
             pool.terminate()
@@ -230,7 +237,7 @@ def require_http() -> None:
     """
     try:
         import starlette.routing  # noqa: F401 - that it is there
-        import uvicorn  # noqa: F401
+        import uvicorn  # noqa: F401 - that it is there
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"a service over HTTP needs Starlette and uvicorn ({error}): python -m pip install 'elsewhere[http]'",

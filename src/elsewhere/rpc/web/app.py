@@ -25,7 +25,7 @@ from elsewhere.rpc.serving.server import DRAIN, check_drain
 from elsewhere.rpc.web.body import Bodies, Gone, aside, send, send_refusal
 from elsewhere.rpc.web.errors import OURS
 from elsewhere.rpc.web.exchange import Exchange, Traffic, Unpack
-from elsewhere.rpc.web.guard import Guard, Headers, Refused
+from elsewhere.rpc.web.guard import WHERE, Guard, Headers, Refused
 from elsewhere.rpc.web.jsonrpc import JSONRPC
 from elsewhere.rpc.web.xmlrpc import XMLRPC
 
@@ -36,7 +36,6 @@ __all__ = ["App", "Mounted"]
 
 _log = logging.getLogger("elsewhere.rpc")
 TIMEOUT = codes.TIMEOUT.lower().encode()
-WHERE = "XML-RPC is posted to /RPC2, and JSON-RPC to /jsonrpc"
 LONGEST = 1e9  # seconds of a time limit that is one
 
 Scope = Any
@@ -135,7 +134,7 @@ class App:
         path = scope["path"].removeprefix(root) or "/"
         seen = headers.get(b"if-none-match", b"").decode("latin-1") or None
         if path == page.FIGURES:
-            found = await aside(self._engine.team, lambda: page.answer(path, root=root))
+            found = await aside(self._engine.aside, lambda: page.answer(path, root=root))
         else:
             found = page.answer(path, root=root, seen=seen)
         out = [(name.encode(), value.encode()) for name, value in found.headers]
@@ -184,7 +183,7 @@ class Mounted(App):
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Any) -> AsyncIterator[None]:
         yield
-        await aside(self._engine.team, lambda: self.close(0.0))
+        await aside(self._engine.aside, lambda: self.close(0.0))
 
     def close(self, drain: float = DRAIN) -> None:
         """Begin no more calls, let those that run end, and end the threads and processes that were started.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from elsewhere.rpc.serving.engine import Engine
     from elsewhere.rpc.serving.loop.team import Team
 
-__all__ = ["Bodies", "Gone", "aside", "send", "send_refusal"]
+__all__ = ["Bodies", "Body", "Gone", "aside", "send", "send_refusal"]
 
 LARGE = 64 << 10  # bytes of a body from which on it is decoded beside the loop
 EXPANDED = 20 << 20  # bytes that a compressed body may have: as much as the standard library's own limit
@@ -30,6 +30,7 @@ LINGER = 1.0  # seconds, and ...
 MOST = 1 << 20  # ... bytes, for which a client that is turned away is listened to, so that it comes to read why
 TEXT = [(b"content-type", b"text/plain; charset=utf-8")]
 HeaderList = list[tuple[bytes, bytes]]
+Body = bytes | bytearray
 T = TypeVar("T")
 
 
@@ -50,7 +51,7 @@ class Bodies:
         self._engine = engine
         self._held = 0
 
-    async def decoded(self, headers: Headers, receive: Any, parse: Callable[[bytes], T]) -> T:
+    async def decoded(self, headers: Headers, receive: Any, parse: Callable[[Body], T]) -> T:
         """What `parse` makes of the body of a request, or raises; beside the loop, if that may take long.
 
         Raises:
@@ -62,9 +63,9 @@ class Bodies:
             return parse(body)
         work = partial(_parsed, parse, [body], headers, self._limit)
         del body
-        return await aside(self._engine.team, work)
+        return await aside(self._engine.aside, work)
 
-    async def _read(self, headers: Headers, receive: Any) -> bytes:
+    async def _read(self, headers: Headers, receive: Any) -> Body:
         """The body of a request, as it came.
 
         Raises:
@@ -80,36 +81,34 @@ class Bodies:
             if len(found) > self._limit:
                 raise self._too_large(f"{len(found):,} bytes")
             return found
-        parts: list[bytes] = []
-        size = 0
+        whole = bytearray()
         try:
             while True:
                 if message["type"] != "http.request":
                     raise Gone
                 part = message.get("body", b"")
-                parts.append(part)
-                size += len(part)
+                whole += part
                 self._held += len(part)
-                if size > self._limit:
+                if len(whole) > self._limit:
                     raise self._too_large("more bytes")
                 if self._held > BUDGET * self._limit:
                     raise Refused(503, "too much is on its way to this service", [(b"retry-after", b"1")])
                 if not message.get("more_body"):
-                    return b"".join(parts)
+                    return whole
                 message = await receive()
         finally:
-            self._held -= size
+            self._held -= len(whole)
 
     def _too_large(self, size: str) -> Refused:
         return Refused(413, f"the body has {size}, above the limit of {self._limit:,}: Service(max_size=...) sets it")
 
 
-def _parsed(parse: Callable[[bytes], T], bodies: list[bytes], headers: Headers, limit: int) -> T:
+def _parsed(parse: Callable[[Body], T], bodies: list[Body], headers: Headers, limit: int) -> T:
     """Parse the one body, which is not kept meanwhile in both its forms."""
     return parse(expanded(bodies.pop(), headers, min(limit, EXPANDED)))
 
 
-def expanded(body: bytes, headers: Headers, most: int) -> bytes:
+def expanded(body: Body, headers: Headers, most: int) -> Body:
     """A body without its compression.
 
     Raises:
@@ -164,7 +163,7 @@ async def send(
     out = [(b"content-length", b"%d" % len(body)), *extra]
     if headers is not None and len(body) >= WORTH and _takes_gzip(headers, engine):
         whole = body
-        body = await aside(engine.team, lambda: _compressed(whole)) if len(whole) >= LARGE else _compressed(whole)
+        body = await aside(engine.aside, lambda: _compressed(whole)) if len(whole) >= LARGE else _compressed(whole)
         out = [(b"content-length", b"%d" % len(body)), (b"content-encoding", b"gzip"), *extra]
     await send_({"type": "http.response.start", "status": status, "headers": out})
     await send_({"type": "http.response.body", "body": body})

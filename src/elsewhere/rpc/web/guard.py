@@ -15,12 +15,15 @@ import base64
 import binascii
 import hmac
 import ipaddress
+import logging
 import socket
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-__all__ = ["Guard", "Refused", "content_type"]
+__all__ = ["WHERE", "Guard", "Refused", "content_type"]
 
+_log = logging.getLogger("elsewhere.rpc")
+WHERE = "XML-RPC is posted to /RPC2, and JSON-RPC to /jsonrpc"
 KNOWN = 256  # values of Host that are remembered
 SCHEMES = {b"http": b"80", b"https": b"443"}
 # Twice, each of these would be read differently by different programs.
@@ -144,7 +147,7 @@ class Guard:
     def _check_origin(self, origin: bytes, host: bytes, scheme: str | None) -> None:
         kind, _, place = origin.partition(b"://")
         port = SCHEMES.get(kind)
-        if port is not None and not (kind == b"http" and scheme == "https"):
+        if port is not None and place and not (kind == b"http" and scheme == "https"):
             here = {place, place.removesuffix(b":" + port)}
             if host.removesuffix(b":" + port) in here or here & self._origins:
                 return
@@ -163,6 +166,7 @@ class Guard:
         elif kind.lower() != b"bearer":
             found = b""
         if not hmac.compare_digest(found, token):
+            _log.warning("a wrong token was sent over HTTP")
             raise Refused(401, "this service wants another token", _challenges())
 
 
@@ -175,7 +179,8 @@ def content_type(headers: Headers, allowed: Iterable[str], example: str) -> None
     given = headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
     if given not in allowed and not any(kind.startswith("+") and given.endswith(kind) for kind in allowed):
         told = repr(given)[:80] if given else "none"
-        raise Refused(415, f"the content type is {told}, and must be {example}", [(b"accept-post", example.encode())])
+        text = f"the content type is {told}, and must be {example}: {WHERE}"
+        raise Refused(415, text, [(b"accept-post", example.encode())])
 
 
 def _challenges() -> list[tuple[bytes, bytes]]:

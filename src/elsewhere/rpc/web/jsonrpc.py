@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from elsewhere.errors import MessageTooLarge
 from elsewhere.rpc import codes, dialect
 from elsewhere.rpc.serving.methods.results import plain
-from elsewhere.rpc.web.body import Bodies, send
+from elsewhere.rpc.web.body import Bodies, Body, send
 from elsewhere.rpc.web.errors import OURS, answered, unsendable
 from elsewhere.rpc.web.exchange import Exchange, Traffic, Unpack
 from elsewhere.rpc.web.guard import Headers, content_type
@@ -79,7 +79,7 @@ class JSONRPC:
             await send_({"type": "http.response.start", "status": 204, "headers": [OURS]})
             await send_({"type": "http.response.body", "body": b""})
 
-    def _parsed(self, body: bytes) -> Parts:
+    def _parsed(self, body: Body) -> Parts:
         return jsonrpc.requests(body, calls=self._engine.limits.calls)
 
     # ---- calls -------------------------------------------------------------------------------------------------------

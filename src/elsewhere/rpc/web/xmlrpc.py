@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from elsewhere.errors import MessageTooLarge
 from elsewhere.rpc import codes, dialect
 from elsewhere.rpc.serving.methods.results import plain
-from elsewhere.rpc.web.body import Bodies, send
+from elsewhere.rpc.web.body import Bodies, Body, send
 from elsewhere.rpc.web.errors import OURS, answered, unsendable
 from elsewhere.rpc.web.exchange import Exchange, Reply, Unpack
 from elsewhere.rpc.web.guard import Headers, content_type
@@ -67,7 +67,7 @@ class XMLRPC:
         exchange.end()
         await send(send_, self._engine, 200, found, HEADERS, headers)
 
-    def _parsed(self, body: bytes) -> tuple[str, list[Any]]:
+    def _parsed(self, body: Body) -> tuple[str, list[Any]]:
         return xmlrpc.parse_call(body, self._limits)
 
     async def _called(self, name: str, params: list[Any], exchange: Exchange, receive: Any) -> bytes:
@@ -87,7 +87,8 @@ class XMLRPC:
 
     def _begin(self, name: str, params: list[Any], exchange: Exchange, reply: Reply) -> Any:
         """What `reply` makes, or a future of it."""
-        if name in self._engine.methods or not name.startswith(("system.", dialect.RESERVED)):
+        ours = name.startswith(("system.", dialect.RESERVED)) and name != dialect.CALL
+        if name in self._engine.methods or not ours:
             return exchange.start(name, params, {}, reply)
         try:
             value = self._system(name, params)

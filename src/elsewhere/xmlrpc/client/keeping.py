@@ -6,7 +6,6 @@ import contextlib
 import os
 import select
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 __all__ = ["Kept", "Slot", "gone_cold"]
@@ -22,11 +21,15 @@ class Slot:
         headers: that its host asks for, which no other may see.
         reused: the call under way goes over a connection that was open before.
         sent: all of that call was handed to the system.
+        era: of `Kept`, when it was leased.
+        outer: what its thread had leased before: a call in the middle of another.
     """
 
-    __slots__ = ("connection", "headers", "reused", "sent")
+    __slots__ = ("connection", "era", "headers", "outer", "reused", "sent")
 
     def __init__(self) -> None:
+        self.era = 0
+        self.outer: Slot | None = None
         self.connection: tuple[Any, Any] = (None, None)
         self.headers: list[tuple[str, str]] = []
         self.reused = self.sent = False
@@ -61,26 +64,23 @@ class Kept:
         self._idle.append(slot)
         return slot
 
-    @contextlib.contextmanager
-    def lease(self, host: object) -> Iterator[Slot]:
-        """A slot that is this thread's own for a while: with a connection to this host, if one rests."""
-        if getattr(self._mine, "slot", None) is not None:  # a subclass's `request` calls ours
-            yield self._mine.slot
-            return
+    def lease(self, host: object) -> Slot:
+        """A slot that is this thread's own until `give_back`: with a connection to this host, if one rests."""
         if self._pid != os.getpid():  # the connections are the parent's
             self._pid = os.getpid()
             self.close()
-        era = self._era
-        slot = self._mine.slot = self._take(host)
-        try:
-            yield slot
-        finally:
-            self._mine.slot = None
-            if era != self._era:
-                slot.close()
-            elif slot.connection[1] is not None:
-                self._idle.append(slot)
-                self._shrink(_MOST)
+        slot = self._take(host)
+        slot.era = self._era
+        slot.outer = getattr(self._mine, "slot", None)
+        self._mine.slot = slot
+        return slot
+
+    def give_back(self, slot: Slot) -> None:
+        """The call is over; the connection rests, or is closed if all were closed meanwhile."""
+        self._mine.slot = slot.outer
+        if slot.connection[1] is not None:
+            self._idle.append(slot)
+            self._shrink(_MOST if slot.era == self._era else 0)
 
     def _take(self, host: object) -> Slot:
         for slot in reversed(self._idle.copy()):

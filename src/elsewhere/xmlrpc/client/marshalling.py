@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from xmlrpc.client import MAXINT, MININT, Binary, DateTime, Fault
 
 from elsewhere.sansio.xmlrpc.writing import clean, escaped
+from elsewhere.xmlrpc import client  # this package: programs put their own there
 
 __all__ = ["Marshaller", "dumps", "escape"]
 
@@ -143,8 +144,6 @@ class Marshaller:
         self.dump_bytes(value.data, write)
 
     def dump_instance(self, value: Any, write: Write) -> None:
-        from elsewhere.xmlrpc import client
-
         if type(value) in client.WRAPPERS:  # a program may have added its own
             self.write = write
             value.encode(self)
@@ -201,8 +200,6 @@ def dumps(
     Raises:
         TypeError, OverflowError, ValueError: as `Marshaller.dumps`; the params are no tuple, or an answer has not one.
     """
-    from elsewhere.xmlrpc import client
-
     if isinstance(params, Fault):
         methodresponse = True
     elif not isinstance(params, tuple):

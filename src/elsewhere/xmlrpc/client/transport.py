@@ -41,7 +41,7 @@ class Transport:
         user_agent: the header of that name.
         accept_gzip_encoding: ask for answers as gzip.
         encode_threshold: send requests of more bytes than this as gzip; None (the default): none.
-        idempotent: no call does harm if it runs twice: send what was lost with a kept connection once again. False.
+        idempotent: no call does harm if it runs twice: send what was lost with its connection once again. False.
         max_response: bytes that an answer may take, as gzip and unpacked; 64 MiB.
     """
 
@@ -103,16 +103,19 @@ class Transport:
             OSError, http.client.HTTPException: there is no connection, or it broke. If it broke once the call was sent
                 (``http.client.RemoteDisconnected``, for one), the call may have run, which a note says.
         """
-        with self._kept.lease(host) as slot:
+        slot = self._kept.lease(host)
+        try:
             try:
                 return self.single_request(host, handler, request_body, verbose)
             except (OSError, http.client.HTTPException) as error:
-                again = isinstance(error, ConnectionError) and slot.reused and (self.idempotent or not slot.sent)
-                if not again:
+                again = self.idempotent if slot.sent else slot.reused
+                if not again or not isinstance(error, ConnectionError):
                     if slot.sent:
                         error.add_note("The call was sent, so it may have run. It was not sent again.")
                     raise
             return self.single_request(host, handler, request_body, verbose)
+        finally:
+            self._kept.give_back(slot)
 
     def single_request(self, host: Host, handler: str, request_body: bytes, verbose: Any = False) -> Any:
         """As `request`, which calls it, but never more than once."""
@@ -122,8 +125,11 @@ class Transport:
             response = self._exchange(slot, host, handler, request_body, verbose)
             if response.status == 200:
                 self.verbose = verbose
-                return self.parse_response(response)
-            if len(response.read(_DRAINED)) == _DRAINED:
+                found = self.parse_response(response)
+                if not slot.sent:
+                    self.close()
+                return found
+            if len(response.read(_DRAINED)) == _DRAINED or not slot.sent:
                 self.close()
         except Fault:
             raise
@@ -154,10 +160,9 @@ class Transport:
         if getattr(connection, "sock", None) is None:  # it never came to be
             return None
         try:
-            response = connection.getresponse()
+            return connection.getresponse()
         except (OSError, http.client.HTTPException):
             return None
-        return None if response.status == 200 else response
 
     def getparser(self) -> tuple[Any, Any]:
         """A parser for an answer, and the unmarshaller that it feeds."""

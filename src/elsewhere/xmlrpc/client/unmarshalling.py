@@ -12,6 +12,7 @@ from xmlrpc.client import Binary, DateTime, Fault, ResponseError
 
 from elsewhere.sansio.xmlrpc.feeding import Feed
 from elsewhere.sansio.xmlrpc.terms import Malformed
+from elsewhere.xmlrpc import client  # this package: programs put their own there
 
 __all__ = ["ExpatParser", "Unmarshaller", "getparser", "loads"]
 
@@ -262,8 +263,6 @@ def _moment(text: str) -> datetime:
 
 def getparser(use_datetime: bool = False, use_builtin_types: bool = False) -> tuple[Any, Any]:
     """A parser, and the unmarshaller that it tells what it finds; the arguments are the unmarshaller's."""
-    from elsewhere.xmlrpc import client
-
     if client.FastParser and client.FastUnmarshaller:  # what programs put there is made as the original makes it
         times = _moment if use_datetime or use_builtin_types else _date_time
         target = client.FastUnmarshaller(

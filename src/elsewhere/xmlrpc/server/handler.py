@@ -72,9 +72,14 @@ class SimpleXMLRPCRequestHandler(BaseHTTPRequestHandler):
     # ---- a connection ------------------------------------------------------------------------------------------------
 
     def setup(self) -> None:
-        self.connection = sock = self.request
+        self.connection = self.request
+        self._begin()
+
+    def _begin(self) -> None:
+        """Take the connection over, from a `setup` that knows only http.server's files too."""
+        sock = self.connection
         visits: Visits | None = getattr(self.server, "_visits", None)
-        self._visit = (Visits(1) if visits is None else visits).enter(sock)
+        self._visit = (Visits(1) if visits is None else visits).enter(self.request)
         self._wire = wire = Wire(sock)
         self._incoming = Incoming(wire, self.rbufsize if self.rbufsize > 1 else 8192)
         self.rfile = self._incoming
@@ -91,6 +96,8 @@ class SimpleXMLRPCRequestHandler(BaseHTTPRequestHandler):
         return defines is not SimpleXMLRPCRequestHandler
 
     def handle(self) -> None:
+        if not hasattr(self, "_wire"):
+            self._begin()
         try:
             super().handle()
         except OSError:
@@ -315,8 +322,13 @@ class SimpleXMLRPCRequestHandler(BaseHTTPRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Log an answer, if the server logs its requests."""
-        if self.server.logRequests:  # type: ignore[attr-defined]  # a server of these handlers has it
+        if getattr(self.server, "logRequests", True):
             super().log_request(code, size)
+
+    def log_error(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is http.server's
+        """Log what a client did wrong, if the server logs its requests: or anybody could fill a disk."""
+        if getattr(self.server, "logRequests", True):
+            super().log_error(format, *args)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is http.server's
         if sys.stderr is not None:  # as under pythonw, and in some daemons

@@ -232,7 +232,7 @@ class MultiPathXMLRPCServer(SimpleXMLRPCServer):
         self, data: bytes | str, dispatch_method: Dispatch | None = None, path: str | None = None
     ) -> bytes:
         try:
-            return self.dispatchers[path]._marshaled_dispatch(data, dispatch_method, path)  # type: ignore[index]
+            return self.dispatchers[path]._marshaled_dispatch(data, dispatch_method, path)  # type: ignore[index]  # None is missing
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - of a dispatcher that fails itself, or is missing

@@ -54,6 +54,9 @@ class Body(Protocol):
     kind: str
     notifies: bool
 
+    def takes(self, args: Any, kwargs: dict[str, Any]) -> bool:
+        """Has it a place for arguments of these kinds?"""
+
     def one(self, asked: Asked) -> tuple[bytes, Any]:
         """What to post for a call, and what `outcome` will need.
 
@@ -90,6 +93,9 @@ class JSON:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._ids = itertools.count(1)
+
+    def takes(self, args: Any, kwargs: dict[str, Any]) -> bool:
+        return not (args and kwargs)
 
     def one(self, asked: Asked) -> tuple[bytes, Any]:
         msgid = ... if asked.notifies else next(self._ids)

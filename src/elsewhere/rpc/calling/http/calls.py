@@ -23,7 +23,7 @@ from elsewhere.rpc.calling.http.refusals import refused, unspoken
 from elsewhere.rpc.calling.http.reply import Reply
 from elsewhere.rpc.calling.repeating import pause
 from elsewhere.rpc.calling.terms import Terms
-from elsewhere.rpc.dialect import METHODS
+from elsewhere.rpc.dialect import CALL, METHODS
 
 __all__ = ["Calls"]
 
@@ -34,6 +34,7 @@ class Calls(Posting):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._idempotent: frozenset[str] | None = None  # what the far side says of its methods, once it was asked
+        self._probed = False  # ... only to see whether it is one of ours
 
     def close(self) -> None:
         raise NotImplementedError
@@ -100,7 +101,9 @@ class Calls(Posting):
         """The value of each call, or None where there is none."""
         data, key = self.body.many([Asked(method, args, {}) for method, args in calls])
         reply = self.post("system.multicall", data, terms, time.monotonic())
-        found = self._read("system.multicall", reply, lambda body: self.body.outcomes(body, key))
+        found: Any = None
+        with contextlib.suppress(ProtocolError):  # Supervisor's multicall answers in a way of its own
+            found = self._read("system.multicall", reply, lambda body: self.body.outcomes(body, key))
         if isinstance(found, list):
             return [one.value for one in found]
         return [self._maybe(method, args, terms) for method, args in calls]
@@ -115,7 +118,7 @@ class Calls(Posting):
     def call(self, method: str, args: Any, kwargs: dict[str, Any], terms: Terms) -> Any:
         """The method's result; see `Client.call`."""
         began = started = time.monotonic()
-        data, key = self.body.one(Asked(method, args, kwargs))
+        data, key = self.body.one(self.phrased(method, args, kwargs, terms))
         failures = 0
         while True:
             try:
@@ -132,6 +135,16 @@ class Calls(Posting):
                 time.sleep(wait)
             if terms.retry is not None:
                 began = time.monotonic()
+
+    def phrased(self, method: str, args: Any, kwargs: dict[str, Any], terms: Terms, *, notifies: bool = False) -> Asked:
+        """What is sent for a call: services of ours take both kinds of arguments at once, whatever is spoken."""
+        if not (self.ours or self._probed or self.body.takes(args, kwargs)):
+            self._probed = True
+            with contextlib.suppress(ElsewhereError):
+                self._know(terms)
+        if not self.ours or self.body.takes(args, kwargs):
+            return Asked(method, args, kwargs, notifies)  # or it is said why not
+        return Asked(CALL, [method, args, kwargs, {}], {}, notifies)
 
     def _repeats(self, error: ElsewhereError, method: str, terms: Terms, failures: int) -> float | None:
         if self.closed:

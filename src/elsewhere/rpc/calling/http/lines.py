@@ -22,7 +22,7 @@ __all__ = ["Line", "Lines"]
 
 PATIENCE = 4.0  # seconds that an idle connection is kept: uvicorn, Apache and Node close theirs after 5
 TURN = 0.2  # seconds that the far side takes no more of a body, until it is looked whether it has answered already
-KEPT = 16  # idle connections
+KEPT = 64  # idle connections
 
 
 class Line:
@@ -50,7 +50,13 @@ class Line:
     def well(self, now: float) -> bool:
         """Is it still there, as far as one can see, and will be for a while? What an idle one says is its end."""
         stream = self._stream
-        return self.lasts and not stream.closed and now - self._rested < self._patience and not self._poll.poll(0)
+        if not self.lasts or stream.closed or self.stale(now):
+            return False
+        return not (self._poll.poll(0) or stream.pending())
+
+    def stale(self, now: float) -> bool:
+        """Was it idle for so long that the far side may end it in any moment?"""
+        return now - self._rested >= self._patience
 
     def post(self, head: bytes, body: bytes, deadline: float) -> Reply:
         """Send a request and wait for the reply.
@@ -181,16 +187,24 @@ class Lines:
         if line.lasts:
             self._idle.append(line)
             self._busy.discard(line)
-            if len(self._idle) > KEPT:
-                self._drop()
+            self._prune()
         else:
             self._busy.discard(line)
             line.close()
         if self._closed:
             self.close()
 
+    def _prune(self) -> None:
+        """End those that nobody will use again."""
+        now = time.monotonic()
+        try:
+            while len(self._idle) > KEPT or self._idle[0].stale(now):
+                self._drop()
+        except IndexError:  # another thread has just taken the last one
+            return
+
     def _drop(self) -> None:
-        """The one that was idle longest."""
+        """End the one that was idle longest."""
         try:
             line = self._idle.popleft()
         except IndexError:

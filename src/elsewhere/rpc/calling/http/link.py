@@ -84,7 +84,7 @@ class HttpLink(Calls):
             items.append((future, call))
             return
         try:
-            data, key = self.body.one(Asked(call.method, call.args, call.kwargs))
+            data, key = self.body.one(self.phrased(call.method, call.args, call.kwargs, call.terms))
         except Exception as error:
             if not tell:
                 raise
@@ -128,6 +128,9 @@ class HttpLink(Calls):
 
     def _send(self, sending: Sending) -> None:
         """Post it; the outcome is told to the futures."""
+        if not sending.wanted():
+            self._futures.difference_update(future for future, _ in sending.calls)
+            return
         if sending.batch:
             self._send_batch(sending)
             return
@@ -165,7 +168,7 @@ class HttpLink(Calls):
             call.began = now + wait
             call.deadline = call.began + call.terms.limit
         if again is None:
-            data, key = self.body.one(Asked(call.method, call.args, call.kwargs))
+            data, key = self.body.one(self.phrased(call.method, call.args, call.kwargs, call.terms))
             again = Sending([(future, call)], data, key, batch=False)
         sending = again
         if not wait:
@@ -200,7 +203,7 @@ class HttpLink(Calls):
             self.launch(items[0][0], items[0][1])
             return
         asked = [
-            Asked(call.method, call.args, call.kwargs, notifies=call.notifies and self.body.notifies)
+            self.phrased(call.method, call.args, call.kwargs, call.terms, notifies=call.notifies and self.body.notifies)
             for _, call in items
         ]
         try:
@@ -249,7 +252,7 @@ class HttpLink(Calls):
         if self.body.notifies or outcome.error.get("code") != codes.CODES["method"]:
             return [outcome] * len(sending.calls)
         for future, call in sending.calls:
-            data, key = self.body.one(Asked(call.method, call.args, call.kwargs))
+            data, key = self.body.one(self.phrased(call.method, call.args, call.kwargs, call.terms))
             self._send(Sending([(future, call)], data, key, batch=False))
         return []
 
@@ -274,9 +277,9 @@ class HttpLink(Calls):
         with future._condition:
             return bool(future._condition.wait_for(future.done, timeout))
 
-    def check_packing(self, method: str, args: Any, kwargs: dict[str, Any]) -> None:
+    def check_packing(self, method: str, args: Any, kwargs: dict[str, Any], terms: Terms) -> None:
         """What cannot be sent is said where it was passed, though it is not sent from there."""
-        self.body.one(Asked(method, args, kwargs))
+        self.body.one(self.phrased(method, args, kwargs, terms))
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 

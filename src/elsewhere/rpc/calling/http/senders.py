@@ -133,8 +133,7 @@ class Senders:
             sending = self._next()
             if sending is None:
                 return
-            if sending.wanted():
-                self._work(sending)
+            self._work(sending)
             del sending
 
     def _next(self) -> Sending | None:

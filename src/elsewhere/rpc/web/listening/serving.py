@@ -73,6 +73,7 @@ class Web:
         self._connections: set[Watched] = set()
         self._opening = Opening(loop, limits.handshake, gone, self._look_whether_all_have_gone)
         self._period = min(limits.handshake, limits.send) / 2
+        self._due = 0.0  # when it is to look at the connections
         self._sweeping = self._closing = False
         self._empty = threading.Event()
 
@@ -109,8 +110,7 @@ class Web:
         if self._closing:
             self._loop.call_soon(connection.dismiss)
         if not self._sweeping:
-            self._sweeping = True
-            self._loop.call_later(self._period, self._sweep)
+            self._sweep_later()
 
     def went(self, connection: Watched) -> None:
         """It is over."""
@@ -127,11 +127,17 @@ class Web:
 
     def _sweep(self) -> None:
         now, limits = time.monotonic(), self._engine.limits
-        for connection in list(self._connections):
-            connection.look(now, limits.handshake, limits.send)
-        self._sweeping = bool(self._connections)
-        if self._sweeping:
-            self._loop.call_later(self._period, self._sweep)
+        if now - self._due < self._period / 2:  # else this loop stood still, and what has come was not read yet
+            for connection in list(self._connections):
+                connection.look(now, limits.handshake, limits.send)
+        self._sweeping = False
+        if self._connections:
+            self._sweep_later()
+
+    def _sweep_later(self) -> None:
+        self._sweeping = True
+        self._due = time.monotonic() + self._period
+        self._loop.call_later(self._period, self._sweep)
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 

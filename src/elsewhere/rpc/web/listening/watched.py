@@ -1,7 +1,7 @@
 """One connection of HTTP: uvicorn's protocol, and a look at it now and then.
 
-Rule: uvicorn reads and writes; here is only seen how fast. Who sends a head or a body too slowly, or does not read, is
-cut off.
+Rule: uvicorn reads and writes; here is only seen how fast, and how much. Who sends a head or a body too slowly, or a
+head that is too long, or does not read, is cut off.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ __all__ = ["Watched"]
 _log = logging.getLogger("elsewhere.rpc.http")
 RESET = struct.pack("ii", 1, 0)
 RATE = 1024  # bytes of a body a second, at least: a modem is faster
+HEAD = 64 << 10  # bytes of a request's head, of which the parser would take any number
+AHEAD = 1 << 20  # bytes that may come while a request is answered; whole requests of them make uvicorn stop reading
 
 
 class Watched(asyncio.Protocol):
@@ -34,7 +36,19 @@ class Watched(asyncio.Protocol):
         label: the client's address, for texts.
     """
 
-    __slots__ = ("_body", "_cycle", "_got", "_head", "_inner", "_label", "_stuck", "_transport", "_web")
+    __slots__ = (
+        "_before",
+        "_body",
+        "_coming",
+        "_cycle",
+        "_got",
+        "_head",
+        "_inner",
+        "_label",
+        "_stuck",
+        "_transport",
+        "_web",
+    )
 
     def __init__(self, web: Web, inner: Any, label: str) -> None:
         self._web = web
@@ -42,9 +56,11 @@ class Watched(asyncio.Protocol):
         self._label = label
         self._transport: Any = None
         self._head: float | None = time.monotonic()  # since when a head is being sent; None if none is
-        self._cycle: Any = None  # the request whose body is being sent, ...
-        self._body = 0.0  # ... since when, ...
-        self._got = 0  # ... and bytes of it so far
+        self._cycle: Any = None  # the request whose body is being sent, or which is answered
+        self._before: Any = None  # the request before that, which may not be answered yet
+        self._body = 0.0  # since when the body is being sent ...
+        self._coming = False  # ... and there is more of it
+        self._got = 0  # bytes of a head, of a body, or of what comes after it
         self._stuck: tuple[float, int] | None = None  # since when how many bytes wait for the client to read
         inner.logger = _log  # a stranger's nonsense is no warning
         inner.access_log = False
@@ -58,6 +74,10 @@ class Watched(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._inner.connection_lost(error)
+        before = self._before
+        if before is not None and not before.response_complete:  # uvicorn tells only the last of several
+            before.disconnected = True
+            before.message_event.set()
         self._web.went(self)
 
     def data_received(self, data: bytes) -> None:
@@ -66,13 +86,21 @@ class Watched(asyncio.Protocol):
         inner.data_received(data)
         cycle = inner.cycle
         if cycle is None or cycle.response_complete:
-            if self._head is None:
-                self._head = time.monotonic()
-        elif cycle is self._cycle:
+            if self._head is None or self._cycle is not None:
+                self._head, self._cycle, self._got = self._head or time.monotonic(), None, 0
             self._got += len(data)
+            if self._got > HEAD:
+                self.end(f"the head of its request has more than {HEAD} bytes")
+        elif cycle is not self._cycle or self._coming:
+            if cycle is not self._cycle:
+                self._before = self._cycle
+                self._cycle, self._head, self._body, self._got = cycle, None, time.monotonic(), 0
+            self._coming = cycle.more_body
+            self._got = self._got + len(data) if self._coming else 0
         else:
-            self._cycle, self._head = cycle, None
-            self._body, self._got = time.monotonic(), len(data)
+            self._got += len(data)
+            if self._got > AHEAD:
+                self.end("it sends more before it has its answer")
 
     def eof_received(self) -> None:
         self._inner.eof_received()
@@ -105,6 +133,8 @@ class Watched(asyncio.Protocol):
         if self._head is not None:
             if now - self._head > head:
                 self.end(f"no request came within {head:g} s")
+        elif self._inner.flow.read_paused or getattr(self._inner, "pipeline", None):  # it is not the client's fault
+            self._body, self._got = now, 0
         elif cycle is not None and cycle.more_body and not cycle.response_complete:
             took = now - self._body
             if took > head and self._got < RATE * took:
@@ -117,8 +147,7 @@ class Watched(asyncio.Protocol):
     def end(self, reason: str) -> None:
         """End it now, with what the kernel has still to send: else it would keep that for who does not read."""
         _log.debug("%s: closed: %s", self._label, reason)
-        with contextlib.suppress(OSError):  # it has ended by itself
-            fd = self._transport.get_extra_info("socket").fileno()
-            with socket.socket(fileno=os.dup(fd)) as same:
-                same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        known = self._transport.get_extra_info("socket")
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(known.fileno())) as same:
+            same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self._transport.abort()

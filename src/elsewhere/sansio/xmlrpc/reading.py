@@ -144,8 +144,10 @@ class _Reading:
         if does is _NOTHING:
             return
         if does is _SCALAR:
+            text = "".join(self.pieces)
+            self.pieces.clear()  # a large text is there once only
             try:
-                self.values.append(self._convert("".join(self.pieces)))
+                self.values.append(self._convert(text))
             except ValueError as error:
                 raise Malformed(f"<{shown(tag)[1:-1]}> {error}") from None
         elif does is _STRING:

@@ -14,6 +14,7 @@ from elsewhere.errors import MessageTooLarge
 from elsewhere.sansio.xmlrpc import (
     INVALID,
     NOT_WELL_FORMED,
+    Fault,
     Limits,
     Malformed,
     answer,
@@ -145,6 +146,9 @@ class TestMalformed:
             "<int/>", "<int>1_0</int>", "<int>1.5</int>", "<int>٣</int>", "<int>0x10</int>", f"<int>{'1' * 5000}</int>",
             "<i8>9223372036854775808</i8>", "<double>a</double>", "<double>1_0</double>", "<boolean>2</boolean>",
             "<boolean>true</boolean>", "<base64>A</base64>", "<base64>é</base64>", "<base64>AA==AA==</base64>",
+            "<dateTime.iso8601>2020W102T00:00:00</dateTime.iso8601>",
+            "<dateTime.iso8601>20200102p00:00:00</dateTime.iso8601>",
+            "<dateTime.iso8601>20200102</dateTime.iso8601>", "<dateTime.iso8601>20200102T00:00</dateTime.iso8601>",
             "<dateTime.iso8601>yesterday</dateTime.iso8601>", "<dateTime.iso8601>19981317T14:08:55</dateTime.iso8601>",
         ],
     )  # fmt: skip
@@ -170,6 +174,13 @@ class TestMalformed:
     def test_what_is_no_answer(self, body, says):
         with pytest.raises(Malformed, match=says):
             parse_answer(body)
+
+    def test_a_fault_with_a_word_for_a_code(self):
+        member = "<member><name>{}</name><value>{}</value></member>".format
+        struct = f"<struct>{member('faultCode', 'Server')}{member('faultString', 'so')}</struct>"
+        with pytest.raises(Fault) as raised:
+            parse_answer(f"<methodResponse><fault><value>{struct}</value></fault></methodResponse>".encode())
+        assert (raised.value.code, raised.value.text) == (0, "Server: so")
 
     @given(st.binary(max_size=200))
     def test_any_bytes_are_an_error(self, body):

@@ -26,10 +26,15 @@ def add(x: int, y: int) -> int:
 class Strict(SimpleXMLRPCRequestHandler):
     """As the usual one, with limits that a test can reach."""
 
-    timeout = 0.3
-    head_timeout = 0.3
     max_body = 1000
     max_decoded = 2000
+
+
+class Hasty(Strict):
+    """It soon takes a client for too slow, on a busy machine one that is not."""
+
+    timeout = 0.3
+    head_timeout = 0.3
     rate = 1 << 20
 
 
@@ -37,8 +42,14 @@ class Strict(SimpleXMLRPCRequestHandler):
 def strict():
     with simple(add, handler=Strict) as server:
         yield server
-        with ServerProxy(url(server)) as proxy:
-            assert proxy.add(2, 3) == 5  # whatever was done to it
+        server.RequestHandlerClass = Strict
+        assert called(server, "add", 2, 3) == 5  # whatever was done to it
+
+
+@pytest.fixture
+def hasty(strict):
+    strict.RequestHandlerClass = Hasty
+    return strict
 
 
 def status(answer: bytes) -> str:
@@ -51,9 +62,14 @@ class TestSizes:
             assert status(rest(sock)).startswith("HTTP/1.1 413 The body has 1073741824 bytes and may have 1000")
 
     def test_one_who_sends_it_all_the_same_hears_why(self, strict):
-        with raw(strict) as sock:
-            sock.sendall(head(Content_Length=1 << 20) + bytes(1 << 20))
-            assert status(rest(sock)).startswith("HTTP/1.1 413 ")
+        """Many clients read no answer before they have sent everything, and lose it if they cannot."""
+        with raw(strict, head(Content_Length=1 << 30)) as sock:
+            answer = sock.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 413 ")
+            for _ in range(16):
+                sock.sendall(bytes(32 << 10))
+            sock.shutdown(socket.SHUT_WR)
+            assert (answer + rest(sock)).endswith(b"</html>\n")
 
     def test_it_is_not_asked_for_either(self, strict):
         with raw(strict, head(Content_Length=1 << 30, Expect="100-continue")) as sock:
@@ -79,8 +95,10 @@ class TestSizes:
     def test_a_body_whose_end_nobody_knows(self, strict):
         with raw(strict, head()) as sock:
             assert status(rest(sock)).startswith("HTTP/1.1 411 ")
-        with raw(strict, head(Transfer_Encoding="chunked") + b"0\r\n\r\n") as sock:
-            assert status(rest(sock)).startswith("HTTP/1.1 411 ")
+        request = body("add", 2, 3)
+        for lengths in ({}, {"Content_Length": len(request)}):  # two ways to find the end are two ends
+            with raw(strict, head(Transfer_Encoding="chunked", **lengths) + request) as sock:
+                assert status(rest(sock)).startswith("HTTP/1.1 411 ")
 
     def test_a_head_without_end(self, strict):
         with raw(strict, b"POST / HTTP/1.1\r\n" + b"X: y\r\n" * 90 + b"X: " + b"y" * 65000 + b"\r\n") as sock:
@@ -124,17 +142,20 @@ class TestSizes:
 
 
 class TestTime:
-    def test_one_who_says_nothing(self, strict):
-        with raw(strict) as sock:
+    def test_one_who_says_nothing(self, hasty):
+        with raw(hasty) as sock:
             assert rest(sock) == b""
 
-    def test_one_who_does_not_end_the_head(self, strict):
-        with raw(strict, b"POST /RPC2 HTTP/1.1\r\nHost:") as sock:
+    def test_one_who_does_not_end_the_head(self):
+        class Patient(Hasty):
+            timeout = None
+
+        with simple(handler=Patient) as server, raw(server, b"POST /RPC2 HTTP/1.1\r\nHost:") as sock:
             assert rest(sock) == b""
 
-    def test_one_who_goes_on_slowly(self, strict):
+    def test_one_who_goes_on_slowly(self, hasty):
         """Each byte comes in time, and all together do not."""
-        with raw(strict, b"POST /RPC2 HTTP/1.1\r\n") as sock:
+        with raw(hasty, b"POST /RPC2 HTTP/1.1\r\n") as sock:
             sock.settimeout(0.02)
             for _ in itertools.repeat(None, 500):
                 try:
@@ -148,14 +169,14 @@ class TestTime:
             else:
                 pytest.fail("it was heard for 10 seconds")
 
-    def test_one_who_does_not_end_the_body(self, strict):
-        with raw(strict, head(Content_Length=900) + b"<methodCall>") as sock:
+    def test_one_who_does_not_end_the_body(self, hasty):
+        with raw(hasty, head(Content_Length=900) + b"<methodCall>") as sock:
             assert rest(sock) == b""
 
     def test_one_who_does_not_read_the_answer(self):
         ended = threading.Event()
 
-        class Watched(Strict):
+        class Watched(Hasty):
             rate = 64 << 20
 
             def finish(self):
@@ -212,15 +233,31 @@ class TestConnections:
             go_on.wait(BOUND)
             return "done"
 
-        with simple(add, long, kind=Single) as server, ThreadPoolExecutor(2) as pool:
-            first = pool.submit(called, server, "long")
+        request = body("long")
+        with (
+            simple(add, long, kind=Single) as server,
+            ThreadPoolExecutor(1) as pool,
+            raw(server, head(Content_Length=len(request)) + request) as first,
+        ):
             assert begun.wait(BOUND)
             second = pool.submit(called, server, "add", 2, 2)
-            while len(server._visits) and not server._visits._changed._waiters:
+            while not server._visits._changed._waiters:  # it was accepted, and waits for a place
                 assert not second.done()
             go_on.set()
-            assert first.result(BOUND) == "done"
-            assert second.result(BOUND) == 4
+            assert second.result(BOUND) == 4  # though the first has not hung up
+            assert b"done" in rest(first)
+
+    def test_only_one_goes_for_one_that_comes(self):
+        visits = Visits(2)
+        pairs = [socket.socketpair() for _ in range(2)]
+        for ours, _ in pairs:
+            visits.enter(ours)
+        with visits._changed:
+            visits._make_room()
+            visits._make_room()  # something else has changed, and the first has not gone yet
+        assert [visits.enter(ours).ended for ours, _ in pairs] == [True, False]
+        for sock in itertools.chain(*pairs):
+            sock.close()
 
     def test_one_that_was_told_to_end_runs_no_method(self):
         visits = Visits(1)

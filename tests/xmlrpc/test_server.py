@@ -177,6 +177,20 @@ class TestTheEnd:
             server.serve_forever(0.02)
             assert call.result(BOUND) == "stopped"
 
+    def test_a_method_may_close_it(self):
+        server = ours.SimpleXMLRPCServer((HOST, 0), logRequests=False)
+
+        @server.register_function
+        def close() -> str:
+            server.shutdown()
+            server.server_close()
+            return "closed"
+
+        with ThreadPoolExecutor(1) as pool:
+            call = pool.submit(called, server, "close")
+            server.serve_forever(0.02)
+            assert call.result(BOUND) == "closed"
+
     def test_what_runs_is_answered_and_what_waits_is_not_waited_for(self):
         begun, go_on = threading.Event(), threading.Event()
 

@@ -16,6 +16,7 @@ from http.client import HTTPConnection
 
 import pytest
 
+import elsewhere.xmlrpc
 import elsewhere.xmlrpc.server as ours
 from elsewhere.xmlrpc.client import ServerProxy
 from tests.xmlrpc.serving import BOUND, HOST, body, called, head, port, posted, raw, rest, serving, simple, url
@@ -41,6 +42,12 @@ def parameters(function: object) -> list[object]:
     """Of a function or class: names, kinds and defaults, classes by their names."""
     found = inspect.signature(function).parameters.values()  # type: ignore[arg-type]  # all of them can be called
     return [(one.name, one.kind, getattr(one.default, "__name__", one.default)) for one in found]
+
+
+def test_the_package_has_them_too():
+    assert set(ours.__all__) <= set(elsewhere.xmlrpc.__all__)
+    assert all(getattr(elsewhere.xmlrpc, name) is getattr(ours, name) for name in ours.__all__)
+    assert elsewhere.xmlrpc.server is ours
 
 
 def test_what_the_original_imports_can_be_taken_from_it():

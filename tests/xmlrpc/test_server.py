@@ -265,6 +265,17 @@ class TestMixtures:
             first = proxy.who()
             assert proxy.who() == first  # kept, and does not delay the server's end
 
+    def test_threading_without_serve_forever(self):
+        class Threaded(socketserver.ThreadingMixIn, ours.SimpleXMLRPCServer):
+            pass
+
+        with Threaded((HOST, 0), logRequests=False) as server:
+            server.register_function(who)
+            request = body("who")
+            with raw(server, head(Content_Length=len(request)) + request) as sock:
+                server.handle_request()
+                assert rest(sock).startswith(b"HTTP/1.0 200 OK")  # it ends, and nobody has to wait for its thread
+
     @pytest.mark.skipif(not hasattr(socketserver, "ForkingMixIn"), reason="there is no fork here")
     @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
     def test_forking(self):
@@ -274,7 +285,7 @@ class TestMixtures:
         with simple(os.getpid, kind=Forking) as server, ServerProxy(url(server)) as proxy:
             assert len({proxy.getpid(), proxy.getpid(), os.getpid()}) == 3
 
-    def test_a_unix_socket(self, tmp_path):
+    def test_a_unix_socket(self, tmp_path, capfd):
         class Handler(ours.SimpleXMLRPCRequestHandler):
             rpc_paths = ()
 
@@ -288,7 +299,7 @@ class TestMixtures:
                 self.sock.connect(self.host)
 
         path = str(tmp_path / "socket")
-        server = Unix(path, Handler, logRequests=False)
+        server = Unix(path, Handler)
         server.register_function(pow)
         with serving(server):
             client = Of(path)
@@ -296,6 +307,7 @@ class TestMixtures:
                 client.request("POST", "/RPC2", body("pow", 2, 5), {"Content-Type": "text/xml", "Host": "x"})
                 assert b"32" in client.getresponse().read()
             client.close()
+        assert capfd.readouterr().err.startswith("unix - - [")
 
     def test_the_handler_on_a_server_of_socketserver(self):
         class Plain(socketserver.TCPServer, ours.SimpleXMLRPCDispatcher):

@@ -90,6 +90,12 @@ class TestSizes:
         with raw(strict, head(Content_Length=length)) as sock:
             assert status(rest(sock)).split()[1] in {"400", "413"}
 
+    @pytest.mark.parametrize("line", [b"Content-Length : 5", b"no header", b" folded"])
+    def test_lines_that_are_no_headers(self, strict, line):
+        """Whoever takes them for some, such as a proxy, finds another end of the request."""
+        with raw(strict, b"POST /RPC2 HTTP/1.1\r\n" + line + b"\r\nContent-Type: text/xml\r\n\r\n12345") as sock:
+            assert status(rest(sock)) == "HTTP/1.1 400 A line among the headers is none"
+
     def test_two_lengths(self, strict):
         request = head(Content_Length=5).replace(b"\r\n\r\n", b"\r\nContent-Length: 6\r\n\r\n")
         with raw(strict, request) as sock:

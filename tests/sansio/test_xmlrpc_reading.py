@@ -14,6 +14,7 @@ from elsewhere.errors import MessageTooLarge
 from elsewhere.sansio.xmlrpc import (
     INVALID,
     NOT_WELL_FORMED,
+    Fault,
     Limits,
     Malformed,
     answer,
@@ -170,6 +171,13 @@ class TestMalformed:
     def test_what_is_no_answer(self, body, says):
         with pytest.raises(Malformed, match=says):
             parse_answer(body)
+
+    def test_a_fault_with_a_word_for_a_code(self):
+        member = "<member><name>{}</name><value>{}</value></member>".format
+        struct = f"<struct>{member('faultCode', 'Server')}{member('faultString', 'so')}</struct>"
+        with pytest.raises(Fault) as raised:
+            parse_answer(f"<methodResponse><fault><value>{struct}</value></fault></methodResponse>".encode())
+        assert (raised.value.code, raised.value.text) == (0, "Server: so")
 
     @given(st.binary(max_size=200))
     def test_any_bytes_are_an_error(self, body):

@@ -251,7 +251,7 @@ NONSENSE = {
     b"HTTP/1.1 204 No Content\r\n\r\n": "does not speak JSON-RPC: the answer is no JSON",
     b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>": r"no JSON.*it is of the type text/html",
     b"HTTP/1.1 200 OK\r\n\r\n[]": "has 0 answers",
-    b'HTTP/1.1 200 OK\r\n\r\n{"result":1,"id":77}': "its id is not the request's",
+    b'HTTP/1.1 200 OK\r\n\r\n{"result":1,"id":77}': "cannot be read: .*its id is not the request's",
     b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100_000: "nested too deeply",
     b"HTTP/1.1 200 OK\r\n\r\n<?xml version='1.0'?><methodResponse>": r"It speaks XML-RPC: xmlrpc\+http://.*/jsonrpc is",
     b"HTTP/1.1 200 OK\r\nContent-Type: a\tb\x1b[31m\r\n\r\n": r"no JSON",

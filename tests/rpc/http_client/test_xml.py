@@ -15,6 +15,7 @@ import pytest
 
 from elsewhere import ConnectError, MethodNotFound, ProtocolError, RemoteError, Unauthorized, connect
 from elsewhere.transport.tls import TLS
+from tests.rpc.http_client.peers import HttpPeer
 
 VALUES = [
     None, True, 0, -(2**31), 2**31 - 1, 1.5, -0.0, "", "é\n\t<&>]]>", b"\x00\xff", [1, [2, []]], {"a": {"": None}},
@@ -65,6 +66,19 @@ class Server(Dispatcher, socketserver.ThreadingMixIn, SimpleXMLRPCServer):
         if not method.startswith("system."):
             self.executed.append((method, *params))
         return super()._dispatch(method, params)
+
+
+class Bare(Server):
+    """As Supervisor, whose outcomes are no arrays."""
+
+    def system_multicall(self, call_list):
+        return [one[0] if isinstance(one, list) else one for one in super().system_multicall(call_list)]
+
+    def system_methodSignature(self, method_name):
+        return ["int", "string"]
+
+    def system_methodHelp(self, method_name):
+        return f" Help.\n\n        {super().system_methodHelp(method_name)}\n        "
 
 
 class UnixServer(Server):
@@ -227,6 +241,35 @@ class TestErrors:
             with pytest.raises(ProtocolError, match=rf"It speaks XML-RPC: xmlrpc\+http://127.0.0.1:{port}/RPC2 is"):
                 client.double(1)
 
+    @pytest.mark.parametrize(
+        ("body", "text"),
+        [
+            (
+                b"<methodResponse><params><param><value><int>x</int></value></param></params></methodResponse>",
+                "be read",
+            ),
+            (b"<!DOCTYPE a [<!ENTITY b 'c'>]><methodResponse/>", "be read: .*line 1"),
+            (b"<methodResponse>", "cannot be read: this is no well-formed XML"),
+            (b"<methodResponse><fault><value>1</value></fault></methodResponse>", "cannot be read: the fault is no"),
+            (b"<html/>", "/RPC2 does not speak XML-RPC: .*If it speaks JSON-RPC, try jsonrpc.http://.*/jsonrpc$"),
+            (b"", "/RPC2 does not speak XML-RPC: "),
+            (
+                b'{"jsonrpc":"2.0","result":1}',
+                r"It speaks JSON-RPC: jsonrpc\+http://127.0.0.1:\d+/RPC2 is the address$",
+            ),
+        ],
+    )
+    def test_an_answer_that_is_none(self, body, text):
+        def mood(conversation):
+            for _ in conversation.requests():
+                conversation.reply(body, kind="text/xml")
+
+        with HttpPeer(mood) as peer, connect(f"{peer.url}/RPC2", retry=2) as client:
+            for call in (lambda: client.double(1), lambda: client.submit("double", 1).result()):
+                with pytest.raises(ProtocolError, match=f"double at {client.address}: .*{text}"):
+                    call()
+            assert len(peer.asked) == 2
+
     def test_basic_authentication(self, server):
         server.wanted = f"Basic {base64.b64encode(b'me:secret').decode()}"
         with connect(url_of(server), user="me", password="secret") as client:
@@ -263,6 +306,16 @@ class TestBatch:
             assert batch.results() == [0, 2, 4, 6, 8]
             assert server.executed == [("double", number) for number in range(5)]
 
+    def test_outcomes_that_are_no_arrays_are_not_guessed_at(self):
+        with serving(Bare) as server, connect(url_of(server)) as client:
+            with client.batch() as batch:
+                one, _ = batch.double(1), batch.double(2)
+            with pytest.raises(
+                ProtocolError, match=r"batch of 2 calls at .*neither an array .* may have run"
+            ) as raised:
+                one.result()
+            assert "does not speak" not in str(raised.value)
+
 
 class TestMethods:
     @pytest.mark.parametrize("multicall", [True, False])
@@ -273,6 +326,12 @@ class TestMethods:
             "name": "double", "signature": "(int) -> int", "doc": "Twice the number.", "idempotent": False,
         }  # fmt: skip
         assert found["echo"]["signature"] == ""
+
+    def test_are_told_by_a_server_whose_multicall_is_odd(self):
+        with serving(Bare) as server, connect(url_of(server)) as client:
+            found = {each["name"]: each for each in client.methods()}
+        assert found["double"]["doc"] == "Help.\n\nTwice the number."
+        assert found["double"]["signature"] == "(string) -> int"
 
     def test_are_not_told_by_a_server_without_introspection(self):
         told = pytest.raises(MethodNotFound, match="does not tell its methods")

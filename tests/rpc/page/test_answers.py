@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -67,7 +69,14 @@ def test_the_root_is_before_every_path():
     assert b'src="/below/page/page.js"' in page.answer("/", root="/below").body
     assert b'src="/below/page/page.js"' in page.answer("/", root="/below/").body
     assert b'src="/page/page.js"' in page.answer("/").body
-    assert b'data-root="&quot;&gt;&lt;b&gt;"' in page.answer("/", root='"><b>').body
+    assert b'src="/a%20b/c/page/page.js"' in page.answer("/", root="/a b/c").body
+
+
+@pytest.mark.parametrize("root", ["//elsewhere.invalid", "/\\elsewhere.invalid", "https://elsewhere.invalid", '"><b>'])
+def test_no_root_leads_to_another_host_or_out_of_its_attribute(root):
+    body = Page(shown()).answer("/", root=root).body.decode()
+    for found in re.findall(r'(?:src|href|data-root)="([^"]*)"', body):
+        assert found.startswith("#") or (re.match(r"/[^/\\]", found) and urlsplit(found).netloc == ""), found
 
 
 def test_figures_are_those_that_it_is_given_in_the_order_of_the_page():

@@ -192,6 +192,13 @@ def test_all_of_it_works_from_the_keyboard(browsing):
     expect(page.locator("#state")).to_have_text("live")
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("place")  # which "records" has in its signature, too
+    page.keyboard.press("Enter")
+    places = page.locator("details.method").filter(has=page.locator("summary b:text-is('places')"))
+    expect(entry(places, "a")).to_be_focused()
+    places.locator("summary").click()
+    page.keyboard.press("/")
+    page.keyboard.press("Escape")
     page.keyboard.type("double")
     page.keyboard.press("Enter")
     found = page.locator("details.method").filter(has=page.locator("summary b:text-is('double')"))

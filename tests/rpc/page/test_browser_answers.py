@@ -15,7 +15,7 @@ import pytest
 
 from tests.require import require
 from tests.rpc.page.pages import call, card, entry, expect, figure
-from tests.rpc.page.served import shown
+from tests.rpc.page.served import double, shown
 
 pytestmark = [pytest.mark.slow, pytest.mark.bound(180)]
 
@@ -155,6 +155,19 @@ def test_a_service_that_goes_away_is_missed_and_one_that_comes_back_is_seen(brow
         expect(page.locator("#state")).to_have_text("live")
         expect(call(page, "double", n="1").locator("pre")).to_have_text("2")
     assert all("ERR_" in each for each in browsing.complaints)  # what the browser itself says of it
+
+
+def test_methods_that_are_added_meanwhile_are_said(browsing):
+    service = shown()
+    page = browsing.open(service)
+    expect(page.locator("#state")).to_have_text("live")
+    service.register(double, "later")
+    expect(page.locator("#state")).to_have_text("The methods have changed: reload this page")
+    expect(call(page, "double", n="1").locator("pre")).to_have_text("2")
+    page.reload()
+    expect(page.locator("#state")).to_have_text("live")
+    expect(call(page, "later", n="2").locator("pre")).to_have_text("4")
+    assert browsing.complaints == []
 
 
 def test_a_token_is_asked_for(browsing):

@@ -94,6 +94,15 @@ def test_ids_are_given_once_and_labels_name_them():
     assert {value for _, name, value in page.attributes if name == "aria-describedby"} <= set(ids)
 
 
+def test_whatever_can_be_entered_or_pressed_has_a_name():
+    page = document(shown(), "").decode()
+    labelled = set(re.findall(r'<label for="([^"]*)"', page))
+    for found in re.finditer(r"<(input|select|textarea)\b([^>]*)>", page):
+        named = re.search(r'id="([^"]*)"', found[2])
+        assert 'aria-label="' in found[2] or (named is not None and named[1] in labelled), found[0]
+    assert all(re.sub(r"<[^>]*>", "", found).strip() for found in re.findall(r"<button.*?</button>", page))
+
+
 def test_a_service_without_methods_says_so():
     assert "This service has no methods." in parsed(Service(name="empty")).texts
     assert "Service" in parsed(Service()).texts

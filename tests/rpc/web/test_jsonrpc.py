@@ -171,6 +171,13 @@ def test_a_notification_is_not_answered_and_runs(peer, tmp_path):
     assert peer.result("double", 1) == 2
 
 
+def test_a_notification_that_fails_is_logged(peer, caplog):
+    assert peer.jsonrpc({"jsonrpc": "2.0", "method": "fail", "params": ["bad"]}).status == 204
+    until(lambda: "the notification 'fail'" in caplog.text)
+    assert peer.jsonrpc({"jsonrpc": "2.0", "method": "nothing"}).status == 204
+    assert len(caplog.records) == 1
+
+
 def test_a_batch(peer):
     calls = [
         {"jsonrpc": "2.0", "method": "double", "params": [1], "id": 1},

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
 
 from elsewhere.rpc.page.document import document
 from elsewhere.rpc.serving.methods.registry import MethodStatistics
@@ -52,6 +53,12 @@ class Answer(NamedTuple):
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+
+
+def _prefix(root: str) -> str:
+    """A path as the beginning of URLs: of one slash, since two would make a host of what follows."""
+    plain = root.strip("/")
+    return "/" + quote(plain, errors="replace") if plain else ""
 
 
 class Page:
@@ -100,7 +107,7 @@ class Page:
             headers = [("content-type", "application/json"), ("cache-control", "no-store"), *_GUARDS]
             return Answer(200, headers, self._figures())
         if path == "/":
-            kind, body = "text/html; charset=utf-8", self._document(root.rstrip("/"))
+            kind, body = "text/html; charset=utf-8", self._document(_prefix(root))
         elif path in self._assets:
             kind, body = self._assets[path]
         else:

@@ -133,8 +133,8 @@ class App:
         root = scope.get("root_path", "")
         path = scope["path"].removeprefix(root) or "/"
         seen = headers.get(b"if-none-match", b"").decode("latin-1") or None
-        if path == page.FIGURES:
-            found = await aside(self._engine.aside, lambda: page.answer(path, root=root))
+        if path in {page.FIGURES, "/"}:  # one may have to wait for other processes, one has to be made
+            found = await aside(self._engine.aside, lambda: page.answer(path, root=root, seen=seen))
         else:
             found = page.answer(path, root=root, seen=seen)
         out = [(name.encode(), value.encode()) for name, value in found.headers]

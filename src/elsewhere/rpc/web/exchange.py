@@ -85,11 +85,12 @@ class _Call(Call):
     """A call that was not answered at once."""
 
     anywhere = True
-    __slots__ = ("future", "reply")
+    __slots__ = ("future", "notified", "reply")
 
-    def __init__(self, exchange: Exchange, method: Method, limit: float | None, reply: Reply) -> None:
+    def __init__(self, exchange: Exchange, method: Method, limit: float | None, reply: Reply, notified: bool) -> None:
         super().__init__(exchange, method, None, time.monotonic(), limit)  # type: ignore[arg-type]  # a session of its kind
         self.reply = reply
+        self.notified = notified
         self.future: asyncio.Future[Answered] = exchange.loop.create_future()
 
 
@@ -153,12 +154,13 @@ class Exchange:
                 raise MethodNotFound(f"{name!r:.200} method not found")
             args, named = self._bound(method, args, kwargs)
         except BaseException as error:  # noqa: BLE001 - every request has its answer
-            return self._refused(name, error, reply)
+            self._tell(name, error, False, notified)
+            return reply(None, error, False)
         limit = self.limit
         if method.timeout is not None and (limit is None or method.timeout < limit):
             limit = method.timeout
         if method.where == "loop" and not method.asynchronous:
-            return self._here(method, args, named, limit, reply)
+            return self._here(method, args, named, limit, reply, notified)
         return self._open(method, args, named, limit, reply, notified)
 
     def _bound(self, method: Method, args: list[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -170,12 +172,14 @@ class Exchange:
         finally:
             text_as_bytes.reset(before)
 
-    def _refused(self, name: str, error: BaseException, reply: Reply) -> Answered:
-        self._tell(name, error, False)
-        return reply(None, error, False)
-
     def _here(
-        self, method: Method, args: list[Any], kwargs: dict[str, Any], limit: float | None, reply: Reply
+        self,
+        method: Method,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        limit: float | None,
+        reply: Reply,
+        notified: bool,
     ) -> Answered:
         """Run it now."""
         begun = time.monotonic()
@@ -185,7 +189,7 @@ class Exchange:
             value = method.fn(*args, **kwargs) if kwargs else method.fn(*args)
         except BaseException as error:  # noqa: BLE001 - it is the caller's, whatever it is
             method.ended(time.monotonic() - begun, False)
-            self._tell(method.name, error, True)
+            self._tell(method.name, error, True, notified)
             return reply(None, error, True)
         finally:
             current.reset(token)
@@ -204,7 +208,7 @@ class Exchange:
         reply: Reply,
         notified: bool,
     ) -> asyncio.Future[Answered]:
-        call = _Call(self, method, limit, reply)
+        call = _Call(self, method, limit, reply, notified)
         if not notified:
             self.running.add(call)
         if limit is not None:
@@ -250,7 +254,7 @@ class Exchange:
         assert isinstance(call, _Call)
         call.method.ended(time.monotonic() - call.begun, error is None)
         if error is not None:
-            self._tell(call.method.name, error, ran)
+            self._tell(call.method.name, error, ran, call.notified)
         answer = call.reply(value, error, ran)
         if threading.get_ident() == self._thread:
             self._deliver(call, answer)
@@ -266,9 +270,11 @@ class Exchange:
         if not call.future.done():  # whoever waits for it may have been cancelled
             call.future.set_result(answer)
 
-    def _tell(self, name: str, error: BaseException, ran: bool) -> None:
+    def _tell(self, name: str, error: BaseException, ran: bool, notified: bool) -> None:
         if not ran and isinstance(error, QUIET):
             _log.debug("%s called %.200r: %s", self.label, name, error)
+        elif notified:
+            _log.error("the notification %.200r of %s failed", name, self.label, exc_info=error)
         else:
             _log.info("%.200r of %s raised %s", name, self.label, type(error).__name__, exc_info=error)
 

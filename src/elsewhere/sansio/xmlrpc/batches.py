@@ -70,4 +70,7 @@ def _outcome(item: Any) -> Any:
         return item[0]
     if type(item) is dict and type(item.get("faultCode")) is int and type(item.get("faultString")) is str:
         return Fault(item["faultCode"], item["faultString"])
-    raise Malformed(f"an outcome in the answer to {MULTICALL} is neither an array of one value nor a fault")
+    raise Malformed(
+        f"an outcome in the answer to {MULTICALL} is neither an array of one value nor a fault: "
+        "some servers (Supervisor) give the bare values, which cannot be told from these. The calls may have run"
+    )

@@ -45,8 +45,12 @@ def parse_answer(body: bytes | bytearray | memoryview, limits: Limits = _LIMITS)
     value = reading.values[0] if reading.values else None  # some answer no param where there is nothing to say
     if not reading.fault:
         return value
-    if type(value) is dict and type(value.get("faultCode")) is int and type(value.get("faultString")) is str:
-        raise Fault(value["faultCode"], value["faultString"])
+    if type(value) is dict and type(text := value.get("faultString")) is str:
+        code = value.get("faultCode")
+        if type(code) is int:
+            raise Fault(code, text)
+        if type(code) is str:  # Perl's XMLRPC::Lite: "Client" or "Server"
+            raise Fault(0, f"{code}: {text}")
     raise Malformed("the fault is no struct of faultCode, a number, and faultString")
 
 
@@ -140,8 +144,10 @@ class _Reading:
         if does is _NOTHING:
             return
         if does is _SCALAR:
+            text = "".join(self.pieces)
+            self.pieces.clear()  # a large text is there once only
             try:
-                self.values.append(self._convert("".join(self.pieces)))
+                self.values.append(self._convert(text))
             except ValueError as error:
                 raise Malformed(f"<{shown(tag)[1:-1]}> {error}") from None
         elif does is _STRING:

@@ -101,7 +101,9 @@ class Calls(Posting):
         """The value of each call, or None where there is none."""
         data, key = self.body.many([Asked(method, args, {}) for method, args in calls])
         reply = self.post("system.multicall", data, terms, time.monotonic())
-        found = self._read("system.multicall", reply, lambda body: self.body.outcomes(body, key))
+        found: Any = None
+        with contextlib.suppress(ProtocolError):  # Supervisor's multicall answers in a way of its own
+            found = self._read("system.multicall", reply, lambda body: self.body.outcomes(body, key))
         if isinstance(found, list):
             return [one.value for one in found]
         return [self._maybe(method, args, terms) for method, args in calls]

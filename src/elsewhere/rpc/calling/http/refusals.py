@@ -60,6 +60,8 @@ def unspoken(method: str, target: Address, body: Body, reply: Reply, error: Exce
     Args:
         error: what is wrong with it.
     """
+    if body.resembles(reply.body):  # it does, but this is not what was asked for
+        return ProtocolError(f"{method} at {target}: the answer cannot be read: {error}")
     kind = _shown(reply.headers.get("content-type", ""))
     what = f" (it is of the type {kind})" if kind and kind.partition(";")[0] != body.kind else ""
     where = f"{method} at {target}: {_place(target)} does not speak {body.name}"

@@ -95,10 +95,14 @@ def described(names: list[str], ask: Ask) -> list[dict[str, Any]]:
 def _signature(told: Any) -> str:
     """``"(int, int) -> string"`` for ``[["string", "int", "int"]]``; "" for what is none."""
     first = told[0] if isinstance(told, list) and told else None
+    if isinstance(first, str):  # as Supervisor tells it: the one that there is
+        first = told
     if not isinstance(first, list) or not first or not all(isinstance(name, str) for name in first):
         return ""
     return f"({', '.join(first[1:])}) -> {first[0]}"
 
 
 def _text(told: Any) -> str:
-    return told if isinstance(told, str) else ""
+    from inspect import cleandoc  # which is as long to import as all the rest
+
+    return cleandoc(told) if isinstance(told, str) else ""

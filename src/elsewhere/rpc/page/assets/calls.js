@@ -157,7 +157,8 @@ async function command(form, url) {
   const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
   const token = document.body.dataset.token === undefined ? [] : ['-H "Authorization: Bearer $ELSEWHERE_TOKEN"'];
   const parts = ["curl", ...token, "-H 'Content-Type: application/json'", "--data-raw", quoted(body(form, params))];
-  value(form.querySelector(".result"), [...parts, quoted(new URL(url, location.href).href)].join(" "));
+  form.querySelector(".took").textContent = "";
+  value(form.querySelector(".result"), [...parts, quoted(new URL(url, location.href).href)].join(" "), "Command");
 }
 
 /** Show an error, and the field that it speaks of. */

@@ -7,8 +7,8 @@ const PIECES = 20000;
 const LONGEST = 200000; // characters of one text
 const DEEPEST = 80; // characters that a line is moved in
 
-/** Show a value. */
-export function value(place, found) {
+/** Show a value; `what` it is, in a word or two. */
+export function value(place, found, what = kindOf(found)) {
   const pre = document.createElement("pre");
   pre.tabIndex = 0;
   let [count, cut] = [0, false];
@@ -24,7 +24,7 @@ export function value(place, found) {
     inside[1].className = "note";
     inside[1].textContent = "This is its beginning. Copy gives all of it.";
   }
-  fill(place, false, kindOf(found), () => plain(found), inside);
+  fill(place, false, what, () => plain(found), inside);
 }
 
 /** Show an error of JSON-RPC: {message, code, data}. */

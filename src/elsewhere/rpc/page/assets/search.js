@@ -1,13 +1,15 @@
-// The search, and the keys: "/" goes to it, Escape empties it, Enter goes to the first method found.
+// The search, and the keys: "/" goes to it, Escape empties it, Enter goes to the method that is meant.
 
 /** Let the search show what matches. */
 export function begin() {
   const search = document.getElementById("search");
   const none = document.getElementById("none");
+  const rows = document.querySelectorAll("tr[data-row]");
   const cards = [...document.querySelectorAll("details.method")].map((card, index) => ({
     card,
+    name: card.querySelector("b").textContent.toLowerCase(),
     text: textOf(card),
-    row: document.querySelector(`tr[data-row="${index}"]`),
+    row: rows[index],
   }));
 
   function find() {
@@ -27,12 +29,13 @@ export function begin() {
       search.value = "";
       find();
     } else if (event.key === "Enter" || event.key === "ArrowDown") {
-      const first = cards.find(({ card }) => !card.hidden)?.card;
-      if (!first) return;
+      const found = cards.filter(({ card }) => !card.hidden);
+      const meant = event.key === "Enter" ? best(found, search.value.trim().toLowerCase()) : found[0];
+      if (meant === undefined) return;
       event.preventDefault();
-      first.open ||= event.key === "Enter";
-      const entry = event.key === "Enter" ? first.querySelector("form :is(.value, .go):enabled") : null;
-      (entry ?? first.querySelector("summary")).focus();
+      if (event.key === "Enter") meant.card.open = true;
+      const entry = event.key === "Enter" ? meant.card.querySelector("form :is(.value, .go):enabled") : null;
+      (entry ?? meant.card.querySelector("summary")).focus();
     }
   });
   document.addEventListener("keydown", (event) => {
@@ -49,6 +52,12 @@ export function begin() {
     }
   });
   find(); // a reload keeps what was written
+}
+
+/** The method that is meant: who has this very name comes before who only speaks of it. */
+function best(found, name) {
+  const by = (fits) => found.find((each) => fits(each.name));
+  return by((each) => each === name) ?? by((each) => each.startsWith(name)) ?? by((each) => each.includes(name)) ?? found[0];
 }
 
 /** What a method is found by: its name, its signature and its documentation. */

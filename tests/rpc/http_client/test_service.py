@@ -212,7 +212,7 @@ class TestStopping:
     @pytest.mark.parametrize("method", ["linger", "stay"])
     def test_a_call_that_is_too_late_is_stopped(self, client, work, method):
         with pytest.raises(CallTimeout):
-            client.options(timeout=0.2).call(method)
+            client.options(timeout=1.0).call(method)
         assert work.stopped.wait(PATIENCE)
         assert client.double(1) == 2
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 import select
+import threading
 import time
 from collections import deque
 
@@ -46,6 +47,8 @@ class Line:
         self._patience = PATIENCE
         self.used = False
         self.lasts = True
+        self._holder: object = None
+        self._changing = threading.Lock()  # of the holder
 
     def well(self, now: float) -> bool:
         """Is it still there, as far as one can see, and will be for a while? What an idle one says is its end."""
@@ -113,6 +116,19 @@ class Line:
             name, _, value = part.strip().partition("=")
             if name == "timeout" and value.isdecimal() and len(value) < 9:
                 self._patience = 0.8 * int(value)
+
+    # ---- a call that another thread may cancel meanwhile -------------------------------------------------------------
+
+    def held_by(self, call: object) -> None:
+        """It is this call's from now on; None: nobody's."""
+        with self._changing:
+            self._holder = call
+
+    def abandon(self, call: object) -> None:
+        """End it, if it is still this call's."""
+        with self._changing:
+            if self._holder is call:
+                self.close()
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 

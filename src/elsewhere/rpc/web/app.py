@@ -70,19 +70,23 @@ class App:
         bodies = Bodies(engine.limits.size, engine)
         self._page = _page(engine) if page else None
         self._posted_xml = self._posted(XMLRPC(engine, bodies))
-        routes = [
-            Route("/jsonrpc", _Endpoint(self._posted(JSONRPC(engine, bodies, self.traffic)))),
-            Route("/RPC2", _Endpoint(self._posted_xml)),
-            Route("/", _Endpoint(self._root)),
-        ]
+        self._paths: dict[str, Handler] = {
+            "/jsonrpc": self._posted(JSONRPC(engine, bodies, self.traffic)),
+            "/RPC2": self._posted_xml,
+            "/": self._root,
+        }
         if self._page is not None:
-            paths = [path for path in self._page.paths if path != "/"]
-            routes += [Route(path, _Endpoint(self._shown)) for path in paths]
+            self._paths = {**dict.fromkeys(self._page.paths, self._shown), **self._paths}
+        routes = [Route(path, _Endpoint(handle)) for path, handle in self._paths.items()]
         self._router = Router(routes, redirect_slashes=False, lifespan=self._lifespan)
 
     async def __call__(self, scope: Scope, receive: Any, send_: Any) -> None:
         """As ASGI wants it."""
-        await self._router(scope, receive, send_)
+        handle = None if scope.get("root_path") else self._paths.get(scope.get("path", ""))
+        if handle is not None and scope["type"] == "http":
+            await handle(scope, receive, send_)  # what the router would do, after a while
+        else:
+            await self._router(scope, receive, send_)
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Any) -> AsyncIterator[None]:

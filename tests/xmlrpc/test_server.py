@@ -16,6 +16,7 @@ from http.client import HTTPConnection
 
 import pytest
 
+import elsewhere.xmlrpc
 import elsewhere.xmlrpc.server as ours
 from elsewhere.xmlrpc.client import ServerProxy
 from tests.xmlrpc.serving import BOUND, HOST, body, called, head, port, posted, raw, rest, serving, simple, url
@@ -41,6 +42,12 @@ def parameters(function: object) -> list[object]:
     """Of a function or class: names, kinds and defaults, classes by their names."""
     found = inspect.signature(function).parameters.values()  # type: ignore[arg-type]  # all of them can be called
     return [(one.name, one.kind, getattr(one.default, "__name__", one.default)) for one in found]
+
+
+def test_the_package_has_them_too():
+    assert set(ours.__all__) <= set(elsewhere.xmlrpc.__all__)
+    assert all(getattr(elsewhere.xmlrpc, name) is getattr(ours, name) for name in ours.__all__)
+    assert elsewhere.xmlrpc.server is ours
 
 
 def test_what_the_original_imports_can_be_taken_from_it():
@@ -80,14 +87,15 @@ def test_methods_run_in_turn_if_asked():
         assert [call.result(BOUND) for call in calls] == [False, False]
 
 
+class Counts(ours.SimpleXMLRPCServer):
+    accepted = 0
+
+    def get_request(self):
+        self.accepted += 1
+        return super().get_request()
+
+
 def test_a_connection_is_kept():
-    class Counts(ours.SimpleXMLRPCServer):
-        accepted = 0
-
-        def get_request(self):
-            self.accepted += 1
-            return super().get_request()
-
     with simple(who, kind=Counts) as server:
         with xmlrpc.client.ServerProxy(url(server)) as proxy:
             assert len({proxy.who() for _ in range(5)}) == 1
@@ -211,6 +219,30 @@ class TestTheEnd:
                 stopping.join(BOUND)
             assert call.result(BOUND) == "done"
 
+    def test_one_that_waits_for_a_place_does_not_hold_it_up(self):
+        begun, go_on = threading.Event(), threading.Event()
+
+        class Single(ours.SimpleXMLRPCServer):
+            max_connections = 1
+
+        def long() -> str:
+            begun.set()
+            go_on.wait(BOUND)
+            return "done"
+
+        with ThreadPoolExecutor(2) as pool, simple(long, kind=Single) as server:
+            call = pool.submit(called, server, "long")
+            assert begun.wait(BOUND)
+            with raw(server) as second:
+                while not server._visits._changed._waiters:
+                    pass
+                stopping = pool.submit(server.shutdown)
+                assert rest(second) == b""
+                assert not call.done()
+            go_on.set()
+            assert call.result(BOUND) == "done"
+            stopping.result(BOUND)
+
     def test_what_does_not_end_is_cut_off(self, caplog):
         go_on, begun = threading.Event(), threading.Event()
 
@@ -251,12 +283,24 @@ class TestMixtures:
     """What recipes of the web make of the classes."""
 
     def test_threading(self):
-        class Threaded(socketserver.ThreadingMixIn, ours.SimpleXMLRPCServer):
+        class Threaded(socketserver.ThreadingMixIn, Counts):
             pass
 
         with simple(who, kind=Threaded) as server, ServerProxy(url(server)) as proxy:
-            first = proxy.who()
-            assert proxy.who() == first  # kept, and does not delay the server's end
+            proxy.who()
+            proxy.who()
+            assert server.accepted == 1  # kept, and does not delay the server's end
+
+    def test_threading_without_serve_forever(self):
+        class Threaded(socketserver.ThreadingMixIn, ours.SimpleXMLRPCServer):
+            pass
+
+        with Threaded((HOST, 0), logRequests=False) as server:
+            server.register_function(who)
+            request = body("who")
+            with raw(server, head(Content_Length=len(request)) + request) as sock:
+                server.handle_request()
+                assert rest(sock).startswith(b"HTTP/1.0 200 OK")  # it ends, and nobody has to wait for its thread
 
     @pytest.mark.skipif(not hasattr(socketserver, "ForkingMixIn"), reason="there is no fork here")
     @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
@@ -267,7 +311,7 @@ class TestMixtures:
         with simple(os.getpid, kind=Forking) as server, ServerProxy(url(server)) as proxy:
             assert len({proxy.getpid(), proxy.getpid(), os.getpid()}) == 3
 
-    def test_a_unix_socket(self, tmp_path):
+    def test_a_unix_socket(self, tmp_path, capfd):
         class Handler(ours.SimpleXMLRPCRequestHandler):
             rpc_paths = ()
 
@@ -281,7 +325,7 @@ class TestMixtures:
                 self.sock.connect(self.host)
 
         path = str(tmp_path / "socket")
-        server = Unix(path, Handler, logRequests=False)
+        server = Unix(path, Handler)
         server.register_function(pow)
         with serving(server):
             client = Of(path)
@@ -289,6 +333,7 @@ class TestMixtures:
                 client.request("POST", "/RPC2", body("pow", 2, 5), {"Content-Type": "text/xml", "Host": "x"})
                 assert b"32" in client.getresponse().read()
             client.close()
+        assert capfd.readouterr().err.startswith("unix - - [")
 
     def test_the_handler_on_a_server_of_socketserver(self):
         class Plain(socketserver.TCPServer, ours.SimpleXMLRPCDispatcher):

@@ -10,6 +10,7 @@ import re
 import socket
 import sys
 from collections.abc import Collection
+from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
@@ -23,6 +24,7 @@ __all__ = ["SimpleXMLRPCRequestHandler"]
 
 PIECE = 1 << 20  # bytes that are made room for at once, whatever a client has announced
 SKIPPED = 64 << 10  # bytes of a body that nobody wanted which are read, so that the connection can go on
+NO_HEADER = (MissingHeaderBodySeparatorDefect, FirstHeaderLineIsContinuationDefect)
 DIGITS = re.compile(r"[0-9]+")
 
 
@@ -157,7 +159,9 @@ class SimpleXMLRPCRequestHandler(BaseHTTPRequestHandler):
         lengths = {text.strip() for text in self.headers.get_all("Content-Length", ["0"])}
         given = lengths.pop()
         wrong = None
-        if "Transfer-Encoding" in self.headers:
+        if any(isinstance(defect, NO_HEADER) for defect in self.headers.defects):  # a proxy may have thought otherwise
+            wrong = Refusal(400, "A line among the headers is none")
+        elif "Transfer-Encoding" in self.headers:
             wrong = Refusal(411, "Send a Content-Length: a Transfer-Encoding is not understood here")
         elif lengths or not DIGITS.fullmatch(given):
             wrong = Refusal(400, "Content-Length is not one number")

@@ -178,7 +178,8 @@ class SimpleXMLRPCServer(socketserver.TCPServer, SimpleXMLRPCDispatcher):
             super().finish_request(request, client_address)
             return
         mixed_in: Any = socketserver.ThreadingMixIn.process_request
-        visit.take(me, kept=type(self).process_request is mixed_in)
+        # Only as long as serve_forever will see to it that it ends.
+        visit.take(me, kept=type(self).process_request is mixed_in and self._server_thread is not None)
         try:
             super().finish_request(request, client_address)
         finally:

@@ -114,9 +114,8 @@ class Visits:
             return False
 
     def _make_room(self) -> None:
-        visits = self._open.values()
-        idle = [visit for visit in visits if visit.state is not State.WORKS]
-        if idle and not any(visit.ended for visit in visits):
+        idle = [visit for visit in self._open.values() if visit.state is not State.WORKS]
+        if idle:  # the same one again, until it has gone
             min(idle, key=lambda visit: visit.since).end()
 
     def rest(self, seconds: float) -> None:

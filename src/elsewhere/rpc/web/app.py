@@ -11,6 +11,7 @@ Rule: a request passes the guard before anything else; what is turned away is an
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import math
@@ -21,6 +22,7 @@ from starlette.routing import Route, Router
 
 from elsewhere.errors import NeverStarted
 from elsewhere.rpc import codes
+from elsewhere.rpc.serving.arrivals import label_of
 from elsewhere.rpc.serving.server import DRAIN, check_drain
 from elsewhere.rpc.web.body import Bodies, Gone, aside, send, send_refusal
 from elsewhere.rpc.web.errors import OURS
@@ -98,7 +100,7 @@ class App:
         async def answer(scope: Scope, receive: Any, send_: Any) -> None:
             client = scope.get("client")
             self.traffic.came()
-            label = f"http://{client[0]}:{client[1]}" if client else "a client over HTTP"
+            label = label_of(scope["scheme"], client) if client else "a client over HTTP"
             try:
                 headers = self._guard.admit(scope)
                 if scope["method"] != "POST":
@@ -112,6 +114,10 @@ class App:
                 await send_refusal(receive, send_, Refused(503, str(error)))
             except Gone:
                 _log.debug("%s has gone", label)
+            except asyncio.CancelledError:
+                if not self._engine.closing:
+                    raise
+                _log.debug("%s has no answer: the service has ended", label)  # which uvicorn would call a bug
             finally:
                 self.traffic.went()
 

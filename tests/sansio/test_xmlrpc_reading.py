@@ -146,6 +146,9 @@ class TestMalformed:
             "<int/>", "<int>1_0</int>", "<int>1.5</int>", "<int>٣</int>", "<int>0x10</int>", f"<int>{'1' * 5000}</int>",
             "<i8>9223372036854775808</i8>", "<double>a</double>", "<double>1_0</double>", "<boolean>2</boolean>",
             "<boolean>true</boolean>", "<base64>A</base64>", "<base64>é</base64>", "<base64>AA==AA==</base64>",
+            "<dateTime.iso8601>2020W102T00:00:00</dateTime.iso8601>",
+            "<dateTime.iso8601>20200102p00:00:00</dateTime.iso8601>",
+            "<dateTime.iso8601>20200102</dateTime.iso8601>", "<dateTime.iso8601>20200102T00:00</dateTime.iso8601>",
             "<dateTime.iso8601>yesterday</dateTime.iso8601>", "<dateTime.iso8601>19981317T14:08:55</dateTime.iso8601>",
         ],
     )  # fmt: skip

@@ -80,6 +80,10 @@ class TestBesideTheOriginal:
             with pytest.raises(expat.ExpatError):
                 client.loads(data)
 
+    def test_an_encoding_that_is_none_is_an_error(self):
+        with pytest.raises(client.ResponseError, match="nothing-8859"):
+            client.loads(b"<?xml version='1.0' encoding='nothing-8859'?><params/>")
+
     def test_a_fault_is_raised(self):
         with pytest.raises(client.Fault) as raised:
             client.loads(client.dumps(client.Fault(4, "no")))

@@ -117,7 +117,7 @@ class TestMany:
 
 class TestLimits:
     def test_of_one_under_way(self, client, peer, held):
-        future = client.options(timeout=0.1).submit("hang", 1)
+        future = client.options(timeout=1.0).submit("hang", 1)
         with pytest.raises(CallTimeout, match=r"hang at .* was sent and not answered"):
             future.result()
         assert peer.gone.wait(PATIENCE)
@@ -175,6 +175,31 @@ class TestCancelling:
 
         asyncio.run(main())
         assert peer.gone.wait(PATIENCE)
+
+    def test_it_harms_no_other_call(self, client, peer):
+        stop, wrong = threading.Event(), []
+
+        def work():
+            number = 0
+            while not stop.is_set():
+                number += 1
+                try:
+                    assert client.double(number) == 2 * number
+                except Exception as error:
+                    wrong.append(error)
+
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for number in range(200):
+            futures = [client.submit("double", number) for _ in range(3)]
+            futures[number % 3].cancel()
+            for future in futures:
+                assert future.cancelled() or future.result() == 2 * number
+        stop.set()
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert wrong == []
 
 
 class TestClosing:

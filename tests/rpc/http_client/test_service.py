@@ -192,6 +192,14 @@ class TestErrors:
         with connect(f"{served}other") as client, pytest.raises(ProtocolError, match="404 Not Found"):
             client.double(1)
 
+    def test_another_protocol_is_named(self, served):
+        address = served.replace("http://", "tcp://").rstrip("/")
+        with (
+            connect(address) as client,
+            pytest.raises(errors.ConnectionLost, match="an address of HTTP begins with http://"),
+        ):
+            client.double(1)
+
     def test_a_token(self, work, body):
         service = Service(work, token="hunter2")
         with service.start("http://127.0.0.1:0") as running:
@@ -212,7 +220,7 @@ class TestStopping:
     @pytest.mark.parametrize("method", ["linger", "stay"])
     def test_a_call_that_is_too_late_is_stopped(self, client, work, method):
         with pytest.raises(CallTimeout):
-            client.options(timeout=0.2).call(method)
+            client.options(timeout=1.0).call(method)
         assert work.stopped.wait(PATIENCE)
         assert client.double(1) == 2
 

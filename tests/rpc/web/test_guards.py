@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import gzip
+import re
 import socket
 import sys
+import zlib
+from pathlib import Path
 
 import pytest
 
@@ -233,11 +236,24 @@ def test_what_is_too_large_without_saying_so():
 
 
 def test_a_compressed_body_is_bounded_without_its_compression(server):
+    packer = zlib.compressobj(1, wbits=31)
+    bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(300)) + packer.flush()
+    before = resident("VmRSS")
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    except OSError:
+        before = resident("VmHWM")
     with Plain(server.addresses[0]) as peer:
-        bomb = gzip.compress(bytes(200 << 20), 9)
         found = peer.post("/RPC2", bomb, {**XML, "Content-Encoding": "gzip"})
         assert found.status == 413
         assert "without its compression" in found.text
+    assert resident("VmHWM") - before < 64 << 20
+
+
+def resident(which):
+    """Bytes of memory that this process has, or has had."""
+    found = re.search(rf"^{which}:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    return int(found[1]) << 10
 
 
 @pytest.mark.parametrize(

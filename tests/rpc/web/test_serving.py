@@ -202,6 +202,20 @@ def test_a_notification_goes_on_when_its_client_has_gone(gate):
         gate.wait_for("left", "it")
 
 
+def test_of_a_batch_only_what_is_waited_for_ends_with_its_client(tmp_path):
+    kept, waited = Gate(tmp_path / "kept"), Gate(tmp_path / "waited")
+    body = b"[%b, %b]" % (waiting(kept, None), waiting(waited))
+    with serving.service_of("loop").start("http://127.0.0.1:0") as server:
+        with Plain(server.addresses[0]) as peer:
+            peer.http.request("POST", "/jsonrpc", body, JSON)
+            kept.wait_for("came", "it")
+            waited.wait_for("came", "it")
+        waited.wait_for("left", "it")
+        assert not kept.has("left", "it")
+        kept.open()
+        kept.wait_for("left", "it")
+
+
 # ---- the end ---------------------------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from elsewhere.sansio.xmlrpc.reading import as_fault
 from elsewhere.sansio.xmlrpc.terms import INVALID, METHOD_NOT_FOUND, PARAMS, Fault, Malformed
 from elsewhere.sansio.xmlrpc.writing import fault_members
 
@@ -68,8 +69,9 @@ def parse_batch_answer(value: Any, count: int) -> list[Any]:
 def _outcome(item: Any) -> Any:
     if type(item) is list and len(item) == 1:
         return item[0]
-    if type(item) is dict and type(item.get("faultCode")) is int and type(item.get("faultString")) is str:
-        return Fault(item["faultCode"], item["faultString"])
+    fault = as_fault(item)
+    if fault is not None:
+        return fault
     raise Malformed(
         f"an outcome in the answer to {MULTICALL} is neither an array of one value nor a fault: "
         "some servers (Supervisor) give the bare values, which cannot be told from these. The calls may have run"

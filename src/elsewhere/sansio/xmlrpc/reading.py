@@ -12,7 +12,7 @@ from elsewhere.sansio.xmlrpc.grammar import ANSWER, CALL, Does, State, Step
 from elsewhere.sansio.xmlrpc.scalars import shown
 from elsewhere.sansio.xmlrpc.terms import NOT_WELL_FORMED, Fault, Limits, Malformed
 
-__all__ = ["parse_answer", "parse_call"]
+__all__ = ["as_fault", "parse_answer", "parse_call"]
 
 _LIMITS = Limits()
 _NOTHING, _SCALAR, _STRING, _NIL, _ARRAY, _STRUCT, _FAULT = (
@@ -45,13 +45,21 @@ def parse_answer(body: bytes | bytearray | memoryview, limits: Limits = _LIMITS)
     value = reading.values[0] if reading.values else None  # some answer no param where there is nothing to say
     if not reading.fault:
         return value
+    fault = as_fault(value)
+    if fault is not None:
+        raise fault
+    raise Malformed("the fault is no struct of faultCode, a number, and faultString")
+
+
+def as_fault(value: Any) -> Fault | None:
+    """The fault that this struct is; None if it is none."""
     if type(value) is dict and type(text := value.get("faultString")) is str:
         code = value.get("faultCode")
         if type(code) is int:
-            raise Fault(code, text)
+            return Fault(code, text)
         if type(code) is str:  # Perl's XMLRPC::Lite: "Client" or "Server"
-            raise Fault(0, f"{code}: {text}")
-    raise Malformed("the fault is no struct of faultCode, a number, and faultString")
+            return Fault(0, f"{code}: {text}")
+    return None
 
 
 def _read(body: bytes | bytearray | memoryview, document: State, limits: Limits) -> _Reading:

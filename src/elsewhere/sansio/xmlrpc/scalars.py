@@ -10,9 +10,10 @@ from binascii import Error, a2b_base64
 from collections.abc import Callable
 from datetime import datetime
 
-__all__ = ["SCALARS", "shown"]
+__all__ = ["SCALARS", "date_time", "shown"]
 
 _WHOLE = re.compile(r"\s*([+-]?[0-9]{1,40})\s*")
+_TIME = re.compile(r"\s*[0-9]{4}-?[0-9]{2}-?[0-9]{2}[T ][0-9]{2}:?[0-9]{2}:?[0-9]{2}([.,][0-9]+)?(Z|[+-][0-9:]+)?\s*")
 _HIGHEST = 2**63
 _SHOWN = 40  # characters of what a stranger has sent
 
@@ -59,18 +60,26 @@ def _base64(text: str) -> bytes:
         raise ValueError(f"holds no base64: {error}") from None
 
 
-def _date_time(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text.strip())
-    except ValueError as error:
-        raise ValueError(f"holds no time as 20261125T19:20:00, but {shown(text)}: {error}") from None
+def date_time(text: str) -> datetime:
+    """The specification's form, and what peers send beyond it: dashes, fractions, a zone.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    why = ""
+    if _TIME.fullmatch(text) is not None:  # Python takes weeks, and any letter for the T
+        try:
+            return datetime.fromisoformat(text.strip())
+        except ValueError as error:
+            why = f": {error}"
+    raise ValueError(f"holds no time such as 20261125T19:20:00, but {shown(text)}{why}")
 
 
 SCALARS: dict[str, Callable[[str], object]] = {
     "string": str,
     "base64": _base64,
     "boolean": _boolean,
-    "dateTime.iso8601": _date_time,
+    "dateTime.iso8601": date_time,
     "double": _double,
     "float": _double,
     "i1": _whole,

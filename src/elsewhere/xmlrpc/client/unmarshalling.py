@@ -11,6 +11,7 @@ from xml.parsers import expat
 from xmlrpc.client import Binary, DateTime, Fault, ResponseError
 
 from elsewhere.sansio.xmlrpc.feeding import Feed
+from elsewhere.sansio.xmlrpc.scalars import date_time
 from elsewhere.sansio.xmlrpc.terms import Malformed
 from elsewhere.xmlrpc import client  # this package: programs put their own there
 
@@ -48,6 +49,10 @@ class ExpatParser:
             self._feed.feed(data)
         except Malformed as error:
             raise ResponseError(str(error)) from None
+        except LookupError as error:
+            if type(error) is not LookupError:
+                raise
+            raise ResponseError(f"the document names an encoding that there is not: {error}") from None
 
     def close(self) -> None:
         """That was all; raises as `feed` does."""
@@ -254,10 +259,9 @@ Unmarshaller.dispatch.update(
 
 
 def _moment(text: str) -> datetime:
-    """Beyond the original's one format, what other peers send: dashes, fractions, a zone."""
     try:
-        return datetime.fromisoformat(text.strip())
-    except ValueError:
+        return date_time(text)
+    except ValueError:  # the original raises its own words, and takes times without leading zeros
         return datetime.strptime(text, _FORMAT)  # noqa: DTZ007 - XML-RPC's times have no zone
 
 

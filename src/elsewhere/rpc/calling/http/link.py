@@ -18,6 +18,7 @@ from elsewhere.rpc.calling.http.calls import Calls
 from elsewhere.rpc.calling.http.senders import Posted, Senders, Sending
 from elsewhere.rpc.calling.repeating import UNASKED
 from elsewhere.rpc.calling.terms import Terms, late, lost
+from elsewhere.runtime.driving.signals import Deferred
 from elsewhere.runtime.future import Future
 
 __all__ = ["HttpLink"]
@@ -95,7 +96,9 @@ class HttpLink(Calls):
 
     def _put(self, sending: Sending) -> None:
         self._futures.update(future for future, _ in sending.calls if future is not None)
-        if not self._senders.put(sending):
+        with Deferred():
+            soon = self._senders.put(sending)
+        if not soon:
             if self.closed:
                 self._fail_unsent([sending])
             else:
@@ -259,9 +262,12 @@ class HttpLink(Calls):
     # ---- what futures ask of their owner: see `runtime.future.Owner` -------------------------------------------------
 
     def forget(self, job: Any, index: int) -> None:
-        line = job.channel if job is not None else None
+        if job is None:
+            return
+        job.dropped = True
+        line = job.channel
         if line is not None:
-            line.close()  # a service of ours stops the method then
+            line.abandon(job)  # a service of ours stops the method then
 
     def is_running(self, job: Any, index: int) -> bool:
         return False  # nobody tells

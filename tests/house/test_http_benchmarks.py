@@ -59,7 +59,7 @@ def test_a_row_without_a_figure_is_a_goal_that_is_missed(capsys):
     assert program.verdicts({}) == 0
 
 
-@pytest.mark.parametrize(("server", "client"), PAIRS, ids="-".join)
+@pytest.mark.parametrize(("server", "client"), PAIRS)
 def test_a_server_and_its_client(server, client):
     rows = {"lean": ["lean"], "plain": ["json"], "ours_json": ["json"]}.get(client, ["sequential", "many", "argument"])
     if server == "standard_1.1":

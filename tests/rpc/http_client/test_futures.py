@@ -176,6 +176,31 @@ class TestCancelling:
         asyncio.run(main())
         assert peer.gone.wait(PATIENCE)
 
+    def test_it_harms_no_other_call(self, client, peer):
+        stop, wrong = threading.Event(), []
+
+        def work():
+            number = 0
+            while not stop.is_set():
+                number += 1
+                try:
+                    assert client.double(number) == 2 * number
+                except Exception as error:
+                    wrong.append(error)
+
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for number in range(200):
+            futures = [client.submit("double", number) for _ in range(3)]
+            futures[number % 3].cancel()
+            for future in futures:
+                assert future.cancelled() or future.result() == 2 * number
+        stop.set()
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert wrong == []
+
 
 class TestClosing:
     def test_what_is_under_way_may_have_run_and_the_rest_has_not(self, peer, held):
@@ -216,6 +241,23 @@ class TestClosing:
         client.close()
         thread.join(PATIENCE)
         assert "the client was closed" in str(errors[0])
+
+
+def test_what_was_changed_so_that_it_cannot_be_sent_again_is_said():
+    def mood(conversation):
+        for asked in conversation.requests():
+            if isinstance(asked.json, list):
+                changed.append(object())
+                return
+            execute(conversation, asked)
+
+    changed: list = []
+    with HttpPeer(mood) as peer, connect(peer.address, timeout=PATIENCE) as client:
+        with client.options(idempotent=True).batch() as batch:
+            one, two = batch.echo(1), batch.echo(changed)
+        assert one.result() == 1
+        with pytest.raises(TypeError, match="cannot be sent"):
+            two.result()
 
 
 def test_batches_are_cancelled_one_by_one(client, peer):

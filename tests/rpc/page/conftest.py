@@ -39,9 +39,17 @@ class Browsing:
         self._stack = stack
         self.complaints: list[str] = []
 
-    def open(self, service: Service, path: str = "/", *, start: dict[str, Any] | None = None, **options: Any) -> Any:
+    def open(
+        self,
+        service: Service,
+        path: str = "/",
+        *,
+        address: str = "http://127.0.0.1:0",
+        start: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> Any:
         """Serve it, and show its page; `options` are those of a browser's context."""
-        running = self._stack.enter_context(service.start("http://127.0.0.1:0", **(start or {})))
+        running = self._stack.enter_context(service.start(address, **(start or {})))
         return self.show(running.addresses[0].rstrip("/") + path, **options)
 
     def show(self, url: str, **options: Any) -> Any:

@@ -68,6 +68,7 @@ def test_bad_input_is_said_at_its_field(browsing):
     expect(card(page, "places").locator(".problem").nth(2)).to_have_text("expected a list: [...]")
 
     result = call(page, "lists", xs='[1, "two"]', table="{}")  # the service's own check
+    expect(result.locator(".what")).to_have_text("ArgumentError")
     expect(result.locator("pre").first).to_have_text("lists: xs[1]: expected int, got str")
     expect(card(page, "lists").locator(".problem").first).to_have_text("xs[1]: expected int, got str")
     assert browsing.complaints == []

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from elsewhere.transport.tls import TLS
 from tests.require import require
 from tests.rpc.page.pages import call, card, entry, expect, figure
 from tests.rpc.page.served import double, shown
@@ -177,6 +178,19 @@ def test_a_token_is_asked_for(browsing):
     expect(call(page, "double", n="4").locator("pre")).to_have_text("8")
     with pytest.raises(_error(), match="AUTH_CREDENTIALS"):  # a browser with a window asks for them
         browsing.show(page.url)
+
+
+def test_with_tls_it_is_the_same(browsing, certificates):
+    page = browsing.open(
+        shown(),
+        address="https://127.0.0.1:0",
+        start={"tls": TLS(cert=certificates.server)},
+        ignore_https_errors=True,  # the authority is nobody whom the browser knows
+    )
+    expect(page.locator("#state")).to_have_text("live")
+    expect(call(page, "double", n="4").locator("pre")).to_have_text("8")
+    expect(figure(page, "double", "calls")).to_have_text("1")
+    assert browsing.complaints == []
 
 
 def _error() -> Any:

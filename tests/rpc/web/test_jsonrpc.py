@@ -268,6 +268,16 @@ def test_a_large_argument_and_a_large_result(peer):
     assert peer.result("echo", [1] * 200_000) == [1] * 200_000
 
 
+def test_a_batch_ends_where_its_answer_is_too_large(where, pool):
+    service = Service(max_size=1_000_000, pool=pool)
+    service.register(blow, where=where)
+    with service.start("http://127.0.0.1:0") as server, Plain(server.addresses[0]) as peer:
+        calls = [{"jsonrpc": "2.0", "method": "blow", "params": [90_000], "id": n} for n in range(500)]
+        found = peer.jsonrpc(calls).json
+        assert "above the limit of 1,000,000 bytes after" in found["error"]["message"]
+        assert service.statistics()["blow"].calls < 500
+
+
 def test_a_result_above_the_limit_is_an_error(where, pool):
     service = Service(max_size=100_000, pool=pool)
     service.register(blow, where=where)

@@ -38,6 +38,10 @@ def bad_text() -> str:
     return "a\x00b"
 
 
+def long_text() -> str:
+    return "x" * 90_000
+
+
 def large() -> int:
     return 2**70
 
@@ -183,6 +187,17 @@ def test_a_multicall_that_is_none(proxy):
     assert [type(each) for each in found] == [dict, dict, list]
     with pytest.raises(Fault, match="above the limit of 1,000"):
         proxy.system.multicall([{"methodName": "double", "params": [1]}] * 1001)
+
+
+def test_a_multicall_ends_where_its_answer_is_too_large(where, pool):
+    service = Service(max_size=1_000_000, pool=pool)
+    service.register(long_text, where=where)
+    with service.start("http://127.0.0.1:0") as server, ServerProxy(server.addresses[0]) as proxy:
+        calls = [{"methodName": "long_text", "params": []}] * 500
+        with pytest.raises(Fault, match="above the limit of 1,000,000 bytes after 12 of 500 calls"):
+            proxy.system.multicall(calls)
+        assert service.statistics()["long_text"].calls == 12
+        assert len(proxy.system.multicall(calls[:10])) == 10
 
 
 def test_a_method_of_a_reserved_name_goes_before_ours():

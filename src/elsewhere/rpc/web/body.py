@@ -28,7 +28,7 @@ WORTH = 1400  # bytes of an answer from which on it is compressed, for who takes
 BUDGET = 4  # bodies of the largest size that may be on their way in together
 LINGER = 1.0  # seconds, and ...
 MOST = 1 << 20  # ... bytes, for which a client that is turned away is listened to, so that it comes to read why
-TEXT = [(b"content-type", b"text/plain; charset=utf-8")]
+TEXT = [(b"content-type", b"text/plain; charset=utf-8"), (b"x-content-type-options", b"nosniff")]
 HeaderList = list[tuple[bytes, bytes]]
 Body = bytes | bytearray
 T = TypeVar("T")
@@ -73,6 +73,7 @@ class Bodies:
             Gone: the client has gone.
         """
         length = headers.get(b"content-length")
+        limit = self._limit if length is not None else self._limit // 2  # who does not say how much comes gets less
         if length is not None and length.isdigit() and int(length) > self._limit:
             raise self._too_large(f"{int(length):,} bytes")
         message = await receive()
@@ -89,8 +90,8 @@ class Bodies:
                 part = message.get("body", b"")
                 whole += part
                 self._held += len(part)
-                if len(whole) > self._limit:
-                    raise self._too_large("more bytes")
+                if len(whole) > limit:
+                    raise Refused(413, f"the body has more than {limit:,} bytes, the most without a Content-Length")
                 if self._held > BUDGET * self._limit:
                     raise Refused(503, "too much is on its way to this service", [(b"retry-after", b"1")])
                 if not message.get("more_body"):

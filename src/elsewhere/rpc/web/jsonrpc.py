@@ -115,26 +115,31 @@ class JSONRPC:
         done: list[Any] = []
         waiting: deque[asyncio.Future[bytes]] = deque()
         begun = time.monotonic()
+        size, most = 0, self._engine.limits.size
         for call in parts.calls:
             found = self._begin(call, exchange)
             done.append(found)
             if isinstance(found, asyncio.Future):
                 waiting.append(found)
                 if len(waiting) >= AT_ONCE:
-                    await exchange.outcome(waiting.popleft(), receive)
+                    size += len(await exchange.outcome(waiting.popleft(), receive))
+            else:
+                size += len(found)
             if exchange.closed:
                 return b""
+            if size > most:  # a few bytes can ask for any number of large results
+                break
             if time.monotonic() - begun > SOON:
                 await asyncio.sleep(0)
                 begun = time.monotonic()
         for future in waiting:
-            await exchange.outcome(future, receive)
+            size += len(await exchange.outcome(future, receive))
         answers = [each.result() if isinstance(each, asyncio.Future) else each for each in done]
         found = [each for each in answers if each]
-        size = sum(map(len, found))
-        if size > self._engine.limits.size:
+        if size > most:
             text = (
-                f"the answer of {size:,} bytes is above the limit of {self._engine.limits.size:,}; the calls have run"
+                f"the answer is above the limit of {most:,} bytes after {len(done):,} of {len(parts.calls):,} calls, "
+                "which have run; those behind them have not"
             )
             return jsonrpc.failure(Failure(jsonrpc.INTERNAL, text))
         return jsonrpc.batch(found) if found else b""

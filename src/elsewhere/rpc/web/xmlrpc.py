@@ -7,6 +7,7 @@ service's own method of a reserved name goes before ours.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.errors import MessageTooLarge
@@ -115,40 +116,31 @@ class XMLRPC:
 
     async def _batch(self, calls: list[tuple[str, list[Any]] | Fault], exchange: Exchange, receive: Any) -> bytes:
         """One after the other, as everybody does it: the next may build on what the one before has done."""
-        outcomes: list[Any] = []
+        outcomes: list[bytes] = []
+        size, most = 0, self._engine.limits.size
         if len(calls) > self._engine.limits.calls:
             text = f"{xmlrpc.MULTICALL} of {len(calls):,} calls is above the limit of {self._engine.limits.calls:,}"
             return xmlrpc.fault(xmlrpc.INVALID, text)
         for call in calls:
             if isinstance(call, Fault):
-                outcomes.append(call)
-                continue
-            found = self._begin(*call, exchange, self._outcome)
-            if isinstance(found, asyncio.Future):
-                found = await exchange.outcome(found, receive)
+                found: Any = xmlrpc.batch_fault(call.code, call.text)
             else:
-                await asyncio.sleep(0)  # others have a turn
-            outcomes.append(found)
+                found = self._begin(*call, exchange, partial(self._outcome, call[0]))
+                if isinstance(found, asyncio.Future):
+                    found = await exchange.outcome(found, receive)
+                else:
+                    await asyncio.sleep(0)  # others have a turn
             if exchange.closed:
                 return b""
-        return self._whole(calls, outcomes)
-
-    def _whole(self, calls: list[tuple[str, list[Any]] | Fault], outcomes: list[Any]) -> bytes:
-        """The answer of a batch; a result that cannot be written is a fault in its place."""
-        try:
-            return xmlrpc.answer(xmlrpc.batch_answer(outcomes), limits=self._limits, default=plain)
-        except Exception:  # noqa: BLE001 - a value's own conversion may raise anything
-            for index, call in enumerate(calls):
-                if isinstance(call, Fault) or isinstance(outcomes[index], Fault):
-                    continue
-                try:
-                    xmlrpc.answer([outcomes[index]], limits=self._limits, default=plain)
-                except Exception as error:  # noqa: BLE001 - see above
-                    outcomes[index] = self._fault(unsendable(error, call[0]), True)
-        try:
-            return xmlrpc.answer(xmlrpc.batch_answer(outcomes), limits=self._limits, default=plain)
-        except Exception as error:  # noqa: BLE001 - all together are too large
-            return xmlrpc.fault(xmlrpc.INTERNAL, str(unsendable(error, xmlrpc.MULTICALL)))
+            outcomes.append(found)
+            size += len(found)
+            if size > most:  # a few bytes can ask for any number of large results
+                text = (
+                    f"the answer to {xmlrpc.MULTICALL} is above the limit of {most:,} bytes after {len(outcomes):,} of "
+                    f"{len(calls):,} calls, which have run; those behind them have not"
+                )
+                return xmlrpc.fault(xmlrpc.INTERNAL, text)
+        return xmlrpc.batch_body(outcomes)
 
     # ---- answers -----------------------------------------------------------------------------------------------------
 
@@ -161,8 +153,15 @@ class XMLRPC:
         fault = self._fault(error, ran)
         return xmlrpc.fault(fault.code, fault.text)
 
-    def _outcome(self, value: Any, error: BaseException | None, ran: bool) -> Any:
-        return value if error is None else self._fault(error, ran)
+    def _outcome(self, name: str, value: Any, error: BaseException | None, ran: bool) -> bytes:
+        """As `_reply`, for one of many calls."""
+        if error is None:
+            try:
+                return xmlrpc.batch_outcome(value, limits=self._limits, default=plain)
+            except Exception as failed:  # noqa: BLE001 - a value's own conversion may raise anything
+                error = unsendable(failed, name)
+        fault = self._fault(error, ran)
+        return xmlrpc.batch_fault(fault.code, fault.text)
 
     def _fault(self, error: BaseException, ran: bool) -> Fault:
         """The fault for an error; one that a method raises as a fault of its own has its own code."""

@@ -34,7 +34,7 @@ from elsewhere.sansio.xmlrpc.terms import (
     Limits,
     Malformed,
 )
-from elsewhere.sansio.xmlrpc.writing import answer, call, fault
+from elsewhere.sansio.xmlrpc.writing import answer, batch_body, batch_fault, batch_outcome, call, fault
 
 __all__ = [
     "APPLICATION",
@@ -51,6 +51,9 @@ __all__ = [
     "answer",
     "batch",
     "batch_answer",
+    "batch_body",
+    "batch_fault",
+    "batch_outcome",
     "call",
     "fault",
     "parse_answer",

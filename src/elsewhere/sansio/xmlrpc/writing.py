@@ -11,7 +11,17 @@ from typing import Any
 from elsewhere.errors import MessageTooLarge
 from elsewhere.sansio.xmlrpc.terms import Limits
 
-__all__ = ["answer", "call", "clean", "escaped", "fault", "fault_members"]
+__all__ = [
+    "answer",
+    "batch_body",
+    "batch_fault",
+    "batch_outcome",
+    "call",
+    "clean",
+    "escaped",
+    "fault",
+    "fault_members",
+]
 
 _LIMITS = Limits()
 _HEAD = "<?xml version='1.0'?>\n"
@@ -63,6 +73,26 @@ def fault(code: int, text: str) -> bytes:
     writing.append(f"{_HEAD}<methodResponse><fault>")
     writing.value(fault_members(code, text))
     return writing.end("</fault></methodResponse>\n")
+
+
+def batch_outcome(value: Any, *, limits: Limits = _LIMITS, default: Default | None = None) -> bytes:
+    """A value's place in the answer to `MULTICALL`; raises as `call` does."""
+    writing = _Writing(limits, default)
+    writing.value([value])
+    return writing.end("")
+
+
+def batch_fault(code: int, text: str) -> bytes:
+    """A fault's place there."""
+    writing = _Writing(_LIMITS, None)
+    writing.value(fault_members(code, text))
+    return writing.end("")
+
+
+def batch_body(outcomes: Iterable[bytes]) -> bytes:
+    """The body of the answer to `MULTICALL`, of the outcomes of its calls."""
+    head = f"{_HEAD}<methodResponse><params><param><value><array><data>"
+    return b"".join([head.encode(), *outcomes, b"</data></array></value></param></params></methodResponse>\n"])
 
 
 def fault_members(code: int, text: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from elsewhere.rpc.calling.http.calls import Calls
 from elsewhere.rpc.calling.http.senders import Posted, Senders, Sending
 from elsewhere.rpc.calling.repeating import UNASKED
 from elsewhere.rpc.calling.terms import Terms, late, lost
+from elsewhere.runtime.driving.signals import Deferred
 from elsewhere.runtime.future import Future
 
 __all__ = ["HttpLink"]
@@ -95,7 +96,9 @@ class HttpLink(Calls):
 
     def _put(self, sending: Sending) -> None:
         self._futures.update(future for future, _ in sending.calls if future is not None)
-        if not self._senders.put(sending):
+        with Deferred():
+            soon = self._senders.put(sending)
+        if not soon:
             if self.closed:
                 self._fail_unsent([sending])
             else:
@@ -133,7 +136,10 @@ class HttpLink(Calls):
             return
         if sending.batch:
             self._send_batch(sending)
-            return
+        else:
+            self._send_one(sending)
+
+    def _send_one(self, sending: Sending) -> None:
         ((future, call),) = sending.calls
         try:
             reply = self.post(call.method, sending.data, call.terms, call.began, call)
@@ -167,10 +173,9 @@ class HttpLink(Calls):
         if call.terms.retry is not None:
             call.began = now + wait
             call.deadline = call.began + call.terms.limit
-        if again is None:
-            data, key = self.body.one(self.phrased(call.method, call.args, call.kwargs, call.terms))
-            again = Sending([(future, call)], data, key, batch=False)
-        sending = again
+        sending = again or self._alone(future, call)
+        if sending is None:
+            return
         if not wait:
             self._put(sending)
         elif self._errands.at(now + wait, lambda: self._put(sending)) is None:  # it was closed
@@ -252,16 +257,29 @@ class HttpLink(Calls):
         if self.body.notifies or outcome.error.get("code") != codes.CODES["method"]:
             return [outcome] * len(sending.calls)
         for future, call in sending.calls:
-            data, key = self.body.one(self.phrased(call.method, call.args, call.kwargs, call.terms))
-            self._send(Sending([(future, call)], data, key, batch=False))
+            alone = self._alone(future, call)
+            if alone is not None:
+                self._send(alone)
         return []
+
+    def _alone(self, future: Future[Any] | None, call: Posted) -> Sending | None:
+        """A call of a batch by itself; None if it was changed since, so that it cannot be sent."""
+        try:
+            data, key = self.body.one(self.phrased(call.method, call.args, call.kwargs, call.terms))
+        except Exception as error:  # noqa: BLE001 - an argument's own conversion may raise anything
+            self._tell(future, None, error)
+            return None
+        return Sending([(future, call)], data, key, batch=False)
 
     # ---- what futures ask of their owner: see `runtime.future.Owner` -------------------------------------------------
 
     def forget(self, job: Any, index: int) -> None:
-        line = job.channel if job is not None else None
+        if job is None:
+            return
+        job.dropped = True
+        line = job.channel
         if line is not None:
-            line.close()  # a service of ours stops the method then
+            line.abandon(job)  # a service of ours stops the method then
 
     def is_running(self, job: Any, index: int) -> bool:
         return False  # nobody tells

@@ -13,7 +13,8 @@ from elsewhere.rpc import codes
 from elsewhere.rpc.calling.http.bodies import JSON, Body
 from elsewhere.rpc.calling.http.lines import Line, Lines
 from elsewhere.rpc.calling.http.reply import Broken, Overdue, Reply
-from elsewhere.rpc.calling.terms import Call, Terms, late, lost
+from elsewhere.rpc.calling.http.senders import Posted
+from elsewhere.rpc.calling.terms import Terms, late, lost
 from elsewhere.transport.address import Address
 from elsewhere.transport.tls import TLS
 
@@ -47,7 +48,7 @@ class Posting:
         self._answered = False  # at least once, in HTTP
         self._head = _head(address, path, self.body.kind, secret, name)
 
-    def post(self, method: str, data: bytes, terms: Terms, began: float, call: Call | None = None) -> Reply:
+    def post(self, method: str, data: bytes, terms: Terms, began: float, call: Posted | None = None) -> Reply:
         """The reply to a request.
 
         Args:
@@ -69,7 +70,10 @@ class Posting:
             used = line.used
             try:
                 if call is not None:
+                    line.held_by(call)
                     call.channel = line
+                    if call.dropped:  # just before that, so that nobody has ended the connection
+                        raise lost(method, self.address, "it was cancelled", never=True)
                 head = b"%b%bContent-Length: %d\r\n\r\n" % (self._head, _limit(deadline), len(data))
                 reply = line.post(head, data, deadline)
             except Broken as error:
@@ -87,7 +91,8 @@ class Posting:
             finally:
                 if call is not None:
                     call.channel = None
-                self.lines.release(line)
+                    line.held_by(None)
+                self.lines.release(line, new=not used)
             self._answered = True
             self.ours = self.ours or codes.OURS.lower() in reply.headers
             return reply

@@ -30,13 +30,15 @@ class Posted(Call):
 
     Attributes:
         notifies: there is no future.
+        dropped: nobody wants it any more.
     """
 
-    __slots__ = ("notifies",)
+    __slots__ = ("dropped", "notifies")
 
     def __init__(self, *args: Any, notifies: bool = False) -> None:
         super().__init__(*args)
         self.notifies = notifies
+        self.dropped = False
 
 
 class Sending:

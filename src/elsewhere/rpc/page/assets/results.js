@@ -31,7 +31,7 @@ export function value(place, found, what = kindOf(found)) {
 export function failure(place, told) {
   const error = typeof told === "string" ? { message: told } : told;
   const data = error.data !== null && typeof error.data === "object" ? error.data : {};
-  const type = typeof data.type === "string" ? data.type.replace(/^builtins\./, "") : "";
+  const type = typeof data.type === "string" ? data.type.replace(/^(builtins|elsewhere\.errors)\./, "") : "";
   const message = plain(error.message ?? "");
   const pre = document.createElement("pre");
   pre.tabIndex = 0;

@@ -293,7 +293,7 @@ REFUSALS = {
     "413 Content Too Large": (MessageTooLarge, "the far side does not take so much"),
     "415 Unsupported Media Type": (ProtocolError, "try xmlrpc"),
     "418 I'm a Teapot": (ProtocolError, "answered with 418"),
-    "302 Found": (ProtocolError, "sends calls somewhere else .302 Found: so it says., and names http://x/y"),
+    "302 Found": (ProtocolError, "takes no calls any more .302 Found: so it says.: http://x/y is where it sends them"),
     "500 Internal Server Error": (MayHaveRun, "may have run: the far side failed .500"),
     "503 Service Unavailable": (MayHaveRun, "may have run"),
     "599 ": (MayHaveRun, "may have run"),

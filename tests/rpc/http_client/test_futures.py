@@ -243,6 +243,23 @@ class TestClosing:
         assert "the client was closed" in str(errors[0])
 
 
+def test_what_was_changed_so_that_it_cannot_be_sent_again_is_said():
+    def mood(conversation):
+        for asked in conversation.requests():
+            if isinstance(asked.json, list):
+                changed.append(object())
+                return
+            execute(conversation, asked)
+
+    changed: list = []
+    with HttpPeer(mood) as peer, connect(peer.address, timeout=PATIENCE) as client:
+        with client.options(idempotent=True).batch() as batch:
+            one, two = batch.echo(1), batch.echo(changed)
+        assert one.result() == 1
+        with pytest.raises(TypeError, match="cannot be sent"):
+            two.result()
+
+
 def test_batches_are_cancelled_one_by_one(client, peer):
     with client.batch() as batch:
         futures = [batch.double(number) for number in range(3)]

@@ -192,6 +192,14 @@ class TestErrors:
         with connect(f"{served}other") as client, pytest.raises(ProtocolError, match="404 Not Found"):
             client.double(1)
 
+    def test_another_protocol_is_named(self, served):
+        address = served.replace("http://", "tcp://").rstrip("/")
+        with (
+            connect(address) as client,
+            pytest.raises(errors.ConnectionLost, match="an address of HTTP begins with http://"),
+        ):
+            client.double(1)
+
     def test_a_token(self, work, body):
         service = Service(work, token="hunter2")
         with service.start("http://127.0.0.1:0") as running:

@@ -81,6 +81,13 @@ class Bare(Server):
         return f" Help.\n\n        {super().system_methodHelp(method_name)}\n        "
 
 
+class Serial(Dispatcher, SimpleXMLRPCServer):
+    """Serves one connection to its end before it looks at the next."""
+
+    connections = 0
+    wanted: str | None = None
+
+
 class UnixServer(Server):
     address_family = socket.AF_UNIX
 
@@ -171,6 +178,15 @@ class TestCalls:
         with serving(handler=SimpleXMLRPCRequestHandler) as server, connect(url_of(server)) as client:
             assert [client.double(number) for number in range(5)] == [0, 2, 4, 6, 8]
             assert [client.submit("double", number).result() for number in range(5)] == [0, 2, 4, 6, 8]
+
+    def test_a_server_of_one_connection_at_a_time(self):
+        with serving(Serial) as server, connect(url_of(server)) as client:
+            assert client.double(1) == 2
+            futures = [client.submit("double", number) for number in range(20)]
+            assert [future.result() for future in futures] == [2 * number for number in range(20)]
+            with connect(url_of(server)) as other:
+                client.close()
+                assert other.double(2) == 4
 
     @pytest.mark.parametrize("scheme", ["", "xmlrpc+"])
     def test_the_path_or_the_scheme_tells_what_is_spoken(self, server, scheme):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 import time
@@ -263,7 +264,7 @@ def test_a_notification_is_waited_for_when_the_server_closes(gate):
 
 
 @pytest.mark.parametrize("where", ["threads", "loop", "processes"])
-def test_a_server_that_is_closed_at_once_ends_what_runs(where, gate):
+def test_a_server_that_is_closed_at_once_ends_what_runs(where, gate, caplog):
     with serving.service_of(where).start("http://127.0.0.1:0") as server, Plain(server.addresses[0]) as peer:
         peer.http.request("POST", "/jsonrpc", waiting(gate), JSON)
         gate.wait_for("came", "it")
@@ -273,6 +274,7 @@ def test_a_server_that_is_closed_at_once_ends_what_runs(where, gate):
         with pytest.raises((ConnectionError, OSError)):
             peer.answer()
     gate.open()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 # ---- several processes -----------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ Rule: a request passes the guard before anything else; what is turned away is an
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import math
@@ -21,6 +22,7 @@ from starlette.routing import Route, Router
 
 from elsewhere.errors import NeverStarted
 from elsewhere.rpc import codes
+from elsewhere.rpc.serving.arrivals import label_of
 from elsewhere.rpc.serving.server import DRAIN, check_drain
 from elsewhere.rpc.web.body import Bodies, Gone, aside, send, send_refusal
 from elsewhere.rpc.web.errors import OURS
@@ -70,19 +72,23 @@ class App:
         bodies = Bodies(engine.limits.size, engine)
         self._page = _page(engine) if page else None
         self._posted_xml = self._posted(XMLRPC(engine, bodies))
-        routes = [
-            Route("/jsonrpc", _Endpoint(self._posted(JSONRPC(engine, bodies, self.traffic)))),
-            Route("/RPC2", _Endpoint(self._posted_xml)),
-            Route("/", _Endpoint(self._root)),
-        ]
+        self._paths: dict[str, Handler] = {
+            "/jsonrpc": self._posted(JSONRPC(engine, bodies, self.traffic)),
+            "/RPC2": self._posted_xml,
+            "/": self._root,
+        }
         if self._page is not None:
-            paths = [path for path in self._page.paths if path != "/"]
-            routes += [Route(path, _Endpoint(self._shown)) for path in paths]
+            self._paths = {**dict.fromkeys(self._page.paths, self._shown), **self._paths}
+        routes = [Route(path, _Endpoint(handle)) for path, handle in self._paths.items()]
         self._router = Router(routes, redirect_slashes=False, lifespan=self._lifespan)
 
     async def __call__(self, scope: Scope, receive: Any, send_: Any) -> None:
         """As ASGI wants it."""
-        await self._router(scope, receive, send_)
+        handle = None if scope.get("root_path") else self._paths.get(scope.get("path", ""))
+        if handle is not None and scope["type"] == "http":
+            await handle(scope, receive, send_)  # what the router would do, after a while
+        else:
+            await self._router(scope, receive, send_)
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Any) -> AsyncIterator[None]:
@@ -94,7 +100,7 @@ class App:
         async def answer(scope: Scope, receive: Any, send_: Any) -> None:
             client = scope.get("client")
             self.traffic.came()
-            label = f"http://{client[0]}:{client[1]}" if client else "a client over HTTP"
+            label = label_of(scope["scheme"], client) if client else "a client over HTTP"
             try:
                 headers = self._guard.admit(scope)
                 if scope["method"] != "POST":
@@ -108,6 +114,10 @@ class App:
                 await send_refusal(receive, send_, Refused(503, str(error)))
             except Gone:
                 _log.debug("%s has gone", label)
+            except asyncio.CancelledError:
+                if not self._engine.closing:
+                    raise
+                _log.debug("%s has no answer: the service has ended", label)  # which uvicorn would call a bug
             finally:
                 self.traffic.went()
 

@@ -28,7 +28,7 @@ WORTH = 1400  # bytes of an answer from which on it is compressed, for who takes
 BUDGET = 4  # bodies of the largest size that may be on their way in together
 LINGER = 1.0  # seconds, and ...
 MOST = 1 << 20  # ... bytes, for which a client that is turned away is listened to, so that it comes to read why
-TEXT = [(b"content-type", b"text/plain; charset=utf-8")]
+TEXT = [(b"content-type", b"text/plain; charset=utf-8"), (b"x-content-type-options", b"nosniff")]
 HeaderList = list[tuple[bytes, bytes]]
 Body = bytes | bytearray
 T = TypeVar("T")

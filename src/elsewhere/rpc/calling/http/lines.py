@@ -11,18 +11,20 @@ import select
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 
 from elsewhere.errors import ElsewhereError, SocketTimeout
 from elsewhere.rpc.calling.http.reply import PIECE, Broken, Overdue, Reply, broken, receive
 from elsewhere.transport import connecting
 from elsewhere.transport.address import Address
-from elsewhere.transport.stream import Stream, stream_of
+from elsewhere.transport.stream import Stream, milliseconds, stream_of
 from elsewhere.transport.tls import TLS
 
 __all__ = ["Line", "Lines"]
 
 PATIENCE = 4.0  # seconds that an idle connection is kept: uvicorn, Apache and Node close theirs after 5
 TURN = 0.2  # seconds that the far side takes no more of a body, until it is looked whether it has answered already
+LONGEST_TURN = 2.0  # seconds, of those in which a new connection brings nothing, until others are ended again
 KEPT = 64  # idle connections
 
 
@@ -32,14 +34,16 @@ class Line:
     Args:
         stream: connected.
         limit: bytes of the largest body that is accepted.
+        starves: called with it now and then while it is new and nothing comes.
 
     Attributes:
         used: it has brought a reply, at least once.
         lasts: it can be used once more.
     """
 
-    def __init__(self, stream: Stream, limit: int) -> None:
+    def __init__(self, stream: Stream, limit: int, starves: Callable[[Line], None]) -> None:
         self._stream = stream
+        self._starves = starves
         self._limit = limit
         self._poll = select.poll()
         self._poll.register(stream.fileno(), select.POLLIN)
@@ -71,12 +75,24 @@ class Line:
         """
         self.lasts = False  # until its end has come
         moment = None if deadline == math.inf else deadline
-        reply = receive(self._stream, moment, self._limit, self._send(head, body, moment))
+        unsent = self._send(head, body, moment)
+        if not self.used:
+            self._expect(deadline)
+        reply = receive(self._stream, moment, self._limit, unsent)
         self.used, self.lasts = True, reply.lasts
         self._rested = time.monotonic()
         if "keep-alive" in reply.headers:
             self._listen(reply.headers["keep-alive"])
         return reply
+
+    def _expect(self, deadline: float) -> None:
+        """Wait for the first reply; tell now and then that nothing has come."""
+        pause = TURN
+        while not self._stream.closed and (left := deadline - time.monotonic()) > 0:
+            if self._poll.poll(milliseconds(min(pause, left))):
+                return
+            self._starves(self)
+            pause = min(2 * pause, LONGEST_TURN)
 
     # ---- out ---------------------------------------------------------------------------------------------------------
 
@@ -160,6 +176,8 @@ class Lines:
         # One operation of these each, so that no lock is needed, which a signal's handler might find taken.
         self._idle: deque[Line] = deque()
         self._busy: set[Line] = set()
+        self._starving: set[Line] = set()
+        self._parallel = False  # the far side has served two connections at a time
         self._closed = False
 
     @property
@@ -196,11 +214,19 @@ class Lines:
     def _made(self, seconds: float) -> Line:
         left = max(0.001, round(seconds, 3))  # round, for it stands in the error's text
         sock = connecting.connect(self._address, None if left == float("inf") else left, self._tls)
-        return Line(stream_of(sock, str(self._address)), self._limit)
+        return Line(stream_of(sock, str(self._address)), self._limit, self._starved)
 
-    def release(self, line: Line) -> None:
-        """It is not needed any more."""
-        if line.lasts:
+    def release(self, line: Line, *, new: bool = False) -> None:
+        """It is not needed any more.
+
+        Args:
+            line: it.
+            new: this was its first call.
+        """
+        self._starving.discard(line)
+        if new and line.used and not self._parallel:
+            self._parallel = any(other is not line and other.used for other in [*self._idle, *self._busy])
+        if line.lasts and (self._parallel or not self._starving):
             self._idle.append(line)
             self._busy.discard(line)
             self._prune()
@@ -210,6 +236,14 @@ class Lines:
         if self._closed:
             self.close()
 
+    # A server may serve one connection at a time, or a few, and each to its end. Who waits for its turn there has it
+    # when those end that nobody uses.
+
+    def _starved(self, line: Line) -> None:
+        """It is new, and nothing comes."""
+        self._starving.add(line)
+        self._drop_idle()
+
     def _prune(self) -> None:
         """End those that nobody will use again."""
         now = time.monotonic()
@@ -218,6 +252,10 @@ class Lines:
                 self._drop()
         except IndexError:  # another thread has just taken the last one
             return
+
+    def _drop_idle(self) -> None:
+        while self._idle:
+            self._drop()
 
     def _drop(self) -> None:
         """End the one that was idle longest."""
@@ -230,8 +268,7 @@ class Lines:
     def close(self) -> None:
         """End all of them."""
         self._closed = True
-        while self._idle:
-            self._drop()
+        self._drop_idle()
         for line in list(self._busy):
             line.close()
 

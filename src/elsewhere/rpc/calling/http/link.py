@@ -136,7 +136,10 @@ class HttpLink(Calls):
             return
         if sending.batch:
             self._send_batch(sending)
-            return
+        else:
+            self._send_one(sending)
+
+    def _send_one(self, sending: Sending) -> None:
         ((future, call),) = sending.calls
         try:
             reply = self.post(call.method, sending.data, call.terms, call.began, call)
@@ -170,10 +173,9 @@ class HttpLink(Calls):
         if call.terms.retry is not None:
             call.began = now + wait
             call.deadline = call.began + call.terms.limit
-        if again is None:
-            data, key = self.body.one(self.phrased(call.method, call.args, call.kwargs, call.terms))
-            again = Sending([(future, call)], data, key, batch=False)
-        sending = again
+        sending = again or self._alone(future, call)
+        if sending is None:
+            return
         if not wait:
             self._put(sending)
         elif self._errands.at(now + wait, lambda: self._put(sending)) is None:  # it was closed
@@ -255,9 +257,19 @@ class HttpLink(Calls):
         if self.body.notifies or outcome.error.get("code") != codes.CODES["method"]:
             return [outcome] * len(sending.calls)
         for future, call in sending.calls:
-            data, key = self.body.one(self.phrased(call.method, call.args, call.kwargs, call.terms))
-            self._send(Sending([(future, call)], data, key, batch=False))
+            alone = self._alone(future, call)
+            if alone is not None:
+                self._send(alone)
         return []
+
+    def _alone(self, future: Future[Any] | None, call: Posted) -> Sending | None:
+        """A call of a batch by itself; None if it was changed since, so that it cannot be sent."""
+        try:
+            data, key = self.body.one(self.phrased(call.method, call.args, call.kwargs, call.terms))
+        except Exception as error:  # noqa: BLE001 - an argument's own conversion may raise anything
+            self._tell(future, None, error)
+            return None
+        return Sending([(future, call)], data, key, batch=False)
 
     # ---- what futures ask of their owner: see `runtime.future.Owner` -------------------------------------------------
 

@@ -92,7 +92,7 @@ class Posting:
                 if call is not None:
                     call.channel = None
                     line.held_by(None)
-                self.lines.release(line)
+                self.lines.release(line, new=not used)
             self._answered = True
             self.ours = self.ours or codes.OURS.lower() in reply.headers
             return reply

@@ -41,10 +41,12 @@ def refused(method: str, target: Address, body: Body, reply: Reply, *, ours: boo
         return NeverStarted(f"{where} was not begun ({said})")
     if 300 <= status < 400:
         location = _shown(reply.headers.get("location", ""))
-        moved = (
-            f", and names {location}: an address of that, if you believe it, is where to connect to" if location else ""
+        there = (
+            f": {location} is where it sends them. Calls are not sent on: connect to that, if you trust it"
+            if location
+            else ""
         )
-        return ProtocolError(f"{where}: the far side sends calls somewhere else ({said}){moved}")
+        return ProtocolError(f"{where}: {_place(target)} takes no calls any more ({said}){there}")
     if status in ELSEWHERE:
         return ProtocolError(
             f"{where}: {_place(target)} does not take {body.name} ({said}){_instead(target, body, reply)}"

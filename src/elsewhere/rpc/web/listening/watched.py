@@ -27,6 +27,16 @@ HEAD = 64 << 10  # bytes of a request's head, of which the parser would take any
 AHEAD = 1 << 20  # bytes that may come while a request is answered; whole requests of them make uvicorn stop reading
 
 
+def _is_wanted(record: logging.LogRecord) -> bool:
+    """A stranger's nonsense, of which uvicorn warns, is no warning."""
+    if record.levelno == logging.WARNING:
+        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+    return _log.isEnabledFor(record.levelno)
+
+
+_log.addFilter(_is_wanted)
+
+
 class Watched(asyncio.Protocol):
     """A connection.
 
@@ -62,7 +72,7 @@ class Watched(asyncio.Protocol):
         self._coming = False  # ... and there is more of it
         self._got = 0  # bytes of a head, of a body, or of what comes after it
         self._stuck: tuple[float, int] | None = None  # since when how many bytes wait for the client to read
-        inner.logger = _log  # a stranger's nonsense is no warning
+        inner.logger = _log
         inner.access_log = False
 
     # ---- asyncio's ---------------------------------------------------------------------------------------------------

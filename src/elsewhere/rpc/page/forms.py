@@ -80,10 +80,7 @@ def _parameter(parameter: inspect.Parameter, id_: str, style: str) -> Markup:
 
 
 def _shown(value: Any) -> str:
-    try:
-        told = repr(value)
-    except Exception as error:  # noqa: BLE001 - a default's own repr may raise anything
-        told = f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
+    told = repr(value)  # which the signature has, too
     return told if len(told) <= LONG else told[: LONG - 1] + "…"
 
 

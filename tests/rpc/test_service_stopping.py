@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
 from concurrent.futures import CancelledError
+
+import msgpack
+import pytest
 
 from elsewhere import Service
 from elsewhere.rpc.serving.call import Call
 from elsewhere.rpc.serving.engine import Engine
 from elsewhere.rpc.serving.session import Session
+from elsewhere.rpc.serving.threads.hands import Hands
+from tests.contract.work import PATIENCE, Gate, until
+from tests.rpc import serving
+from tests.rpc.peers import Peer
+from tests.rpc.raw import Raw
+
+
+@pytest.fixture
+def gate(tmp_path):
+    return Gate(tmp_path / "gate")
 
 
 class Nowhere:
@@ -64,3 +80,105 @@ def test_one_that_has_ended_is_not_stopped():
     session.finish(call, 3, None)
     session.abandon(call, CancelledError())
     assert stopped == []
+
+
+# ---- threads beside a loop -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def beside():
+    """A service on a loop, with methods in threads that were registered since."""
+    service = Service(max_threads=1)
+    service.register(serving.sleepy)
+    with service.start("tcp://127.0.0.1:0") as server, Raw(server.addresses[0]) as peer:
+        service.register(serving.wait_at, where="threads")
+        peer.hello()
+        yield peer
+
+
+def test_one_that_waits_for_a_thread_never_runs_when_it_is_cancelled(beside, gate):
+    first, second = (beside.request("wait_at", str(gate.folder), name) for name in ("first", "second"))
+    gate.wait_for("came", "first")
+    beside.send([2, "rpc.cancel", [second]])
+    assert beside.answer(second)[0]["kind"] == "cancelled"
+    gate.open()
+    assert beside.answer(first) == (None, "first")
+    assert beside.call("wait_at", str(gate.folder), "third") == (None, "third")  # by the only thread
+    assert not gate.has("came", "second")
+
+
+PROGRAM = """
+import sys, threading
+from elsewhere import Service, connect
+
+service = Service()
+
+@service.method
+def never():
+    print("begun", flush=True)
+    threading.Event().wait()
+
+client = connect(sys.argv[1], service=service)
+sys.stdin.readline()
+if sys.argv[2] == "close":
+    client.close()
+"""
+
+
+@pytest.mark.parametrize("how", ["close", "leave"])
+def test_a_method_that_never_ends_does_not_hold_up_the_end_of_the_program(how):
+    def mood(conversation):
+        conversation.error(conversation.next(), "what?")
+        conversation.send(msgpack.packb([0, 1, "never", []]))
+        conversation.until_gone()
+
+    with Peer(mood) as peer:
+        program = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, peer.address, how], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        try:
+            assert program.stdout.readline() == b"begun\n"
+            program.communicate(b"end\n", timeout=PATIENCE)
+            assert program.returncode == 0
+        finally:
+            program.kill()
+            program.communicate()
+
+
+def test_hands_come_as_they_are_needed_and_end_with_the_last_job():
+    hands, gate = Hands(3, "hand"), threading.Event()
+    futures = [hands.submit(gate.wait, PATIENCE) for _ in range(5)]
+    until(lambda: sum(future.running() for future in futures) == 3)
+    assert not hands.mine()
+    assert futures[4].cancel()
+    gate.set()
+    assert [future.result(PATIENCE) for future in futures[:4]] == [True] * 4
+    assert hands.submit(hands.mine).result(PATIENCE)
+    last = hands.submit(lambda fn, self: fn + self, fn=1, self=2)
+    assert last.result(PATIENCE) == 3
+    gate.clear()
+    busy = [hands.submit(gate.wait, PATIENCE) for _ in range(4)]
+    until(lambda: sum(future.running() for future in busy) == 3)
+    hands.close()
+    assert busy[3].cancelled()
+    with pytest.raises(RuntimeError, match="has ended"):
+        hands.submit(print)
+    gate.set()
+
+
+# ---- a loop that is held up ------------------------------------------------------------------------------------------
+
+
+def test_a_method_that_holds_up_the_loop_does_not_hold_up_the_end(gate):
+    service = Service()
+    service.register(serving.wait_at, where="loop")
+    service.register(serving.double, where="threads")
+    server = service.start("tcp://127.0.0.1:0")
+    with Raw(server.addresses[0]) as peer:
+        peer.request("wait_at", str(gate.folder), "it")
+        gate.wait_for("came", "it")
+        server.close(0.0)
+        assert peer.ended()
+        assert not gate.has("left", "it")
+    gate.open()
+    gate.wait_for("left", "it")

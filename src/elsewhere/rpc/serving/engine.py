@@ -11,7 +11,7 @@ import contextvars
 import logging
 import os
 import threading
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from elsewhere.errors import NeverStarted
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from elsewhere.rpc.service import Service
+    from elsewhere.rpc.serving.threads.hands import Hands
 
 __all__ = ["Engine", "Limits"]
 
@@ -31,6 +32,7 @@ _log = logging.getLogger("elsewhere.rpc")
 # Lower priority of workers that compute. With the usual one, a quick method's 99th percentile beside one of them is
 # 1.3 ms instead of 0.07, since Linux lets who computes end its slice; with 10 it is 0.1; 5 is too little.
 NICE = 10
+PATIENCE = 2.0  # seconds for the loop's thread to end
 
 
 class Limits(NamedTuple):
@@ -73,7 +75,7 @@ class Engine:
         self._loop = loop
         self._loop_thread: threading.Thread | None = None
         self._pool: Any = None
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads: Hands | None = None
 
     def hello(self) -> dict[str, Any]:
         """What a service says of itself."""
@@ -122,11 +124,19 @@ class Engine:
         """Run a method, which was registered after the server had been started on a loop, in a thread."""
         context = contextvars.copy_context()
         context.run(current.set, call)
+        future = self._hands().submit(context.run, call.method.fn, *args, **kwargs)
+        future.add_done_callback(lambda future: self._settle(call, future))
+        call.stopped_by(future.cancel)  # while it waits for a thread
+
+    def _hands(self) -> Hands:
+        from elsewhere.rpc.serving.threads.hands import Hands
+
         with self._lock:
             if self._threads is None:
-                self._threads = ThreadPoolExecutor(self.limits.threads, "elsewhere-rpc")
-        future = self._threads.submit(context.run, call.method.fn, *args, **kwargs)
-        future.add_done_callback(lambda future: self._settle(call, future))
+                if self.closing:
+                    raise NeverStarted("the service is closing")
+                self._threads = Hands(self.limits.threads, "elsewhere-rpc")
+            return self._threads
 
     def _settle(self, call: Call, future: Any, *, ran: bool = True) -> None:
         """Answer a call with the outcome of a future, in the thread that answers."""
@@ -185,9 +195,9 @@ class Engine:
         if loop is not None and thread is not None:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(loop.stop)
-            thread.join()
+            thread.join(PATIENCE)  # a method that blocks it does not hold up the end for ever
         if threads is not None:
-            threads.shutdown(wait=False, cancel_futures=True)
+            threads.close()
         if pool is not None:
             pool.terminate()
             pool.join()

@@ -17,9 +17,11 @@ from elsewhere.transport.address import STREAMS, Address
 from elsewhere.transport.listening import Listener, require_safe
 from elsewhere.transport.tls import TLS
 
-__all__ = ["Arrival", "Arrivals", "Seldom", "Source", "exhausted"]
+__all__ = ["Arrival", "Arrivals", "Entrance", "Seldom", "Source"]
 
 _log = logging.getLogger("elsewhere.rpc")
+AT_ONCE = 64  # connections that are accepted in one go
+PAUSE = 0.1  # seconds without accepting, when there are no more descriptors, or nobody takes a connection
 
 
 class Arrival(NamedTuple):
@@ -131,9 +133,75 @@ class Seldom:
             _log.warning(text, *args)
 
 
-def exhausted(error: OSError) -> bool:
-    """Is it that there are no more descriptors, or no memory for one? That passes."""
-    return error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+class Entrance:
+    """Lets connections in, in the thread of who watches the descriptors; rests when there is no room for more.
+
+    Args:
+        source: where they come from.
+        watch: has `accept` called with a descriptor whenever that one tells of connections.
+        unwatch: ends that.
+        later: calls something after so many seconds, in the same thread.
+        welcome: takes a connection.
+        closing: shall it open no more?
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        watch: Callable[[int], object],
+        unwatch: Callable[[int], object],
+        later: Callable[[float, Callable[[], object]], object],
+        welcome: Callable[[Arrival], object],
+        closing: Callable[[], bool],
+    ) -> None:
+        self._takes = source.sources()
+        self._watch, self._unwatch, self._later = watch, unwatch, later
+        self._welcome, self._closing = welcome, closing
+        self._opened = False
+        self.warn = Seldom()
+
+    def __contains__(self, fd: int) -> bool:
+        return fd in self._takes
+
+    def open(self) -> None:
+        """Accept from now on."""
+        if not self._opened and not self._closing():
+            self._opened = True
+            for fd in self._takes:
+                self._watch(fd)
+
+    def close(self) -> None:
+        """Look at the descriptors no more."""
+        if self._opened:
+            self._opened = False
+            for fd in self._takes:
+                self._unwatch(fd)
+
+    def rest(self) -> None:
+        """Accept nothing for a moment: who connects now waits in the system's queue."""
+        self.close()
+        self._later(PAUSE, self.open)
+
+    def accept(self, fd: int) -> None:
+        """Take what has come there."""
+        take = self._takes[fd]
+        for _ in range(AT_ONCE):
+            if not self._opened:
+                return
+            try:
+                found = take()
+            except OSError as error:
+                if error.errno in _SCARCE:
+                    self.warn("no connection can be accepted for now: %s", error.strerror)
+                    self.rest()
+                return  # else it was aborted before it was accepted
+            if found is None:
+                return
+            self._welcome(found)
+
+
+_SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}  # descriptors, or memory for one: that passes
 
 
 def label_of(scheme: str, peer: Any) -> str:

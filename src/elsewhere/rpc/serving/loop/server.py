@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from elsewhere.rpc.serving.arrivals import Arrival, Seldom, Source, exhausted
+from elsewhere.rpc.serving.arrivals import Arrival, Entrance, Source
 from elsewhere.rpc.serving.engine import Engine
 from elsewhere.rpc.serving.loop.protocol import Peer
 from elsewhere.rpc.serving.loop.running import new_loop, run_loop
@@ -22,8 +22,6 @@ from elsewhere.transport.connecting import tune
 __all__ = ["LoopServing"]
 
 _log = logging.getLogger("elsewhere.rpc")
-AT_ONCE = 64  # connections that are accepted in one go
-PAUSE = 0.1  # seconds without accepting, when there are no more descriptors
 PATIENCE = 2.0  # seconds for the loop's thread to end
 
 
@@ -45,17 +43,22 @@ class LoopServing:
         self.engine = Engine(service, self.loop)
         self.thread_id = 0
         self._arrivals = arrivals
-        self._sources = arrivals.sources()
+        self._entrance = Entrance(
+            arrivals,
+            watch=lambda fd: self.loop.add_reader(fd, self._entrance.accept, fd),
+            unwatch=self.loop.remove_reader,
+            later=self.loop.call_later,
+            welcome=self._greet,
+            closing=lambda: self.engine.closing,
+        )
         self._peers: set[Peer] = set()
         self._opening: set[asyncio.Task[Any]] = set()
-        self._accepting = False
-        self._warn = Seldom()
         self._empty = threading.Event()
         self._thread = threading.Thread(target=self._run, name="elsewhere-rpc-loop", daemon=True)
 
     def start(self) -> None:
         """Accept from now on."""
-        self.loop.call_soon(self._accept_again)
+        self.loop.call_soon(self._entrance.open)
         self._thread.start()
 
     def _run(self) -> None:
@@ -71,36 +74,11 @@ class LoopServing:
 
     # ---- new connections ---------------------------------------------------------------------------------------------
 
-    def _accept_again(self) -> None:
-        if not self._accepting and not self.engine.closing:
-            self._accepting = True
-            for fd, accept in self._sources.items():
-                self.loop.add_reader(fd, self._accept, accept)
-
-    def _stop_accepting(self) -> None:
-        if self._accepting:
-            self._accepting = False
-            for fd in self._sources:
-                self.loop.remove_reader(fd)
-
-    def _accept(self, accept: Callable[[], Arrival | None]) -> None:
-        for _ in range(AT_ONCE):
-            try:
-                found = accept()
-            except OSError as error:
-                if exhausted(error):
-                    self._warn("no connection can be accepted for now: %s", error.strerror)
-                    self._stop_accepting()
-                    self.loop.call_later(PAUSE, self._accept_again)
-                return
-            if found is None:
-                return
-            self._greet(*found)
-
-    def _greet(self, sock: socket.socket, label: str, context: ssl.SSLContext | None) -> None:
+    def _greet(self, arrival: Arrival) -> None:
+        sock, label, context = arrival
         limits = self.engine.limits
         if len(self._peers) + len(self._opening) >= limits.connections or self.engine.closing:
-            self._warn("%s is turned away: there are %d connections", label, len(self._peers))
+            self._entrance.warn("%s is turned away: there are %d connections", label, len(self._peers))
             sock.close()
             self._arrivals.gone()
             return
@@ -159,7 +137,7 @@ class LoopServing:
         done = threading.Event()
 
         def stop() -> None:
-            self._stop_accepting()
+            self._entrance.close()
             done.set()
 
         self.soon(stop)

@@ -18,14 +18,13 @@ import os
 import queue
 import select
 import socket
-import ssl
 import struct
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
 
-from elsewhere.rpc.serving.arrivals import Arrival, Seldom, Source, exhausted
+from elsewhere.rpc.serving.arrivals import Arrival, Entrance, Source
 from elsewhere.rpc.serving.deadlines import Deadline, Deadlines
 from elsewhere.rpc.serving.engine import Engine
 from elsewhere.rpc.serving.threads.connection import LINGER, Connection
@@ -40,8 +39,6 @@ SLOWLY = 0.02  # seconds between two looks at owners whose methods have all prov
 PUSH = 0.02  # seconds that an owner waits for the kernel to take a large answer, before the reactor sends the rest
 EAGER = 4  # threads that are started as soon as there is something to do; more, when it waits for a look
 STAY = 10.0  # seconds that a thread without work stays; the last one stays longer
-PAUSE = 0.1  # seconds without accepting, when there are no more descriptors
-AT_ONCE = 64  # connections that are accepted in one go
 PATIENCE = 2.0  # seconds for threads that were told to end
 OVERFLOW = 8  # abandoned threads and those that wait for their callers may be this many times the threads
 READABLE = select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR
@@ -59,10 +56,15 @@ class Reactor:
         self.engine = engine
         self.connections: dict[int, Connection] = {}
         self._arrivals = arrivals
-        self._sources = arrivals.sources()
-        self._accepting = False
-        self._warn = Seldom()
         self._poll = select.epoll()
+        self._entrance = Entrance(
+            arrivals,
+            watch=lambda fd: self._poll.register(fd, select.EPOLLIN),
+            unwatch=self._poll.unregister,
+            later=self.later,
+            welcome=self._greet,
+            closing=lambda: engine.closing,
+        )
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll.register(self._wake, select.EPOLLIN)
         self._deadlines = Deadlines()
@@ -80,7 +82,7 @@ class Reactor:
 
     def start(self) -> None:
         """Accept from now on."""
-        self._accept_again()
+        self._entrance.open()
         self._thread.start()
 
     # ---- its thread --------------------------------------------------------------------------------------------------
@@ -111,8 +113,8 @@ class Reactor:
         connection = self.connections.get(fd)
         if connection is not None:
             self._moved(connection, event)
-        elif fd in self._sources:
-            self._accept(self._sources[fd])
+        elif fd in self._entrance:
+            self._entrance.accept(fd)
         elif fd == self._wake:
             os.eventfd_read(fd)
 
@@ -143,37 +145,15 @@ class Reactor:
 
     # ---- new connections ---------------------------------------------------------------------------------------------
 
-    def _accept_again(self) -> None:
-        if not self.engine.closing and not self._accepting:
-            self._accepting = True
-            for fd in self._sources:
-                self._poll.register(fd, select.EPOLLIN)
-
     def stop_accepting(self) -> None:
         """Look at the listeners no more."""
-        if self._accepting:
-            self._accepting = False
-            for fd in self._sources:
-                self._poll.unregister(fd)
+        self._entrance.close()
 
-    def _accept(self, accept: Callable[[], Arrival | None]) -> None:
-        for _ in range(AT_ONCE):
-            try:
-                found = accept()
-            except OSError as error:
-                if exhausted(error):
-                    self._warn("no connection can be accepted for now: %s", error.strerror)
-                    self.stop_accepting()
-                    self.later(PAUSE, self._accept_again)
-                return  # else it was aborted before it was accepted
-            if found is None:
-                return
-            self._greet(*found)
-
-    def _greet(self, sock: socket.socket, label: str, context: ssl.SSLContext | None) -> None:
+    def _greet(self, arrival: Arrival) -> None:
+        sock, label, context = arrival
         limits = self.engine.limits
         if len(self.connections) >= limits.connections or self.engine.closing:
-            self._warn("%s is turned away: there are %d connections", label, len(self.connections))
+            self._entrance.warn("%s is turned away: there are %d connections", label, len(self.connections))
             sock.close()
             self._arrivals.gone()
             return

@@ -12,6 +12,7 @@ import threading
 import msgpack
 import pytest
 
+from elsewhere.rpc.serving.session import Session
 from tests.contract.work import Gate, until
 from tests.rpc import serving
 from tests.rpc.raw import HELLO, Raw
@@ -334,3 +335,16 @@ def test_who_sends_no_token_is_cut_off(start):
         assert other.hello(token=b"\x00\xff")[0] is None
         assert peer.ended()
         assert other.call("double", 1) == (None, 2)
+
+
+def test_a_connection_that_has_gone_is_kept_by_no_time_limit(start):
+    server = start(idle_timeout=3600, handshake_timeout=3600, token="x")
+    with Raw(server.addresses[0]) as peer:
+        assert peer.hello(token="x")[0] is None
+        assert sessions(server) == 1
+    until(lambda: gc.collect() >= 0 and not sessions(server), "the connection to be forgotten")
+
+
+def sessions(server):
+    """How many are in memory."""
+    return sum(type(each) is Session and each.engine is server._engine for each in gc.get_objects())

@@ -5,6 +5,7 @@ Rule: knows sockets, nothing of what is said on them.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import socket
@@ -158,7 +159,7 @@ class Entrance:
         self._takes = source.sources()
         self._watch, self._unwatch, self._later = watch, unwatch, later
         self._welcome, self._closing = welcome, closing
-        self._opened = False
+        self._watched: list[int] = []  # taken out one by one: another thread may close it too
         self.warn = Seldom()
 
     def __contains__(self, fd: int) -> bool:
@@ -166,17 +167,16 @@ class Entrance:
 
     def open(self) -> None:
         """Accept from now on."""
-        if not self._opened and not self._closing():
-            self._opened = True
+        if not self._watched and not self._closing():
             for fd in self._takes:
                 self._watch(fd)
+                self._watched.append(fd)
 
     def close(self) -> None:
         """Look at the descriptors no more."""
-        if self._opened:
-            self._opened = False
-            for fd in self._takes:
-                self._unwatch(fd)
+        while self._watched:
+            with contextlib.suppress(IndexError):
+                self._unwatch(self._watched.pop())
 
     def rest(self) -> None:
         """Accept nothing for a moment: who connects now waits in the system's queue."""
@@ -187,7 +187,7 @@ class Entrance:
         """Take what has come there."""
         take = self._takes[fd]
         for _ in range(AT_ONCE):
-            if not self._opened:
+            if not self._watched:
                 return
             try:
                 found = take()

@@ -118,7 +118,7 @@ class LoopServing:
         self._peers.add(peer)
         limits = self.engine.limits
         if not peer.session.authorized:
-            self.loop.call_later(limits.handshake, peer.look_whether_it_knows)
+            peer.expect_token(limits.handshake)
         if limits.idle is not None:
             peer.expect(limits.idle)
         if self.engine.closing:

@@ -165,9 +165,9 @@ class Reactor:
         self.connections[connection.fd] = connection
         self._poll.register(connection.fd, select.EPOLLIN | select.EPOLLONESHOT)
         if context is not None or not connection.session.authorized:
-            self.later(limits.handshake, lambda: self._look_whether_it_knows(connection))
+            connection.expect(limits.handshake, lambda: self._look_whether_it_knows(connection))
         if limits.idle is not None:
-            self.later(limits.idle, lambda: self._look_whether_it_lives(connection))
+            connection.expect(limits.idle, lambda: self._look_whether_it_lives(connection))
 
     def _look_whether_it_knows(self, connection: Connection) -> None:
         if connection.secure is not None and not connection.secure.ready:
@@ -177,13 +177,13 @@ class Reactor:
 
     def _look_whether_it_lives(self, connection: Connection) -> None:
         idle = self.engine.limits.idle
-        if idle is None or self.connections.get(connection.fd) is not connection:
+        if idle is None:
             return
         left = connection.since + idle - time.monotonic()
         if left <= 0.0 and connection.parked and not connection.session.running:
             connection.end(f"nothing came for {idle:g} s")
         else:
-            self.later(left if left > 0.0 else idle, lambda: self._look_whether_it_lives(connection))
+            connection.expect(left if left > 0.0 else idle, lambda: self._look_whether_it_lives(connection))
 
     # ---- what connections ask for ------------------------------------------------------------------------------------
 
@@ -313,9 +313,10 @@ class Reactor:
         for _ in owners:
             self._ready.put(None)
         os.eventfd_write(self._wake, 1)
+        patience = time.monotonic() + PATIENCE
         for thread in [self._thread, *(owner.thread for owner in owners if not owner.token and not owner.call)]:
             if thread is not threading.current_thread():
-                thread.join(PATIENCE)
+                thread.join(max(0.0, patience - time.monotonic()))
         self._close()
 
     def _close(self) -> None:

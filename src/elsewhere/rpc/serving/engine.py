@@ -186,6 +186,11 @@ class Engine:
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 
+    def mine(self) -> bool:
+        """Is the calling thread one that was started here?"""
+        threads = self._threads
+        return threading.current_thread() is self._loop_thread or (threads is not None and threads.mine())
+
     def end(self) -> None:
         """Stop what is left: the loop's tasks are cancelled, the pool that was made on demand is terminated."""
         with self._lock:

@@ -155,6 +155,10 @@ class LoopServing:
         self.soon(lambda: self.loop.call_soon(drain))
         return self._empty.wait(seconds)
 
+    def mine(self) -> bool:
+        """Is the calling thread the loop's?"""
+        return threading.current_thread() is self._thread
+
     def hurry(self) -> None:
         """`drain` is to wait no longer."""
         self._empty.set()

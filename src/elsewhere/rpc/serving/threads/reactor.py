@@ -299,6 +299,10 @@ class Reactor:
         if not self.connections:
             self.empty.set()
 
+    def mine(self) -> bool:
+        """Is the calling thread one that runs methods?"""
+        return any(owner.thread is threading.current_thread() for owner in self._owners)
+
     def hurry(self) -> None:
         """`drain` is to wait no longer."""
         self.empty.set()

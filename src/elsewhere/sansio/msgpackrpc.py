@@ -150,16 +150,25 @@ class Wire:
             return self._feed_tail(self._tail, data)
         found: list[Message] = []
         unpacker = self._unpacker or self._make_unpacker()
+        tell, guess = unpacker.tell, self._guess
         try:
             unpacker.feed(data)
             for message in unpacker:
-                if not _usual(message) or self._guess:
+                usual = type(message) is list and len(message) == 4  # as nearly all are: nothing else to look at
+                if usual:
+                    kind, msgid, method, params = message
+                    usual = (  # `is`, as True and 1.0 are equal to 1; where it is False of an int, no harm is done
+                        (kind is RESPONSE or (kind is REQUEST and type(params) is list and type(method) is str))
+                        and type(msgid) is int
+                        and 0 <= msgid <= LAST_ID
+                    )
+                if guess or not usual:
                     problem = self._problem(message)
                     if problem:
                         self.broken = problem
                         return found
                 found.append(message)
-                self._begun = unpacker.tell()  # later it also counts what it has looked at of the next
+                self._begun = tell()  # later it also counts what it has looked at of the next
         except WRONG as error:
             self._undecodable(error)
             return found
@@ -248,14 +257,21 @@ class Wire:
             TypeError, ValueError, OverflowError: the params cannot be packed.
             MessageTooLarge: it is above the limit.
         """
-        msgid = self._id
+        msgid, pending = self._id, self.pending
         while True:
             msgid = msgid + 1 if msgid < LAST_ID else 1
-            if msgid not in self.pending:
+            if msgid not in pending:
                 break
-        data = self._packed([REQUEST, msgid, method, params])
+        packer = self._packer or self._make_packer()
+        try:
+            data: bytes = packer.pack((REQUEST, msgid, method, params))
+        except BaseException as error:
+            self._unpackable(packer, error)
+            raise
+        if len(data) > self.limit:
+            self._check_size(len(data))
         self._id = msgid
-        self.pending[msgid] = slot
+        pending[msgid] = slot
         return msgid, data
 
     def request_in_pieces(self, method: str, params: Sequence[Any], slot: Any) -> tuple[int, list[bytes]]:
@@ -285,13 +301,16 @@ class Wire:
         try:
             data: bytes = packer.pack(message)
         except BaseException as error:
-            packer.reset()  # else the half that was packed would go with the next
-            if type(error) in {TypeError, OverflowError, ValueError}:
-                raise type(error)(f"{error}: {CARRIES}") from None
+            self._unpackable(packer, error)
             raise
         if len(data) > self.limit:
             self._check_size(len(data))
         return data
+
+    def _unpackable(self, packer: Any, error: BaseException) -> None:
+        packer.reset()  # else the half that was packed would go with the next
+        if type(error) in {TypeError, OverflowError, ValueError}:
+            raise type(error)(f"{error}: {CARRIES}") from None
 
     def _check_size(self, size: int) -> None:
         if size > self.limit:
@@ -300,19 +319,6 @@ class Wire:
                 size=size,
                 limit=self.limit,
             )
-
-
-def _usual(message: Any) -> bool:
-    """Is it a request as nearly all are? Then there is nothing else to look at."""
-    return (
-        type(message) is list
-        and len(message) == 4
-        and type(message[3]) is list
-        and type(message[2]) is str
-        and type(message[1]) is type(message[0]) is int
-        and message[0] == REQUEST
-        and 0 <= message[1] <= LAST_ID
-    )
 
 
 def _text(value: Any) -> Any:

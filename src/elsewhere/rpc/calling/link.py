@@ -163,7 +163,7 @@ class Link(Opening):
         conn = self.conn
         if conn is None or conn.ended:
             self.check_packing(method, args, kwargs)
-        elif not kwargs and (terms.limit == self.limit or conn.plain) and not conn.entered():
+        elif not kwargs and (terms.limit == self.limit or conn.plain) and not conn.mutex._is_owned():  # as `entered`
             try:
                 conn.submit(future, call, method, args)
             except ConnectError:

@@ -61,7 +61,7 @@ class Link(Opening):
         if self._engine is not None:
             from elsewhere.rpc.calling.incoming import Incoming
 
-            conn.offer(Incoming(conn, self._engine, self._errands))
+            conn.offer(Incoming(conn, self._engine, self._errands, self))
 
     def forget_all(self) -> None:
         super().forget_all()

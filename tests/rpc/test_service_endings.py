@@ -403,6 +403,25 @@ def test_a_worker_that_dies_is_replaced_and_others_go_on(workers, how, caplog):
         assert peer.call("double", 2) == (None, 4)
 
 
+def test_workers_that_die_at_once_while_nothing_is_accepted_are_replaced_too(tmp_path, caplog):
+    file = tmp_path / "file"
+    with Service(serving.Fragile(str(file))).start("tcp://127.0.0.1:0", workers=2) as server:
+        file.touch()
+        for pid in server.pids:
+            os.kill(pid, signal.SIGKILL)
+
+        def several_have_died():
+            with contextlib.suppress(ConnectionError):  # who comes now is turned away, and then nobody is let in
+                Raw(server.addresses[0]).close()
+            return sum("is replaced" in record.getMessage() for record in caplog.records) >= 4
+
+        until(several_have_died, "their successors to die")
+        file.unlink()
+        until(lambda: len(server.pids) == 2, "two workers")
+        with Raw(server.addresses[0]) as peer:
+            assert peer.call("well") == (None, "well")
+
+
 def test_what_cannot_go_to_workers_is_said_at_once():
     from elsewhere import Pool
 

@@ -6,7 +6,6 @@ Rule: knows sockets, nothing of what is said on them.
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import socket
 import ssl
@@ -15,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
 from elsewhere.transport.address import STREAMS, Address
-from elsewhere.transport.listening import Listener, require_safe
+from elsewhere.transport.listening import SCARCE, Listener, require_safe
 from elsewhere.transport.tls import TLS
 
 __all__ = ["Arrival", "Arrivals", "Entrance", "Seldom", "Source"]
@@ -192,16 +191,13 @@ class Entrance:
             try:
                 found = take()
             except OSError as error:
-                if error.errno in _SCARCE:
+                if error.errno in SCARCE:
                     self.warn("no connection can be accepted for now: %s", error.strerror)
                     self.rest()
                 return  # else it was aborted before it was accepted
             if found is None:
                 return
             self._welcome(found)
-
-
-_SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}  # descriptors, or memory for one: that passes
 
 
 def label_of(scheme: str, peer: Any) -> str:

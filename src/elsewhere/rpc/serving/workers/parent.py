@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from elsewhere.errors import WorkerStartError, describe_exit
 from elsewhere.process.process import Process
+from elsewhere.rpc.dialect import plainly
 from elsewhere.rpc.serving.arrivals import Arrival, Arrivals, Entrance
 from elsewhere.rpc.serving.server import Running
 from elsewhere.rpc.serving.workers.channel import pair
@@ -132,7 +133,8 @@ class Workers(Running):
         with self._changed:
             ready = self._changed.wait_for(lambda: self._failure or all(each.ready for each in self._workers), START)
         if self._failure is not None:
-            raise WorkerStartError(f"a worker of the service cannot start: {self._failure}") from self._failure
+            why = plainly(self._failure)
+            raise WorkerStartError(f"a worker of the service cannot start: {why}") from self._failure
         if not ready:
             raise WorkerStartError(f"the workers of the service were not ready within {START:g} s")
         self._begun = True

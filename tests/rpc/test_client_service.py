@@ -267,6 +267,15 @@ class TestCallingBack:
         with connect(server.addresses[0], service=self.offered(factorial=factorial)) as client:
             assert client.factorial(15) == 1_307_674_368_000
 
+    def test_deeper_than_there_are_threads(self, server):
+        def factorial(n: int) -> int:
+            return n * caller().call("factorial", n - 1) if n > 1 else 1
+
+        offered = Service(max_threads=2)
+        offered.register(factorial)
+        with connect(server.addresses[0], service=offered) as client:
+            assert client.factorial(20) == 2_432_902_008_176_640_000
+
     def test_from_many_threads(self, server):
         with connect(server.addresses[0], service=self.offered()) as client:
             with concurrent.futures.ThreadPoolExecutor(8) as threads:

@@ -91,7 +91,9 @@ class Call:
         return True
 
     def waits(self) -> None:
-        """As `caller` wants it: whoever reads the connection does not run this call."""
+        """As `caller` wants it: its thread waits for its caller, and others need one meanwhile."""
+        self.session.engine.lend(1)
 
     def goes_on(self) -> None:
-        """As above."""
+        """It waits no more."""
+        self.session.engine.lend(-1)

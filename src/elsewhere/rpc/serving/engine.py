@@ -146,6 +146,11 @@ class Engine:
         else:
             _settled(call, future, ran)
 
+    def lend(self, count: int) -> None:
+        """So many of these threads more wait for their callers, and do not count."""
+        if self._threads is not None:
+            self._threads.lend(count)
+
     # ---- processes ---------------------------------------------------------------------------------------------------
 
     def run_in_pool(self, call: Call, args: list[Any], kwargs: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ threads: a method that never comes back would hold up a program that has nothing
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Any
 __all__ = ["Hands"]
 
 STAY = 10.0  # seconds that a thread without work stays
+OVERFLOW = 8  # threads that wait for their callers may be this many times the others
 Job = tuple["Future[Any]", Callable[..., Any], "tuple[Any, ...]", "dict[str, Any]"]
 
 
@@ -22,7 +24,7 @@ class Hands:
     """Runs jobs, each in a thread; so many at once, the others wait.
 
     Args:
-        most: threads.
+        most: threads, without those that are lent.
         name: theirs.
     """
 
@@ -33,6 +35,7 @@ class Hands:
         self._jobs: deque[Job] = deque()
         self._threads: set[threading.Thread] = set()
         self._idle = 0
+        self._lent = 0
         self._closed = False
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -46,12 +49,22 @@ class Hands:
             if self._closed:
                 raise RuntimeError("no thread is left for it: the service has ended")
             self._jobs.append((future, fn, args, kwargs))
-            if len(self._jobs) > self._idle and len(self._threads) < self._most:
+            if len(self._jobs) > self._idle:
                 self._start()
             self._changed.notify()
         return future
 
+    def lend(self, count: int) -> None:
+        """So many threads more, or fewer, wait for what other jobs may have to do."""
+        with self._changed:
+            self._lent += count
+            if len(self._jobs) > self._idle:
+                with contextlib.suppress(RuntimeError):  # there is a thread: the one that lends itself
+                    self._start()
+
     def _start(self) -> None:
+        if len(self._threads) - min(self._lent, OVERFLOW * self._most) >= self._most:
+            return
         thread = threading.Thread(target=self._work, name=self._name, daemon=True)
         try:
             thread.start()

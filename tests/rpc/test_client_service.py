@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-import time
 
 import pytest
 
@@ -20,6 +19,7 @@ from elsewhere import (
     connect,
 )
 from elsewhere.rpc import caller
+from tests.contract.work import until
 from tests.rpc.peers import Peer
 
 
@@ -160,19 +160,14 @@ class TestTimeAndCancelling:
         client.double(1)
         with pytest.raises(CallTimeout):
             client.options(timeout=0.05).sleep(20.0)
-        deadline = time.monotonic() + 20
-        while service.statistics()["sleep"].running:
-            assert time.monotonic() < deadline
+        until(lambda: not service.statistics()["sleep"].running, "its end")
 
     def test_cancelling_reaches_the_method(self, client, service):
         client.double(1)
         future = client.submit("sleep", 20.0)
-        deadline = time.monotonic() + 20
-        while not service.statistics()["sleep"].running:
-            assert time.monotonic() < deadline
+        until(lambda: service.statistics()["sleep"].running, "the call")
         assert future.cancel()
-        while service.statistics()["sleep"].running:
-            assert time.monotonic() < deadline
+        until(lambda: not service.statistics()["sleep"].running, "its end")
 
     def test_others_pass_a_slow_one(self, client, service):
         slow = client.submit("wait")

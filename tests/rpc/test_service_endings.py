@@ -199,8 +199,7 @@ def test_a_signal_lets_what_runs_end(program, gate, signum, workers):
         long = peer.request("wait_at", str(gate.folder), "it")
         gate.wait_for("came", "it")
         served.process.send_signal(signum)
-        with contextlib.suppress(ConnectionError):
-            until(lambda: not connects(served.address), "the end of accepting")
+        until(lambda: not connects(served.address), "the end of accepting")
         gate.open()
         assert peer.answer(long) == (None, "it")
     assert served.end()[:2] == (0, f"ended by {int(signum)}\n")
@@ -211,6 +210,8 @@ def connects(address):
         Raw(address).close()
     except ConnectionRefusedError:
         return False
+    except ConnectionError:  # it is just being closed
+        return True
     return True
 
 
@@ -326,11 +327,11 @@ def test_the_object_of_a_method_goes_to_each_worker(workers):
 
 
 def test_what_workers_were_called_is_summed_up(workers):
-    before = workers.service.statistics()["join"].calls
     with contextlib.ExitStack() as stack:
         for peer in [stack.enter_context(Raw(workers.addresses[0])) for _ in range(4)]:
             assert peer.call("join", "a", "b") == (None, "a b")
-    assert workers.service.statistics()["join"].calls == before + 4
+    # A worker that gets no core for a second is left out of one sum.
+    until(lambda: workers.service.statistics()["join"].calls == 4, "the sum")
 
 
 @pytest.mark.parametrize("how", ["kill", "exit"])

@@ -356,6 +356,23 @@ def test_a_worker_that_dies_is_replaced_and_others_go_on(workers, how, caplog):
         assert peer.call("double", 2) == (None, 4)
 
 
+def test_a_worker_that_takes_nothing_for_a_while_is_told_of_the_end_all_the_same():
+    """The channel to it is full just then."""
+    with serving.service_of("threads").start("tcp://127.0.0.1:0", workers=2) as server:
+        pids = server.pids
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        for worker in server._workers:
+            while worker.channel.send(["statistics", -1]):  # for nobody
+                pass
+        thread = closing(server, 60)
+        until(lambda: not connects(server.addresses[0]), "the end of accepting")
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
 def test_what_cannot_go_to_workers_is_said_at_once():
     from elsewhere import Pool
 

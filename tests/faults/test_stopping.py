@@ -43,7 +43,7 @@ class TestTimeout:
         assert isinstance(error, CallTimeout)
         assert isinstance(error, TimeoutError)
         assert TIMEOUT <= time.monotonic() - begin < MUCH
-        assert f"{TIMEOUT} s" in str(error)
+        assert f"{TIMEOUT:g} s" in str(error)
 
     @pytest.mark.parametrize("function", [clean_up, clean_up_async])
     def test_finally_runs_and_the_worker_stays(self, pool, post, function):

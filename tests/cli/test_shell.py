@@ -9,6 +9,7 @@ import os
 import pty
 import signal
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,15 @@ class TestRows:
     def test_a_bar_on_a_terminal(self, tmp_path):
         leader, terminal = pty.openpty()
         with contextlib.closing(os.fdopen(leader, "rb", 0)) as screen:
+            shown: list[bytes] = []
+
+            def watch() -> None:  # all the time: it holds a few kB only, and a slow run draws often
+                with contextlib.suppress(OSError):  # the end
+                    while data := screen.read(65536):
+                        shown.append(data)
+
+            watcher = threading.Thread(target=watch)
+            watcher.start()
             ended = subprocess.run(
                 command("map", f"{SAMPLE}:double", "1", "2"),
                 stdout=subprocess.PIPE,
@@ -122,8 +132,9 @@ class TestRows:
                 timeout=60,
             )
             os.close(terminal)
+            watcher.join(30)
             assert len(printed(ended.stdout)) == 2
-            assert b"2/2" in screen.read(100_000)
+            assert b"2/2" in b"".join(shown)
 
 
 class TestNoTraceback:

@@ -247,8 +247,7 @@ def test_a_signal_lets_what_runs_end(program, gate, signum, workers):
         long = peer.request("wait_at", str(gate.folder), "it")
         gate.wait_for("came", "it")
         served.process.send_signal(signum)
-        with contextlib.suppress(ConnectionError):
-            until(lambda: not connects(served.address), "the end of accepting")
+        until(lambda: not connects(served.address), "the end of accepting")
         gate.open()
         assert peer.answer(long) == (None, "it")
     assert served.end()[:2] == (0, f"ended by {int(signum)}\n")
@@ -259,6 +258,8 @@ def connects(address):
         Raw(address).close()
     except ConnectionRefusedError:
         return False
+    except ConnectionError:  # it is just being closed
+        return True
     return True
 
 
@@ -374,11 +375,11 @@ def test_the_object_of_a_method_goes_to_each_worker(workers):
 
 
 def test_what_workers_were_called_is_summed_up(workers):
-    before = workers.service.statistics()["join"].calls
     with contextlib.ExitStack() as stack:
         for peer in [stack.enter_context(Raw(workers.addresses[0])) for _ in range(4)]:
             assert peer.call("join", "a", "b") == (None, "a b")
-    assert workers.service.statistics()["join"].calls == before + 4
+    # A worker that gets no core for a second is left out of one sum.
+    until(lambda: workers.service.statistics()["join"].calls == 4, "the sum")
 
 
 @pytest.mark.parametrize("how", ["kill", "exit"])
@@ -420,6 +421,23 @@ def test_workers_that_die_at_once_while_nothing_is_accepted_are_replaced_too(tmp
         until(lambda: len(server.pids) == 2, "two workers")
         with Raw(server.addresses[0]) as peer:
             assert peer.call("well") == (None, "well")
+
+
+def test_a_worker_that_takes_nothing_for_a_while_is_told_of_the_end_all_the_same():
+    """The channel to it is full just then."""
+    with serving.service_of("threads").start("tcp://127.0.0.1:0", workers=2) as server:
+        pids = server.pids
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        for worker in server._workers:
+            while worker.channel.send(["statistics", -1]):  # for nobody
+                pass
+        thread = closing(server, 60)
+        until(lambda: not connects(server.addresses[0]), "the end of accepting")
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
 
 
 def test_what_cannot_go_to_workers_is_said_at_once():

@@ -19,6 +19,7 @@ from tests.rpc import serving
 from tests.rpc.raw import HELLO, Raw
 
 pack = msgpack.packb
+QUITE = 1.0  # seconds, after which nothing is waited for; a busy machine may need some of them to say it
 
 
 @pytest.fixture(params=["threads", "loop"])
@@ -93,7 +94,7 @@ def test_garbage_ends_its_connection_and_nothing_behind_it_runs(address, garbage
         assert peer.ended()
     assert not gate.has("came", "ran")
     assert serves(address)
-    assert "the connection is ended: " in caplog.text
+    until(lambda: "the connection is ended: " in caplog.text, "the log")
 
 
 def test_what_came_before_the_garbage_is_answered(address):
@@ -117,7 +118,7 @@ CONVERSATION = b"".join(
         [0, 1, "rpc.hello", [{**HELLO, "name": "x"}]],
         [0, 2, "double", [2]],
         [2, "echo", ["n"]],
-        [0, 3, "rpc.call", ["join", ["a"], {"sep": "-"}, {"timeout": 1}]],
+        [0, 3, "rpc.call", ["join", ["a"], {"sep": "-"}, {"timeout": 20}]],
         [0, 4, "echo", [b"x" * 40]],
     ]
 )
@@ -283,7 +284,7 @@ def resident():
 
 
 def test_an_idle_connection_is_closed_if_that_is_wanted(start):
-    server = start(idle_timeout=0.05)
+    server = start(idle_timeout=QUITE)
     with Raw(server.addresses[0]) as peer:
         assert peer.call("double", 1) == (None, 2)
         assert peer.ended()
@@ -291,7 +292,7 @@ def test_an_idle_connection_is_closed_if_that_is_wanted(start):
 
 def test_an_idle_connection_whose_call_runs_is_not_idle(start, tmp_path):
     gate = Gate(tmp_path / "gate")
-    server = start(idle_timeout=0.03)
+    server = start(idle_timeout=QUITE)
     with Raw(server.addresses[0]) as peer, Raw(server.addresses[0]) as other:
         long = peer.request("wait_at", str(gate.folder), "it")
         assert other.ended()
@@ -366,7 +367,7 @@ def test_who_has_guessed_too_often_is_refused_the_right_one_too(start):
 
 
 def test_who_sends_no_token_is_cut_off(start):
-    server = start(token=b"\x00\xff", handshake_timeout=0.05)
+    server = start(token=b"\x00\xff", handshake_timeout=QUITE)
     with Raw(server.addresses[0]) as peer, Raw(server.addresses[0]) as other:
         assert other.hello(token=b"\x00\xff")[0] is None
         assert peer.ended()

@@ -280,7 +280,10 @@ class Workers(Running):
         seconds = max(0.0, deadline - time.monotonic())
         try:
             for worker in self._workers:
-                worker.channel.send(["close", seconds])
+                while not worker.channel.send(["close", seconds]) and worker.process.is_alive():
+                    time.sleep(0.01)  # it has not taken its last connections yet
+                    if time.monotonic() >= deadline:
+                        break
             for worker in self._workers:
                 worker.process.join(max(0.0, max(deadline, time.monotonic()) + GRACE - time.monotonic()))
         finally:  # a signal may have ended the patience

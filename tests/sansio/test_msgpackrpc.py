@@ -261,3 +261,9 @@ def test_above_the_limit_is_not_sent():
 def test_what_cannot_be_packed_is_said_with_what_can_be():
     with pytest.raises(TypeError, match=r"'object' object: MessagePack carries None, bool, int of 64 bits, float"):
         Wire().request("m", [object()], "slot")
+
+
+def test_a_server_of_http_is_told_from_other_nonsense():
+    wire = Wire()
+    assert wire.feed(b"HTTP/1.1 400 Bad Request\r\n\r\n") == []
+    assert wire.broken.endswith("an address of HTTP begins with http://")

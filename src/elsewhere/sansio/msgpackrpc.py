@@ -34,6 +34,7 @@ REQUEST, RESPONSE, NOTIFY = 0, 1, 2
 LAST_ID = 2**32 - 1  # rpclib's servers abort on 2^32
 LIMIT = 64 << 20  # bytes of a message
 CARRIES = "MessagePack carries None, bool, int of 64 bits, float, str, bytes, list, tuple and dict"
+HTTP = "that is HTTP, and an address of HTTP begins with http://"
 ITEMS = 1 << 20  # of an array or a map: the codec makes room for as many as a header claims
 SPARES = 4  # decoders that are kept for connections that have something to say
 # Bytes of a message above which its arrays and maps are counted, as empty ones take 70 times their room in memory.
@@ -189,7 +190,7 @@ class Wire:
                 if guess or not usual:
                     problem = self._problem(message)
                     if problem:
-                        self.broken = problem
+                        self.broken = HTTP if bytes(data[:5]) == b"HTTP/" else problem
                         return found
                 found.append(message)
                 self._begun = tell()  # later it also counts what it has looked at of the next

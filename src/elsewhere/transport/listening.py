@@ -178,7 +178,7 @@ def require_safe(addresses: Iterable[Address], *, tls: TLS | None, authenticated
             continue
         known = authenticated or (tls is not None and tls.wants_certificates)
         missing = [
-            *(["TLS (a tls:// address)"] if address.scheme != "tls" else []),
+            *([f"TLS ({_encrypted(address)} address)"] if not address.encrypted else []),
             *(["authentication (token=, or TLS(ca=...) for client certificates)"] if not known else []),
         ]
         if missing:
@@ -186,3 +186,7 @@ def require_safe(addresses: Iterable[Address], *, tls: TLS | None, authenticated
                 f"{address} can be reached from other machines, so it needs {' and '.join(missing)}; "
                 "insecure=True serves without"
             )
+
+
+def _encrypted(address: Address) -> str:
+    return "an https://" if address.carrier == "http" else "a tls://"

@@ -15,7 +15,7 @@ Path = str | os.PathLike[str]
 
 
 class TLS(NamedTuple):
-    """How ``tls://`` addresses are served and connected to. TLS 1.2 is the least that is spoken.
+    """How ``tls://`` and ``https://`` addresses are served and connected to. TLS 1.2 is the least that is spoken.
 
     Args:
         cert: a PEM file with this side's certificate, and those between it and its authority. A server needs one; a
@@ -61,7 +61,9 @@ class TLS(NamedTuple):
         if self.context is not None:
             return self.context
         if self.cert is None:
-            raise ValueError("a tls:// server needs a certificate: tls=TLS(cert='server.pem', key='server.key')")
+            raise ValueError(
+                "a tls:// or https:// server needs a certificate: tls=TLS(cert='server.pem', key='server.key')"
+            )
         import ssl
 
         context = _made(ssl.PROTOCOL_TLS_SERVER)

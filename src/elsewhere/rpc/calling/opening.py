@@ -18,7 +18,7 @@ from elsewhere.transport import connecting
 from elsewhere.transport.address import Address
 from elsewhere.transport.tls import TLS
 
-__all__ = ["FIRST_PAUSE", "Opening"]
+__all__ = ["Opening"]
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between two attempts to connect, doubled each time
 

@@ -52,7 +52,10 @@ class Call:
         limit: seconds that it may take, or None.
         timer: of its time limit, if it has one.
         over: it has been answered: it ended, or it was too late, or it was cancelled.
+        anywhere: any thread may say how it has ended, also where connections live on a loop.
     """
+
+    anywhere = False
 
     __slots__ = ("_open", "_stops", "begun", "limit", "method", "msgid", "over", "session", "timer")
 

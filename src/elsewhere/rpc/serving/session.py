@@ -205,13 +205,7 @@ class Session(Asking):
 
     def _unfold(self, params: list[Any]) -> tuple[str, list[Any], dict[str, Any], float | None]:
         """Method, arguments and limit of an `rpc.call`."""
-        if not 2 <= len(params) <= 4:
-            raise ArgumentError(f"{dialect.CALL} takes [method, args, kwargs, options]")
-        name, args, kwargs, options = [*params, {}, {}][:4]
-        if not (isinstance(name, str) and isinstance(args, list) and isinstance(kwargs, dict)):
-            raise ArgumentError(f"{dialect.CALL} takes [method, args, kwargs, options]")
-        if name.startswith(dialect.RESERVED):
-            raise MethodNotFound(f"{name!r:.200} method not found")
+        name, args, kwargs, options = dialect.unfolded(params)
         given = options.get("timeout") if isinstance(options, dict) else None
         return name, args, kwargs, self.limit if given is None else _seconds(given)
 

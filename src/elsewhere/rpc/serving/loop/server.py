@@ -5,19 +5,19 @@ Rule: one thread, which runs the loop, accepts, reads, runs what is quick, and w
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import socket
-import ssl
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from elsewhere.rpc.serving.arrivals import Arrival, Entrance, Source
 from elsewhere.rpc.serving.engine import Engine
+from elsewhere.rpc.serving.loop.opening import Opening
 from elsewhere.rpc.serving.loop.protocol import Peer
 from elsewhere.rpc.serving.loop.running import new_loop, run_loop
-from elsewhere.transport.connecting import tune
+
+if TYPE_CHECKING:
+    from elsewhere.rpc.web.listening.serving import Web
 
 __all__ = ["LoopServing"]
 
@@ -36,7 +36,10 @@ class LoopServing:
         engine: of the service.
         loop: the loop.
         thread_id: of the thread that runs it.
+        web: serves the connections of HTTP; None if there are none.
     """
+
+    web: Web | None = None
 
     def __init__(self, service: Any, arrivals: Source) -> None:
         self.loop = new_loop()
@@ -52,7 +55,9 @@ class LoopServing:
             closing=lambda: self.engine.closing,
         )
         self._peers: set[Peer] = set()
-        self._opening: set[asyncio.Task[Any]] = set()
+        self._opening = Opening(
+            self.loop, self.engine.limits.handshake, arrivals.gone, self._look_whether_all_have_gone
+        )
         self._empty = threading.Event()
         self._thread = threading.Thread(target=self._run, name="elsewhere-rpc-loop", daemon=True)
 
@@ -75,39 +80,16 @@ class LoopServing:
     # ---- new connections ---------------------------------------------------------------------------------------------
 
     def _greet(self, arrival: Arrival) -> None:
-        sock, label, context = arrival
-        limits = self.engine.limits
-        if len(self._peers) + len(self._opening) >= limits.connections or self.engine.closing:
-            self._entrance.warn("%s is turned away: there are %d connections", label, len(self._peers))
-            sock.close()
+        limits, web = self.engine.limits, self.web
+        count = len(self._peers) + len(self._opening) + (0 if web is None else web.count)
+        if count >= limits.connections or self.engine.closing:
+            self._entrance.warn("%s is turned away: there are %d connections", arrival.label, count)
+            arrival.sock.close()
             self._arrivals.gone()
-            return
-        sock.setblocking(False)
-        tune(sock)
-        task = self.loop.create_task(self._open(sock, label, context))
-        self._opening.add(task)
-        task.add_done_callback(self._opened)
-
-    async def _open(self, sock: socket.socket, label: str, context: ssl.SSLContext | None) -> None:
-        limit = self.engine.limits.handshake
-        try:
-            await self.loop.connect_accepted_socket(
-                lambda: Peer(self, label),
-                sock,
-                ssl=context,
-                ssl_handshake_timeout=None if context is None else limit,
-            )
-        except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
-            _log.warning("%s: TLS failed: %s", label, getattr(error, "reason", None) or error)
-            sock.close()
-            self._arrivals.gone()
-        except BaseException:  # the server ends meanwhile
-            sock.close()
-            raise
-
-    def _opened(self, task: asyncio.Task[Any]) -> None:
-        self._opening.discard(task)
-        self._look_whether_all_have_gone()
+        elif web is not None and arrival.web:
+            web.open(arrival)
+        else:
+            self._opening.begin(arrival, lambda: Peer(self, arrival.label))
 
     def _look_whether_all_have_gone(self) -> None:
         if self.engine.closing and not self._peers and not self._opening:

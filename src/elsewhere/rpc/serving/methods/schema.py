@@ -34,6 +34,7 @@ class Schema:
 
     Attributes:
         signature: in words, such as ``"(n: int, *, unit: str = 'm') -> int"``.
+        parameters: what it takes, each with its annotation as an object, not as text; Any where there is none.
         plain: the types of positional arguments that can be passed on as they are; None if there is more to it.
 
     Raises:
@@ -54,9 +55,11 @@ class Schema:
         hints = _hints(fn, name)
         self.signature = _in_words(found, hints)
         hints.pop("return", None)
+        self.parameters: list[inspect.Parameter] = []
         self._converters: dict[str, Converter | None] = {}
         for parameter in found.parameters.values():
             hint = hints.get(parameter.name, Any)
+            self.parameters.append(parameter.replace(annotation=hint))
             try:
                 self._converters[parameter.name] = converter(hint)
             except TypeError as error:

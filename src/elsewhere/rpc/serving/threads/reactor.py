@@ -23,6 +23,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from elsewhere.rpc.serving.arrivals import Arrival, Entrance, Source
 from elsewhere.rpc.serving.deadlines import Deadline, Deadlines
@@ -31,6 +32,9 @@ from elsewhere.rpc.serving.threads.connection import LINGER, Connection
 from elsewhere.rpc.serving.threads.owner import LOOK, Owner
 from elsewhere.rpc.serving.threads.secure import Secure
 from elsewhere.transport.connecting import tune
+
+if TYPE_CHECKING:
+    from elsewhere.rpc.web.listening.serving import Web
 
 __all__ = ["Reactor"]
 
@@ -50,7 +54,12 @@ class Reactor:
     Args:
         engine: of the service.
         arrivals: where connections come from.
+
+    Attributes:
+        web: serves the connections of HTTP; None if there are none.
     """
+
+    web: Web | None = None
 
     def __init__(self, engine: Engine, arrivals: Source) -> None:
         self.engine = engine
@@ -150,12 +159,16 @@ class Reactor:
         self._entrance.close()
 
     def _greet(self, arrival: Arrival) -> None:
-        sock, label, context = arrival
-        limits = self.engine.limits
-        if len(self.connections) >= limits.connections or self.engine.closing:
-            self._entrance.warn("%s is turned away: there are %d connections", label, len(self.connections))
+        sock, label, context, _ = arrival
+        limits, web = self.engine.limits, self.web
+        count = len(self.connections) + (0 if web is None else web.count)
+        if count >= limits.connections or self.engine.closing:
+            self._entrance.warn("%s is turned away: there are %d connections", label, count)
             sock.close()
             self._arrivals.gone()
+            return
+        if web is not None and arrival.web:
+            web.take(arrival)
             return
         sock.setblocking(True)
         tune(sock)

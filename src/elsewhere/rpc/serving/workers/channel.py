@@ -2,8 +2,10 @@
 
 ::
 
-    to a worker     ["connection", label, secure], with its descriptor · ["close", seconds] · ["statistics", number]
+    to a worker     ["connection", label, secure, web], with its descriptor
+                    ["close", seconds] · ["statistics", number] · ["others", number, {name: [...]}]
     to the parent   ["ready"] · ["gone", connections closed so far] · ["statistics", number, {name: [...]}]
+                    ["others", number]: what were the other workers called?
 
 Rule: neither side ever waits for the other here: what does not fit is tried again by who can.
 """

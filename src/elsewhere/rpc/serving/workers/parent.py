@@ -18,12 +18,13 @@ import select
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from elsewhere.errors import WorkerStartError, describe_exit
 from elsewhere.process.process import Process
 from elsewhere.rpc.dialect import plainly
 from elsewhere.rpc.serving.arrivals import Arrival, Arrivals, Entrance
+from elsewhere.rpc.serving.methods.registry import summed
 from elsewhere.rpc.serving.server import Running
 from elsewhere.rpc.serving.workers.channel import pair
 from elsewhere.rpc.serving.workers.worker import work
@@ -83,6 +84,22 @@ class Worker:
         self.process.close()
 
 
+class Gathered(NamedTuple):
+    """What others tell one worker that has asked.
+
+    Attributes:
+        worker: who has asked.
+        question: its number of that.
+        left: who has not answered yet.
+        told: what they have said so far.
+    """
+
+    worker: Worker
+    question: int
+    left: set[Worker]
+    told: list[dict[str, list[Any]]]
+
+
 class Workers(Running):
     """A service that is served by several processes."""
 
@@ -105,6 +122,7 @@ class Workers(Running):
         self._workers: list[Worker] = []
         self._numbers = itertools.count(1)
         self._told: dict[int, list[dict[str, list[Any]]]] = {}
+        self._gathered: dict[int, Gathered] = {}
         self._changed = threading.Condition()
         self._later: list[tuple[float, Callable[[], object]]] = []
         self._asked: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
@@ -125,7 +143,7 @@ class Workers(Running):
     def _start_worker(self) -> None:
         most = math.ceil(self._service._limits.connections / self._count)
         share = most, max(1, available() // self._count)
-        worker = Worker(work, (self._service, self._tls, share), next(self._numbers))
+        worker = Worker(work, (self._service, self._tls, share, self.addresses), next(self._numbers))
         self._workers.append(worker)
         self._poll.register(worker.channel.fileno(), select.EPOLLIN)
 
@@ -182,7 +200,9 @@ class Workers(Running):
     def _hand_over(self, arrival: Arrival) -> None:
         with arrival.sock as sock:
             for worker in sorted((each for each in self._workers if each.ready), key=lambda each: each.load):
-                if worker.channel.send(["connection", arrival.label, arrival.context is not None], sock.fileno()):
+                if worker.channel.send(
+                    ["connection", arrival.label, arrival.context is not None, arrival.web], sock.fileno()
+                ):
                     worker.given += 1
                     return
         self._entrance.warn("%s is turned away: no worker takes it", arrival.label)
@@ -208,12 +228,40 @@ class Workers(Running):
                     self._delay = 0.0
                 elif verb == "statistics" and rest[0] in self._told:
                     self._told[rest[0]].append(rest[1])
+                elif verb == "statistics":
+                    self._gather(worker, *rest)
+                elif verb == "others":
+                    self._ask_others(worker, rest[0])
                 self._changed.notify_all()
+
+    def _ask_others(self, worker: Worker, question: int) -> None:
+        """A worker wants to know what the others were called; nothing waits for that here."""
+        number = next(self._numbers)
+        told = ["statistics", number]
+        others = {each for each in self._workers if each is not worker and each.ready and each.channel.send(told)}
+        self._gathered[number] = Gathered(worker, question, others, [])
+        self._answer_if_all_said(number)
+
+    def _answer_if_all_said(self, number: int) -> None:
+        found = self._gathered[number]
+        if not found.left:
+            del self._gathered[number]
+            found.worker.channel.send(["others", found.question, summed(found.told)])
+
+    def _gather(self, worker: Worker, number: int, told: dict[str, list[Any]]) -> None:
+        found = self._gathered.get(number)
+        if found is not None:  # not one that `told` has not waited for
+            found.told.append(told)
+            found.left.discard(worker)
+            self._answer_if_all_said(number)
 
     def _lost(self, worker: Worker) -> None:
         """Its channel is closed: it has ended, or is about to."""
         self._poll.unregister(worker.channel.fileno())
         self._workers.remove(worker)
+        for number, found in list(self._gathered.items()):
+            found.left.discard(worker)
+            self._answer_if_all_said(number)
         lived = time.monotonic() - worker.born
         failure = _outcome(worker.process)
         code = worker.process.exitcode

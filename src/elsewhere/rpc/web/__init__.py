@@ -1,0 +1,14 @@
+"""A `Service` over HTTP: the ASGI application that `Service.asgi` gives, and what serves it at ``http://`` addresses.
+
+::
+
+    app         the application: paths, guards, and who answers
+    guard       who may come in: the name it is called by, the page that asks, the token
+    body        bodies in, within limits; answers out
+    exchange    one request, and the calls that it asks for: what a session is to a connection
+    jsonrpc     POST /jsonrpc
+    xmlrpc      POST /RPC2 and /
+    listening/  connections and uvicorn
+
+Rule: Starlette and uvicorn do HTTP; nothing here reads or writes a line of it.
+"""

@@ -13,8 +13,8 @@ import pytest
 from elsewhere import Service
 from elsewhere.rpc.serving.call import Call
 from elsewhere.rpc.serving.engine import Engine
+from elsewhere.rpc.serving.loop.team import Team
 from elsewhere.rpc.serving.session import Session
-from elsewhere.rpc.serving.threads.hands import Hands
 from tests.contract.work import PATIENCE, Gate, until
 from tests.rpc import serving
 from tests.rpc.peers import Peer
@@ -145,25 +145,20 @@ def test_a_method_that_never_ends_does_not_hold_up_the_end_of_the_program(how):
             program.communicate()
 
 
-def test_hands_come_as_they_are_needed_and_end_with_the_last_job():
-    hands, gate = Hands(3, "hand"), threading.Event()
-    futures = [hands.submit(gate.wait, PATIENCE) for _ in range(5)]
-    until(lambda: sum(future.running() for future in futures) == 3)
-    assert not hands.mine()
-    assert futures[4].cancel()
+def test_a_thread_that_waits_for_its_caller_does_not_count():
+    team, gate, begun, found = Team(1, "tested"), threading.Event(), threading.Event(), []
+    team.submit(lambda: gate.wait(PATIENCE))
+    team.submit(lambda: (found.append(team.mine()), begun.set()))
+    assert len(team._threads) == 1
+    team.lend(1)
+    assert begun.wait(PATIENCE)
+    assert found == [True]
+    assert not team.mine()
+    team.lend(-1)
     gate.set()
-    assert [future.result(PATIENCE) for future in futures[:4]] == [True] * 4
-    assert hands.submit(hands.mine).result(PATIENCE)
-    last = hands.submit(lambda fn, self: fn + self, fn=1, self=2)
-    assert last.result(PATIENCE) == 3
-    gate.clear()
-    busy = [hands.submit(gate.wait, PATIENCE) for _ in range(4)]
-    until(lambda: sum(future.running() for future in busy) == 3)
-    hands.close()
-    assert busy[3].cancelled()
-    with pytest.raises(RuntimeError, match="has ended"):
-        hands.submit(print)
-    gate.set()
+    until(lambda: len(team._threads) <= 1)
+    team.end()
+    until(lambda: not team._threads)
 
 
 # ---- a loop that is held up ------------------------------------------------------------------------------------------

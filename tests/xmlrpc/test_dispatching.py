@@ -113,6 +113,10 @@ class TestNames:
         with pytest.raises(Fault):
             loads(dispatcher._marshaled_dispatch(request))
 
+    def test_what_is_no_function_is_not_tried(self, dispatcher):
+        dispatcher.register_instance(Outer())
+        assert text_of(dispatcher, "number") == "<class 'Exception'>:method \"number\" is not supported"
+
     def test_dots(self, dispatcher):
         dispatcher.register_instance(Outer())
         assert text_of(dispatcher, "inner.depth") == "<class 'Exception'>:method \"inner.depth\" is not supported"

@@ -219,6 +219,31 @@ class TestTheEnd:
                 stopping.join(BOUND)
             assert call.result(BOUND) == "done"
 
+    def test_an_interrupt_leaves_alone_what_another_thread_has_begun(self):
+        begun, go_on = threading.Event(), threading.Event()
+
+        class Interrupted(ours.SimpleXMLRPCServer):
+            def process_request(self, request, client_address):
+                super().process_request(request, client_address)
+                assert begun.wait(BOUND)
+                raise KeyboardInterrupt
+
+        def long() -> str:
+            begun.set()
+            go_on.wait(BOUND)
+            return "done"
+
+        with Interrupted((HOST, 0), logRequests=False) as server, ThreadPoolExecutor(2) as pool:
+            server.register_function(long)
+            serves = pool.submit(server.serve_forever, 0.02)
+            call = pool.submit(called, server, "long")
+            while server._server_thread or not begun.is_set():  # until it waits for the method
+                pass
+            go_on.set()
+            assert call.result(BOUND) == "done"
+            with pytest.raises(KeyboardInterrupt):
+                serves.result(BOUND)
+
     def test_one_that_waits_for_a_place_does_not_hold_it_up(self):
         begun, go_on = threading.Event(), threading.Event()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from elsewhere.sansio.xmlrpc.writing import clean
 from elsewhere.xmlrpc.client import Fault, dumps, gzip_decode, gzip_encode, loads
 
 __all__ = ["Fault", "described", "dumps", "fault_body", "gzip_decode", "gzip_encode", "is_fault", "loads"]
@@ -33,10 +32,8 @@ def fault_body(error: BaseException, *, allow_none: bool, encoding: str) -> byte
     """
     code: Any = getattr(error, "faultCode", 1) if is_fault(error) else 1
     text: Any = getattr(error, "faultString", "") if is_fault(error) else described(error)
-    if isinstance(text, str):
-        text = clean(text)
     try:
         body = dumps(Fault(code, text), allow_none=allow_none, encoding=encoding)
     except Exception as problem:  # noqa: BLE001 - a fault of something that cannot be written is a fault of that
-        body = dumps(Fault(1, clean(described(problem))), allow_none=allow_none, encoding=encoding)
+        body = dumps(Fault(1, described(problem)), allow_none=allow_none, encoding=encoding)
     return body.encode(encoding, "xmlcharrefreplace")

@@ -159,8 +159,9 @@ class SimpleXMLRPCServer(socketserver.TCPServer, SimpleXMLRPCDispatcher):
         self._visits.enter(request).take(thread, kept=True)
         try:
             thread.start()
-        except RuntimeError:
-            self._visits.leave(request)
+        except BaseException:  # there are no more threads, or a signal's exception has come
+            if not thread.is_alive():
+                self._visits.leave(request)
             raise
 
     def _serve(self, request: Any, client_address: Any) -> None:
@@ -171,6 +172,11 @@ class SimpleXMLRPCServer(socketserver.TCPServer, SimpleXMLRPCDispatcher):
         finally:
             self.shutdown_request(request)
             self._visits.leave(request)
+
+    def shutdown_request(self, request: Any) -> None:
+        # A signal's exception in the thread that accepts lets socketserver close what it has just given to another.
+        if not self._visits.is_of_another(request):
+            super().shutdown_request(request)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         visit, me = self._visits.enter(request), threading.current_thread()

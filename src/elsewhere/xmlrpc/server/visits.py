@@ -100,6 +100,13 @@ class Visits:
             self._open.pop(sock, None)
             self._changed.notify_all()
 
+    def is_of_another(self, sock: socket.socket) -> bool:
+        """Does a thread serve it that is not the calling one?"""
+        with self._changed:
+            visit = self._open.get(sock)
+        thread = None if visit is None else visit.thread
+        return thread is not None and thread is not threading.current_thread() and thread.is_alive()
+
     def room(self) -> bool:
         """Wait until there is room for one more connection; False: the server stops.
 

@@ -41,7 +41,6 @@ SHORT = 1.0  # seconds: a worker that lived less is replaced only after a while,
 LONGEST = 30.0  # ... up to so many seconds
 START = 60.0  # seconds for the first workers to be ready
 ANSWER = 1.0  # seconds for a worker to tell its statistics
-QUESTIONS = 1000  # of workers that are kept; one that a worker died over is never answered
 GRACE = 2.0  # seconds for a worker to end after it has closed; then it is killed
 
 
@@ -91,13 +90,13 @@ class Gathered(NamedTuple):
     Attributes:
         worker: who has asked.
         question: its number of that.
-        asked: how many others were asked.
+        left: who has not answered yet.
         told: what they have said so far.
     """
 
     worker: Worker
     question: int
-    asked: int
+    left: set[Worker]
     told: list[dict[str, list[Any]]]
 
 
@@ -246,7 +245,7 @@ class Workers(Running):
                 elif verb == "statistics" and rest[0] in self._told:
                     self._told[rest[0]].append(rest[1])
                 elif verb == "statistics":
-                    self._gather(*rest)
+                    self._gather(worker, *rest)
                 elif verb == "others":
                     self._ask_others(worker, rest[0])
                 self._changed.notify_all()
@@ -255,27 +254,30 @@ class Workers(Running):
         """A worker wants to know what the others were called; nothing waits for that here."""
         number = next(self._numbers)
         told = ["statistics", number]
-        others = [each for each in self._workers if each is not worker and each.ready and each.channel.send(told)]
-        if not others:
-            worker.channel.send(["others", question, {}])
-            return
-        self._gathered[number] = Gathered(worker, question, len(others), [])
-        if len(self._gathered) > QUESTIONS:
-            del self._gathered[min(self._gathered)]
+        others = {each for each in self._workers if each is not worker and each.ready and each.channel.send(told)}
+        self._gathered[number] = Gathered(worker, question, others, [])
+        self._answer_if_all_said(number)
 
-    def _gather(self, number: int, told: dict[str, list[Any]]) -> None:
-        found = self._gathered.get(number)
-        if found is None:
-            return
-        found.told.append(told)
-        if len(found.told) == found.asked:
+    def _answer_if_all_said(self, number: int) -> None:
+        found = self._gathered[number]
+        if not found.left:
             del self._gathered[number]
             found.worker.channel.send(["others", found.question, summed(found.told)])
+
+    def _gather(self, worker: Worker, number: int, told: dict[str, list[Any]]) -> None:
+        found = self._gathered.get(number)
+        if found is not None:  # not one that `told` has not waited for
+            found.told.append(told)
+            found.left.discard(worker)
+            self._answer_if_all_said(number)
 
     def _lost(self, worker: Worker) -> None:
         """Its channel is closed: it has ended, or is about to."""
         self._poll.unregister(worker.channel.fileno())
         self._workers.remove(worker)
+        for number, found in list(self._gathered.items()):
+            found.left.discard(worker)
+            self._answer_if_all_said(number)
         lived = time.monotonic() - worker.born
         failure = _outcome(worker.process)
         code = worker.process.exitcode

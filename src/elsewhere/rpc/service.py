@@ -12,7 +12,7 @@ import types
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from elsewhere.rpc.serving.engine import Limits, require_http
+from elsewhere.rpc.serving.engine import Limits
 from elsewhere.rpc.serving.methods.registry import MethodStatistics, Registry, is_pythons, merged, public_methods
 from elsewhere.rpc.serving.server import DRAIN, Running, Server, check_drain
 from elsewhere.transport.address import Address
@@ -240,6 +240,8 @@ class Service:
         from elsewhere.rpc.serving.arrivals import Arrivals
 
         if any(str(address).lower().startswith("http") for address in addresses):
+            from elsewhere.rpc.web import require_http
+
             require_http()
         count = _count("workers", workers)
         if count > 1:
@@ -299,6 +301,8 @@ class Service:
         Raises:
             ModuleNotFoundError: it needs ``elsewhere[http]``; says how to install it.
         """
+        from elsewhere.rpc.web import require_http
+
         require_http()
         from elsewhere.rpc.serving.engine import Engine
         from elsewhere.rpc.web.app import Mounted

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from elsewhere.rpc.service import Service
     from elsewhere.rpc.serving.loop.team import Team
 
-__all__ = ["Engine", "Limits", "require_http"]
+__all__ = ["Engine", "Limits"]
 
 _log = logging.getLogger("elsewhere.rpc")
 # Lower priority of workers that compute. With the usual one, a quick method's 99th percentile beside one of them is
@@ -240,22 +240,6 @@ class Engine:
         if pool is not None:
             pool.terminate()
             pool.join()
-
-
-def require_http() -> None:
-    """Raise unless what HTTP needs is installed.
-
-    Raises:
-        ModuleNotFoundError: it is not; has the command that installs it.
-    """
-    try:
-        import starlette.routing  # noqa: F401 - that it is there
-        import uvicorn  # noqa: F401 - that it is there
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"a service over HTTP needs Starlette and uvicorn ({error}): python -m pip install 'elsewhere[http]'",
-            name=error.name,
-        ) from None
 
 
 def _settled(call: Call, future: Any, ran: bool) -> None:

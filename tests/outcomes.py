@@ -38,7 +38,7 @@ class Outcomes(unittest.TestResult):
 
     def __init__(self, module: str) -> None:
         super().__init__()
-        self._module = module
+        self.module = module
         self.found: dict[str, tuple[str, str]] = {}
 
     def startTest(self, test: Any) -> None:
@@ -46,7 +46,11 @@ class Outcomes(unittest.TestResult):
         super().startTest(test)
 
     def _name(self, test: Any) -> str:
-        return str(test.id()).removeprefix(f"{self._module}.")
+        return str(test.id()).removeprefix(f"{self.module}.")
+
+    def word(self, test: Any) -> str:
+        """What became of it."""
+        return self.found.get(self._name(test), ("", ""))[0]
 
     def addSuccess(self, test: Any) -> None:
         self.found.setdefault(self._name(test), ("passed", ""))  # not if a part of it has failed
@@ -70,6 +74,18 @@ class Outcomes(unittest.TestResult):
         self.found[self._name(test)] = "failed", "it was expected to fail"
 
 
+def _run_again(tests: list[Any], outcomes: Outcomes) -> None:
+    """What has failed once may pass now, as with CPython's own runner (``--rerun``).
+
+    Many of the tests look after 0.1 s what another process has done meanwhile; on a busy machine, it may have got no
+    core by then. So the second time they have ten times as long.
+    """
+    importlib.import_module("test._test_multiprocessing").DELTA = 1.0  # type: ignore[attr-defined]  # theirs
+    second = Outcomes(outcomes.module)
+    unittest.TestSuite(tests).run(second)
+    outcomes.found.update({name: found for name, found in second.found.items() if found[0] == "passed"})
+
+
 def run(module: str, classes: Iterable[str], output: str, left_out: Collection[str] = (), method: str = "") -> None:
     """Run these classes of the module, those that this Python has, and write what became of them.
 
@@ -83,11 +99,10 @@ def run(module: str, classes: Iterable[str], output: str, left_out: Collection[s
     import multiprocessing
 
     cases: Any = importlib.import_module(module)
-    loader, outcomes, suite = unittest.TestLoader(), Outcomes(module), unittest.TestSuite()
+    loader, outcomes, tests = unittest.TestLoader(), Outcomes(module), list[Any]()
     for name in classes:
         if case := getattr(cases, name, None):
-            tests = loader.getTestCaseNames(case)
-            suite.addTests(case(test) for test in tests if f"{name}.{test}" not in left_out)
+            tests += [case(test) for test in loader.getTestCaseNames(case) if f"{name}.{test}" not in left_out]
     cases.setUpModule()
     # Not what setUpModule says: what it names makes a semaphore as it is imported, and tests kill that fork server,
     # which would leave it in /dev/shm.
@@ -95,7 +110,8 @@ def run(module: str, classes: Iterable[str], output: str, left_out: Collection[s
     try:
         if method:
             multiprocessing.set_start_method(method, force=True)
-        suite.run(outcomes)
+        unittest.TestSuite(tests).run(outcomes)
+        _run_again([type(test)(test._testMethodName) for test in tests if outcomes.word(test) == "failed"], outcomes)
     finally:
         cases.tearDownModule()
     _write(outcomes, output)

@@ -38,7 +38,7 @@ def main(words: list[str] | None = None) -> int:
     names = options.only.split(",")
     if unknown := [name for name in names if name not in known]:
         parser.error(f"there is no attack {unknown[0]!r}: they are {', '.join(known)}")
-    kinds = options.kinds.split(",") if options.kinds else [*SERVERS, *CLIENTS]
+    kinds = options.kinds.split(",") if options.kinds else list(dict.fromkeys([*SERVERS, *CLIENTS]))
     if options.write and (options.kinds or set(names) != set(known)):
         parser.error("--write is for all of them")
     found = list(_cells(names, kinds))

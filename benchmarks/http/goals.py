@@ -5,15 +5,12 @@ from __future__ import annotations
 from benchmarks.rpc.goals import Goal
 
 LOOP, THREADS, STANDARD = "elsewhere, loop", "elsewhere, threads", "xmlrpc.client and .server"
-QUEUE = f"{STANDARD}, longer queue"  # as it is, some of many clients are not served at all
 
 GOALS = (
     Goal("sequential", LOOP, 0.77, STANDARD),
     Goal("sequential", THREADS, 1, STANDARD),
-    Goal("many", LOOP, 2.5, QUEUE, least=True),
-    Goal("many", THREADS, 2.5, QUEUE, least=True),
-    Goal("lean", LOOP, 2.5, "xmlrpc.server, longer queue", least=True),
-    Goal("lean", THREADS, 2.5, "xmlrpc.server, longer queue", least=True),
+    Goal("many", LOOP, 2.5, STANDARD, least=True),
+    Goal("many", THREADS, 2.5, STANDARD, least=True),
     Goal("argument", LOOP, 1, STANDARD),
     Goal("argument", THREADS, 1, STANDARD),
     Goal("json", "JSON-RPC, loop", 1.3, "Starlette route"),

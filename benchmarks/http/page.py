@@ -24,8 +24,10 @@ and each server a process of its own, medians; on {cores} cores, {system}, Pytho
 A name with two parts is a client and a server, where they are not of one house. *HTTP/1.1* is the standard library's
 server with the one line that lets it keep connections; it then serves one to its end before it looks at the next, so it
 has no figure where there are many. A *longer queue* lets 128 connections wait for it instead of 5: with 5, the system
-turns some of 32 away for seconds, or for good. A route of Starlette is the same function behind the same
-uvicorn, reached by the same client on a connection that is kept: what JSON-RPC costs more is ours.
+lets some of 32 wait for seconds and resets others, whose calls are then repeated.
+
+A route of Starlette is the same function behind the same uvicorn, reached by the same client on a connection that is
+kept: what JSON-RPC costs more is ours.
 """
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from elsewhere.errors import MessageTooLarge
@@ -64,20 +64,24 @@ def typed(value):
 
 
 class TestRoundTrips:
+    @settings(max_examples=50)
     @given(TEXTS.map(str.strip).filter(bool), st.lists(VALUES, max_size=4))
     @example("a.b<c>&", ["\r\n", " x ", -0.0, 2**31, -(2**31) - 1, ""])
     def test_a_call_arrives_as_it_was_sent(self, method, params):
         assert typed(parse_call(call(method, params))) == typed((method, params))
 
+    @settings(max_examples=50)
     @given(VALUES)
     def test_an_answer_arrives_as_it_was_sent(self, value):
         assert typed(parse_answer(answer(value))) == typed(value)
 
+    @settings(max_examples=50)
     @given(st.lists(VALUES, max_size=3))
     def test_the_standard_library_reads_what_is_sent(self, params):
         got, method = xmlrpc.client.loads(call("m", params), use_builtin_types=True)
         assert (method, typed(got)) == ("m", typed(params))
 
+    @settings(max_examples=50)
     @given(st.lists(VALUES, max_size=3))
     def test_what_the_standard_library_sends_is_read(self, params):
         long = [value for value in map(repr, params) if len(value) > 10]  # it refuses more than 32 bits

@@ -259,7 +259,7 @@ class TestHostile:
     def test_values_are_counted(self):
         body = a_call("<param><value><array><data><value/><value/></data></array></value></param>")
         assert parse_call(body, Limits(values=3))
-        with pytest.raises(MessageTooLarge, match="more values"):
+        with pytest.raises(MessageTooLarge, match="more than 2 values"):
             parse_call(body, Limits(values=2))
 
     def test_size_is_looked_at_first(self):

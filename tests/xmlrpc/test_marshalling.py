@@ -11,7 +11,7 @@ from typing import Any
 from xml.parsers import expat
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elsewhere.xmlrpc import client
@@ -41,6 +41,7 @@ class Plain(enum.Enum):
 
 
 class TestBesideTheOriginal:
+    @settings(max_examples=50)
     @given(st.lists(VALUES, max_size=3).map(tuple))
     def test_texts_are_the_same(self, params):
         for options in ({}, {"methodname": "a.b"}, {"methodname": "m", "encoding": "iso-8859-15"}):
@@ -49,6 +50,7 @@ class TestBesideTheOriginal:
         [value] = params[:1] or [1]
         assert client.dumps((value,), None, True, None, True) == original.dumps((value,), None, True, None, True)
 
+    @settings(max_examples=50)
     @given(st.lists(VALUES, max_size=3).map(tuple), KINDS)
     def test_values_are_the_same(self, params, kinds):
         text = original.dumps(params, "m", allow_none=True)

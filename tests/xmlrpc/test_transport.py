@@ -81,6 +81,33 @@ class TestKept:
             hung_up(proxy)
         assert len(server.requests) == 2
 
+    def test_one_that_the_program_has_closed_is_not_used(self):
+        with RawServer(numbered) as server, ServerProxy(server.url) as proxy:
+            assert proxy.a() == 1
+            proxy("transport")._connection[1].sock.close()
+            assert proxy.a() == 2
+
+    def test_one_that_is_no_socket_is_left_to_the_program(self):
+        class Wrapped:
+            def __init__(self, sock):
+                self._sock = sock
+                self.sendall, self.makefile, self.close = sock.sendall, sock.makefile, sock.close
+
+        class Wraps(Transport):
+            def _new_connection(self, address, x509):
+                connection = http.client.HTTPConnection(address)
+                connect = connection.connect
+
+                def wrapped():
+                    connect()
+                    connection.sock = Wrapped(connection.sock)
+
+                connection.connect = wrapped
+                return connection
+
+        with RawServer(numbered) as server, ServerProxy(server.url, transport=Wraps()) as proxy:
+            assert [proxy.a(), proxy.a()] == [1, 1]
+
     def test_threads_have_their_own(self):
         together = threading.Barrier(4)
 

@@ -12,6 +12,7 @@ from elsewhere.cli.ending import Problem, WrongUsage, sentence
 from elsewhere.cli.function.target import Target
 from elsewhere.cli.options import seconds
 from elsewhere.cli.remote import VARIABLE, remote, tls, token
+from elsewhere.errors import ElsewhereError
 from elsewhere.rpc import Service
 
 __all__ = ["serve_command"]
@@ -91,6 +92,8 @@ def serve_command(**given: Any) -> int:
         raise Problem(sentence(error)) from None
     except OSError as error:
         raise Problem(sentence(error.strerror or error)) from None
+    except ElsewhereError as error:  # workers that cannot start
+        raise Problem(sentence(error)) from None
     return 128 + number if number else 0
 
 

@@ -12,8 +12,8 @@ import types
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from elsewhere.rpc.serving.engine import Limits, require_http
-from elsewhere.rpc.serving.methods.registry import MethodStatistics, Registry, merged, public_methods
+from elsewhere.rpc.serving.engine import Limits
+from elsewhere.rpc.serving.methods.registry import MethodStatistics, Registry, is_pythons, merged, public_methods
 from elsewhere.rpc.serving.server import DRAIN, Running, Server, check_drain
 from elsewhere.transport.address import Address
 from elsewhere.transport.tls import TLS
@@ -178,7 +178,8 @@ class Service:
         """Register the public methods of an object, or the public functions of a module, under ``prefix + name``.
 
         Raises:
-            TypeError: it is a class: peers call methods of an object.
+            TypeError: it is a class: peers call methods of an object; or it has only those of a type of Python's own,
+                as a number or a text has.
             ValueError: it has none; and as `register`.
         """
         if isinstance(obj, type):
@@ -189,6 +190,10 @@ class Service:
         found = list(public_methods(obj))
         if not found:
             raise ValueError(f"{obj!r} has no public methods to serve")
+        if all(is_pythons(type(obj), name) for name, _ in found) and not isinstance(obj, types.ModuleType):
+            raise TypeError(
+                f"{obj!r:.60} has no methods of its own: serve an object that has some, a module or a function"
+            )
         for name, fn in found:
             self.register(fn, prefix + name, where=where)
 
@@ -235,6 +240,8 @@ class Service:
         from elsewhere.rpc.serving.arrivals import Arrivals
 
         if any(str(address).lower().startswith("http") for address in addresses):
+            from elsewhere.rpc.web import require_http
+
             require_http()
         count = _count("workers", workers)
         if count > 1:
@@ -294,6 +301,8 @@ class Service:
         Raises:
             ModuleNotFoundError: it needs ``elsewhere[http]``; says how to install it.
         """
+        from elsewhere.rpc.web import require_http
+
         require_http()
         from elsewhere.rpc.serving.engine import Engine
         from elsewhere.rpc.web.app import Mounted

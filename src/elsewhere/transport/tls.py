@@ -44,6 +44,13 @@ class TLS(NamedTuple):
         shown = {name: value for name, value in self._asdict().items() if value is not None and name != "password"}
         return f"TLS({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
+    @property
+    def wants_certificates(self) -> bool:
+        """Has a server's client to show one?"""
+        if self.context is not None:
+            return self.context.verify_mode == 2  # ssl.CERT_REQUIRED
+        return self.ca is not None
+
     def for_server(self) -> ssl.SSLContext:
         """The context of a server.
 

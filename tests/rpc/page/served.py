@@ -108,8 +108,12 @@ def lists(xs: list[int], table: dict[str, float], pair: tuple[int, str] = (1, "a
     return repr((xs, table, pair, either))
 
 
-def places(a: int, b: int = 2, /, *rest: int, unsent: int = 5) -> str:
-    return repr((a, b, rest, unsent))
+def places(a: int, b: int = 2, /, *rest: int, named: int = 5) -> str:
+    return repr((a, b, rest, named))
+
+
+def mixed(*rest: int, key: int, **others: int) -> str:
+    return repr((rest, key, others))
 
 
 def names(a: int, **others: int) -> str:
@@ -131,7 +135,7 @@ def hostile(value: str = SCRIPT) -> str:
 hostile.__doc__ = f"{SCRIPT}\n\n{IMAGE}\n</textarea></details>{SCRIPT}"
 
 ALL: list[Any] = [
-    double, greet, fail, echo, wait, numbers, texts, dates, choices, records, lists, places, names, maybe, tree,
+    double, greet, fail, echo, wait, numbers, texts, dates, choices, records, lists, places, mixed, names, maybe, tree,
 ]  # fmt: skip
 
 

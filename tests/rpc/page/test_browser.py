@@ -139,7 +139,12 @@ def test_what_is_left_out_is_left_out(browsing):
     call(page, "places", a="1", rest="[3]")
     expect(places.locator(".problem").nth(1)).to_contain_text("a list has no gaps")
     result("places", b="2").to_have_text("(1, 2, (3,), 5)")
-    expect(entry(places, "unsent")).to_be_disabled()
+    call(page, "places", named="6")
+    expect(places.locator(".problem").nth(3)).to_contain_text("JSON-RPC cannot give this one beside")
+    result("mixed", key="1").to_have_text("((), 1, {})")
+    result("mixed", key="1", rest="[]", others='{"a": 2}').to_have_text("((), 1, {'a': 2})")
+    call(page, "mixed", rest="[1]")
+    expect(card(page, "mixed").locator(".problem").nth(1)).to_contain_text("JSON-RPC cannot give this one beside")
     assert browsing.complaints == []
 
 

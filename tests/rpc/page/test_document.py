@@ -119,7 +119,35 @@ def test_none_is_offered_where_leaving_out_is_not_the_same():
     assert "c is None" not in labels
 
 
-def test_a_default_whose_repr_raises_or_is_long_does_no_harm():
+def test_what_has_no_annotation_or_one_that_nobody_knows_takes_anything():
+    def bare(value):
+        pass
+
+    def strange(value):
+        pass
+
+    strange.__annotations__["value"] = "Nowhere"
+    service = Service()
+    service.register(bare)
+    service.register(strange)
+    kinds = [value for _, name, value in parsed(service).attributes if name == "data-kind"]
+    assert kinds == ["any", "any"]
+
+
+def test_a_link_leads_to_its_method_whatever_that_is_called():
+    service = Service()
+    names = ["a b", "a%20b", "<", '"', "ü", "a\tb", "#"]
+    for name in names:
+        service.register(named(), name)
+    page = parsed(service)
+    ids = [value or "" for tag_, name, value in page.attributes if (tag_, name) == ("details", "id")]
+    assert len(set(ids)) == len(names)
+    assert not [each for each in ids if re.search(r"\s", each)]  # which no id may have
+    links = [value for tag_, name, value in page.attributes if (tag_, name) == ("a", "href")]
+    assert [f"#{each}" for each in ids] == links[-len(ids) :]
+
+
+def test_a_default_that_is_long_is_cut():
     def method(n: int = 0, more: Any = "x" * 1000) -> None:
         pass
 

@@ -7,7 +7,7 @@ import datetime as dt
 import enum
 import json
 import typing
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Required, TypedDict
 
 import pytest
 
@@ -101,6 +101,15 @@ def test_a_record_has_the_fields_of_its_class_and_says_which_may_be_left_out():
     ]
     assert [(name, free) for name, _, free in field_of(Options).fields] == [("depth", False), ("quick", True)]
     assert [(name, free) for name, _, free in field_of(Point).fields] == [("x", False), ("y", True)]
+
+
+class Partial(TypedDict, total=False):
+    needed: Required[int]
+    free: int
+
+
+def test_what_a_typed_dict_requires_is_seen_in_annotations_that_are_text():
+    assert [(name, free) for name, _, free in field_of(Partial).fields] == [("needed", False), ("free", True)]
 
 
 def test_a_record_that_holds_itself_is_asked_for_as_json_where_it_begins_again():

@@ -48,3 +48,20 @@ def test_one_process_among_other_addresses_shows_what_came_to_any_of_them():
             assert client.double(2) == 4
         with Plain(server.addresses[1]) as peer:
             assert counted(peer) == [1, 0]
+
+
+def test_a_worker_that_stands_still_holds_nobody_up():
+    service = shown()
+    service.register(os.getpid, "pid")
+    with service.start("http://127.0.0.1:0", workers=2) as server, contextlib.ExitStack() as stack:
+        one, other = (stack.enter_context(Plain(server.addresses[0])) for _ in range(2))
+        for peer in (one, other):
+            peer.jsonrpc({"jsonrpc": "2.0", "id": 1, "method": "double", "params": [1]})
+        assert counted(one) == [2, 0]
+        still = other.jsonrpc({"jsonrpc": "2.0", "id": 1, "method": "pid"}).json["result"]
+        os.kill(still, signal.SIGSTOP)
+        try:
+            one.jsonrpc({"jsonrpc": "2.0", "id": 1, "method": "double", "params": [1]})
+            assert counted(one) == [3, 0]  # with what was last known of the other
+        finally:
+            os.kill(still, signal.SIGCONT)

@@ -44,7 +44,7 @@ class Link(Opening):
         if self._engine is not None:
             from elsewhere.rpc.calling.incoming import Incoming
 
-            conn.offer(Incoming(conn, self._engine, self._errands))
+            conn.offer(Incoming(conn, self._engine, self._errands, self))
 
     def forget_all(self) -> None:
         super().forget_all()
@@ -141,7 +141,7 @@ class Link(Opening):
         conn = self.conn
         if conn is None or conn.ended:
             self.check_packing(method, args, kwargs, terms)
-        elif not kwargs and (terms.limit == self.limit or conn.plain) and not conn.entered():
+        elif not kwargs and (terms.limit == self.limit or conn.plain) and not conn.mutex._is_owned():  # as `entered`
             try:
                 conn.submit(future, call, method, args)
             except ConnectError:

@@ -1,7 +1,8 @@
 """A method's parameters as a form.
 
 Rule: the form says what there is to enter, and how; the script (`assets/values.js`) makes JSON of what was entered.
-They agree on ``data-`` attributes: `data-kind` of a field, `data-name` as JSON, `data-free` where it may be left out.
+They agree on ``data-`` attributes: `data-kind` of a field, `data-name` as JSON, `data-place` where it can only be given
+in a list, or only by name, and `data-spread` where it holds several.
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ from elsewhere.rpc.serving.methods.registry import Method
 __all__ = ["form"]
 
 LONG = 60  # characters of a default value that are shown
-_MANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+_STARS: dict[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+# What can be given in one way only: JSON-RPC has a list of parameters, or names.
+_PLACES: dict[Any, str] = {
+    inspect.Parameter.POSITIONAL_ONLY: "list",
+    inspect.Parameter.VAR_POSITIONAL: "list",
+    inspect.Parameter.KEYWORD_ONLY: "names",
+    inspect.Parameter.VAR_KEYWORD: "names",
+}
 _INPUTS = {"int": "numeric", "float": "decimal"}  # which keys a phone shows
 _TYPES = {"date": "date", "time": "time"}
 
@@ -31,13 +39,10 @@ def form(method: Method, number: int) -> Markup:
         number: of the method in its page; ids are made of it.
     """
     parameters = method.schema.parameters
-    style = _style(parameters)
-    fields = [_parameter(parameter, f"m{number}-{index}", style) for index, parameter in enumerate(parameters)] or [
-        tag("p", "It takes no arguments.", class_="none")
-    ]
+    fields = [_parameter(parameter, f"m{number}-{index}") for index, parameter in enumerate(parameters)]
     return tag(
         "form",
-        *fields,
+        *(fields or [tag("p", "It takes no arguments.", class_="none")]),
         tag(
             "p",
             tag("button", "Call", type="submit", class_="go"),
@@ -51,39 +56,23 @@ def form(method: Method, number: int) -> Markup:
         novalidate=True,
         autocomplete="off",
         data_method=json.dumps(method.name),
-        data_style=style,
     )
 
 
-def _style(parameters: Iterable[inspect.Parameter]) -> str:
-    """How JSON-RPC is to be given them: it knows a list, or names, and not both."""
-    kinds = {each.kind for each in parameters}
-    by_place = kinds & {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL}
-    return "list" if by_place else "names"
-
-
-def _parameter(parameter: inspect.Parameter, id_: str, style: str) -> Markup:
+def _parameter(parameter: inspect.Parameter, id_: str) -> Markup:
     name, kind, default = parameter.name, parameter.kind, parameter.default
-    if kind in _MANY:
-        of_what = field_of(parameter.annotation)
-        listed = kind is inspect.Parameter.VAR_POSITIONAL
-        sample = of_what.example if of_what.kind == "json" else "..."
-        field = Field("json", of_what.label, f"[{sample}]" if listed else f'{{"name": {sample}}}')
-        return _field(
-            field, id_, name, shown="*" * (1 if listed else 2) + name, free=True, spread="list" if listed else "names"
-        )
+    place = _PLACES.get(kind)
+    field = field_of(parameter.annotation)
+    if kind in _STARS:
+        sample = field.example if field.kind == "json" else "..."
+        many = Field("json", field.label, f"[{sample}]" if place == "list" else f'{{"name": {sample}}}')
+        return _field(many, id_, name, shown=_STARS[kind] + name, free=True, place=place, spread=place)
     free = default is not parameter.empty
-    unsent = style == "list" and kind is inspect.Parameter.KEYWORD_ONLY
-    return _field(
-        field_of(parameter.annotation), id_, name, free=free, default=_shown(default) if free else "", unsent=unsent
-    )
+    return _field(field, id_, name, free=free, default=_shown(default) if free else "", place=place)
 
 
 def _shown(value: Any) -> str:
-    try:
-        told = repr(value)
-    except Exception as error:  # noqa: BLE001 - a default's own repr may raise anything
-        told = f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
+    told = repr(value)  # which the signature has, too
     return told if len(told) <= LONG else told[: LONG - 1] + "…"
 
 
@@ -95,19 +84,18 @@ def _field(
     shown: str = "",
     free: bool = False,
     default: str = "",
+    place: str | None = None,
     spread: str | None = None,
-    unsent: bool = False,
 ) -> Markup:
     """One value: its name, its type, where to enter it, and where to say what is wrong with it."""
     said: dict[str, str | bool | None] = {
         "data_kind": field.kind,
         "data_name": json.dumps(name),
-        "data_free": free,
+        "data_place": place,
         "data_spread": spread,
-        "data_unsent": unsent,
     }
     give = (
-        tag("input", type="checkbox", class_="give", id=f"{id_}-give", aria_label=f"give {name}", disabled=unsent)
+        tag("input", type="checkbox", class_="give", id=f"{id_}-give", aria_label=f"give {name}")
         if free and field.kind != "choice"  # which has an entry for that
         else Markup("")
     )
@@ -121,12 +109,7 @@ def _field(
         return tag("fieldset", legend, *inner, problem, class_="field", **said)
     label = tag("label", tag("span", shown or name, class_="name"), type_, for_=id_)
     head = tag("div", give, label, none, class_="head")
-    note = (
-        tag("p", "It cannot be given by JSON-RPC beside parameters that have no names.", class_="note")
-        if unsent
-        else Markup("")
-    )
-    return tag("div", head, _entry(field, id_, free, default, unsent), note, problem, class_="field", **said)
+    return tag("div", head, _entry(field, id_, free, default), problem, class_="field", **said)
 
 
 def _none(id_: str, name: str) -> Markup:
@@ -138,14 +121,9 @@ def _default(default: str) -> Markup:
     return tag("span", f"default {default}", class_="default") if default else Markup("")
 
 
-def _entry(field: Field, id_: str, free: bool, default: str, unsent: bool) -> Markup:
+def _entry(field: Field, id_: str, free: bool, default: str) -> Markup:
     """Where a value is entered."""
-    common: dict[str, str | bool | None] = {
-        "id": id_,
-        "class_": "value",
-        "aria_describedby": f"{id_}-problem",
-        "disabled": unsent,
-    }
+    common: dict[str, str | bool | None] = {"id": id_, "class_": "value", "aria_describedby": f"{id_}-problem"}
     hint = f"default {default}" if default else field.example
     if field.kind == "choice":
         return tag("select", *_options(field, free, default), **common)

@@ -5,7 +5,7 @@ Rule: knows sockets, nothing of what is said on them.
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import logging
 import socket
 import ssl
@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
 from elsewhere.transport.address import HTTP, STREAMS, Address
-from elsewhere.transport.listening import Listener, require_safe
+from elsewhere.transport.listening import SCARCE, Listener, require_safe
 from elsewhere.transport.tls import TLS
 
-__all__ = ["Arrival", "Arrivals", "Seldom", "Source", "exhausted"]
+__all__ = ["Arrival", "Arrivals", "Entrance", "Seldom", "Source"]
 
 _log = logging.getLogger("elsewhere.rpc")
+AT_ONCE = 64  # connections that are accepted in one go
+PAUSE = 0.1  # seconds without accepting, when there are no more descriptors, or nobody takes a connection
 
 
 class Arrival(NamedTuple):
@@ -154,9 +156,71 @@ class Seldom:
             _log.warning(text, *args)
 
 
-def exhausted(error: OSError) -> bool:
-    """Is it that there are no more descriptors, or no memory for one? That passes."""
-    return error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+class Entrance:
+    """Lets connections in, in the thread of who watches the descriptors; rests when there is no room for more.
+
+    Args:
+        source: where they come from.
+        watch: has `accept` called with a descriptor whenever that one tells of connections.
+        unwatch: ends that.
+        later: calls something after so many seconds, in the same thread.
+        welcome: takes a connection.
+        closing: shall it open no more?
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        watch: Callable[[int], object],
+        unwatch: Callable[[int], object],
+        later: Callable[[float, Callable[[], object]], object],
+        welcome: Callable[[Arrival], object],
+        closing: Callable[[], bool],
+    ) -> None:
+        self._takes = source.sources()
+        self._watch, self._unwatch, self._later = watch, unwatch, later
+        self._welcome, self._closing = welcome, closing
+        self._watched: list[int] = []  # taken out one by one: another thread may close it too
+        self.warn = Seldom()
+
+    def __contains__(self, fd: int) -> bool:
+        return fd in self._takes
+
+    def open(self) -> None:
+        """Accept from now on."""
+        if not self._watched and not self._closing():
+            for fd in self._takes:
+                self._watch(fd)
+                self._watched.append(fd)
+
+    def close(self) -> None:
+        """Look at the descriptors no more."""
+        while self._watched:
+            with contextlib.suppress(IndexError):
+                self._unwatch(self._watched.pop())
+
+    def rest(self) -> None:
+        """Accept nothing for a moment: who connects now waits in the system's queue."""
+        self.close()
+        self._later(PAUSE, self.open)
+
+    def accept(self, fd: int) -> None:
+        """Take what has come there."""
+        take = self._takes[fd]
+        for _ in range(AT_ONCE):
+            if not self._watched:
+                return
+            try:
+                found = take()
+            except OSError as error:
+                if error.errno in SCARCE:
+                    self.warn("no connection can be accepted for now: %s", error.strerror)
+                    self.rest()
+                return  # else it was aborted before it was accepted
+            if found is None:
+                return
+            self._welcome(found)
 
 
 def label_of(scheme: str, peer: Any) -> str:

@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from elsewhere.rpc.service import Service
     from elsewhere.rpc.serving.loop.team import Team
 
-__all__ = ["Engine", "Limits", "require_http"]
+__all__ = ["Engine", "Limits"]
 
 _log = logging.getLogger("elsewhere.rpc")
 # Lower priority of workers that compute. With the usual one, a quick method's 99th percentile beside one of them is
 # 1.3 ms instead of 0.07, since Linux lets who computes end its slice; with 10 it is 0.1; 5 is too little.
 NICE = 10
+PATIENCE = 2.0  # seconds for the loop's thread to end
 ASIDE = 4  # threads for work of our own: more would only take turns
 
 
@@ -171,6 +172,12 @@ class Engine:
         else:
             _settled(call, future, ran)
 
+    def lend(self, count: int) -> None:
+        """So many of these threads more wait for their callers, and do not count."""
+        team = self._teams.get("team")
+        if team is not None:
+            team.lend(count)
+
     # ---- processes ---------------------------------------------------------------------------------------------------
 
     def run_in_pool(self, call: Call, args: list[Any], kwargs: dict[str, Any]) -> None:
@@ -211,6 +218,12 @@ class Engine:
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 
+    def mine(self) -> bool:
+        """Is the calling thread one that was started here?"""
+        return threading.current_thread() is self._loop_thread or any(
+            team.mine() for team in list(self._teams.values())
+        )
+
     def end(self) -> None:
         """Stop what is left: the loop's tasks are cancelled, the pool that was made on demand is terminated."""
         with self._lock:
@@ -221,28 +234,12 @@ class Engine:
         if loop is not None and thread is not None:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(loop.stop)
-            thread.join()
+            thread.join(PATIENCE)  # a method that blocks it does not hold up the end for ever
         for team in teams.values():
             team.end()
         if pool is not None:
             pool.terminate()
             pool.join()
-
-
-def require_http() -> None:
-    """Raise unless what HTTP needs is installed.
-
-    Raises:
-        ModuleNotFoundError: it is not; has the command that installs it.
-    """
-    try:
-        import starlette.routing  # noqa: F401 - that it is there
-        import uvicorn  # noqa: F401 - that it is there
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"a service over HTTP needs Starlette and uvicorn ({error}): python -m pip install 'elsewhere[http]'",
-            name=error.name,
-        ) from None
 
 
 def _settled(call: Call, future: Any, ran: bool) -> None:

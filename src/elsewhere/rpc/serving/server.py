@@ -52,6 +52,9 @@ class Serving(Protocol):
     def stop(self) -> None:
         """End everything now."""
 
+    def mine(self) -> bool:
+        """Is the calling thread one of its own?"""
+
 
 class Running:
     """A running service, as `Service.start` gives it; a context manager that closes it.
@@ -78,6 +81,8 @@ class Running:
     def close(self, drain: float = DRAIN) -> None:
         """Accept nothing more, let calls that run end, and close the connections.
 
+        A method of the service may call this, too; then it does not wait, and is answered.
+
         Args:
             drain: seconds for them; then the connections are closed all the same. A method in a thread that does not
                 end is left to itself.
@@ -85,6 +90,9 @@ class Running:
         check_drain(drain)
         if os.getpid() != self._pid:
             return  # a forked copy: its threads, and the connections, are the other process's
+        if self._mine():  # who runs for it cannot wait for its own end
+            threading.Thread(target=self.close, args=(drain,), name="elsewhere-rpc-close").start()
+            return
         with self._lock:
             first, self._closing = not self._closing, True
         if not first:
@@ -112,6 +120,10 @@ class Running:
 
     def _close(self, deadline: float) -> None:
         raise NotImplementedError
+
+    def _mine(self) -> bool:
+        """Is the calling thread one that runs methods here?"""
+        return False
 
     def told(self) -> list[dict[str, list[Any]]]:
         """What was called in other processes, as `merged` wants it."""
@@ -180,6 +192,9 @@ class Server(Running):
                 web.stop()
             serving.stop()
             self._engine.end()
+
+    def _mine(self) -> bool:
+        return self._serving.mine() or self._engine.mine()
 
 
 def check_drain(drain: Any) -> None:

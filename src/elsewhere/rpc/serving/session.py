@@ -233,9 +233,8 @@ class Session(Asking):
 
     def abandon(self, call: Call, error: BaseException) -> None:
         """Answer it with an error, and stop it if that is possible."""
-        stop = call.stop
-        if self.finish(call, None, error, ran=False) and stop is not None:
-            stop()
+        if self.finish(call, None, error, ran=False):
+            call.stop()
 
     def finish(self, call: Call, value: Any, error: BaseException | None, *, ran: bool = True) -> bool:
         """Answer it; False if that was done already.

@@ -12,3 +12,21 @@
 
 Rule: Starlette and uvicorn do HTTP; nothing here reads or writes a line of it.
 """
+
+__all__ = ["require_http"]
+
+
+def require_http() -> None:
+    """Raise unless what HTTP needs is installed.
+
+    Raises:
+        ModuleNotFoundError: it is not; has the command that installs it.
+    """
+    try:
+        import starlette.routing  # noqa: F401 - that it is there
+        import uvicorn  # noqa: F401 - that it is there
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"a service over HTTP needs Starlette and uvicorn ({error}): python -m pip install 'elsewhere[http]'",
+            name=error.name,
+        ) from None

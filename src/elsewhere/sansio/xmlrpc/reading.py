@@ -106,7 +106,7 @@ class _Reading:
             the last of them.
     """
 
-    __slots__ = ("_after", "_convert", "_depth", "_marks", "_room", "_state", "fault", "pieces", "values")
+    __slots__ = ("_after", "_convert", "_limits", "_marks", "_room", "_state", "fault", "pieces", "values")
 
     def __init__(self, document: State, limits: Limits) -> None:
         self.fault = False
@@ -116,7 +116,7 @@ class _Reading:
         self._after: list[State] = []
         self._convert: Callable[[str], object] = str
         self._marks: list[int] = []
-        self._depth = limits.depth
+        self._limits = limits
         self._room = limits.values
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
@@ -128,11 +128,11 @@ class _Reading:
         if is_value:
             self._room -= 1
             if self._room < 0:
-                raise MessageTooLarge("a body holds more values than are allowed")
+                raise MessageTooLarge(f"a body holds more than {self._limits.values:,} values")
         elif nests:
             self._marks.append(len(self.values))
-            if len(self._marks) > self._depth:
-                raise MessageTooLarge(f"arrays and structs are nested more than {self._depth} deep")
+            if len(self._marks) > self._limits.depth:
+                raise MessageTooLarge(f"arrays and structs are nested more than {self._limits.depth} deep")
 
     def _unusual(self, tag: str) -> Step:
         """The step of a tag that is not in the table."""

@@ -116,5 +116,7 @@ def gone_cold(connection: Any) -> bool:
         watch = select.poll()
         watch.register(sock, select.POLLIN)
         return bool(watch.poll(0))
-    except (OSError, ValueError, TypeError):  # it is closed, or no socket of the system's
-        return isinstance(sock.fileno(), int) and sock.fileno() < 0 if hasattr(sock, "fileno") else False
+    except (OSError, ValueError):  # it is closed
+        return True
+    except TypeError:  # a program's own, which is no socket of the system's
+        return False

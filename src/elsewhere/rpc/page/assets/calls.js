@@ -31,7 +31,7 @@ function entered(target) {
   if (!field || target.type === "checkbox") return;
   for (let at = field; at; at = at.parentElement.closest(".field")) {
     const give = box(at, "give");
-    if (give && !give.disabled) give.checked = true;
+    if (give) give.checked = true;
   }
   if (field.dataset.kind === "bytes") onlyOne(field, target);
   complain(field, "");

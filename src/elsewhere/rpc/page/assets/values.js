@@ -12,40 +12,48 @@ export class Wrong extends Error {
   }
 }
 
-/** The parameters of a form as the text of a JSON list or object. */
+/** The parameters of a form as the text of a JSON list or object: JSON-RPC has one or the other, and not both. */
 export async function parameters(form) {
-  return form.dataset.style === "list" ? asList(form) : asNames(form);
-}
-
-async function asNames(form) {
-  const given = [];
+  const entered = [];
   for (const field of fieldsOf(form)) {
     const value = await valueOf(field);
+    const empty = field.dataset.spread !== undefined && value !== undefined && /^.\s*.$/.test(value);
+    entered.push({ field, value: empty ? undefined : value });
+  }
+  const listed = entered.some(({ field, value }) => value !== undefined && field.dataset.place === "list");
+  return listed ? asList(entered) : asNames(entered);
+}
+
+function asNames(entered) {
+  const given = [];
+  for (const { field, value } of entered) {
     if (value === undefined) continue;
-    if (field.dataset.spread === undefined) given.push(`${field.dataset.name}:${value}`);
-    else if (!/^\{\s*\}$/.test(value)) given.push(value.slice(1, -1));
+    given.push(field.dataset.spread === undefined ? `${field.dataset.name}:${value}` : value.slice(1, -1));
   }
   return `{${given.join(",")}}`;
 }
 
-async function asList(form) {
+function asList(entered) {
   const given = [];
   let left = null;
-  for (const field of fieldsOf(form)) {
-    if (field.dataset.unsent !== undefined) continue;
-    const value = await valueOf(field);
-    if (value === undefined) {
+  for (const { field, value } of entered) {
+    if (field.dataset.place === "names") {
+      if (value !== undefined) throw new Wrong(field, "JSON-RPC cannot give this one beside those that have no name");
+    } else if (value === undefined) {
       left ??= field;
-      continue;
-    }
-    const spread = field.dataset.spread !== undefined;
-    if (spread && /^\[\s*\]$/.test(value)) continue;
-    if (left !== null) {
+    } else if (left !== null) {
       throw new Wrong(left, "give this one too: what follows it is given, and a list has no gaps");
+    } else {
+      given.push(field.dataset.spread === undefined ? value : value.slice(1, -1));
     }
-    given.push(spread ? value.slice(1, -1) : value);
   }
   return `[${given.join(",")}]`;
+}
+
+async function record(fieldset) {
+  const entered = [];
+  for (const field of fieldsOf(fieldset)) entered.push({ field, value: await valueOf(field) });
+  return asNames(entered);
 }
 
 /** The fields that are directly inside. */
@@ -58,7 +66,7 @@ async function valueOf(field) {
   const give = field.querySelector(":scope > .head > .give, :scope > legend > .give");
   if (give && !give.checked) return undefined;
   if (field.querySelector(":scope > .head .null, :scope > legend .null")?.checked) return "null";
-  if (field.dataset.kind === "record") return asNames(field);
+  if (field.dataset.kind === "record") return record(field);
   const text = entryOf(field).value;
   if (field.dataset.kind === "choice") return text === "" ? undefined : text;
   return READERS[field.dataset.kind](text, field);

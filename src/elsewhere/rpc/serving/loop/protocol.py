@@ -51,7 +51,9 @@ class Peer(asyncio.Protocol):
         self._late: list[bytes] = []
         self._full = self._finished = self._paused = False
         self._heard = time.monotonic()
-        self._stall: asyncio.TimerHandle | None = None
+        self._stall: asyncio.TimerHandle | None = None  # these three go with the connection, which they would keep
+        self._idle: asyncio.TimerHandle | None = None
+        self._greets: asyncio.TimerHandle | None = None
 
     # ---- asyncio's ---------------------------------------------------------------------------------------------------
 
@@ -90,8 +92,9 @@ class Peer(asyncio.Protocol):
         self._run()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
+        for timer in (self._stall, self._idle, self._greets):
+            if timer is not None:
+                timer.cancel()
         self._inbox.clear()
         self.server.went(self)
         self.session.lost()
@@ -187,10 +190,14 @@ class Peer(asyncio.Protocol):
             return self.server.loop.call_later(seconds, work)
         return _Later(self.server, seconds, work)
 
-    def look_whether_it_knows(self) -> None:
-        """End it, if the token has not come."""
-        if not self.session.authorized:
-            self.end("no token in time")
+    def expect_token(self, seconds: float) -> None:
+        """End it, if that has not come by then."""
+
+        def look() -> None:
+            if not self.session.authorized:
+                self.end("no token in time")
+
+        self._greets = self.server.loop.call_later(seconds, look)
 
     def expect(self, seconds: float) -> None:
         """Close it when nothing comes for so long, and nothing runs."""
@@ -199,10 +206,10 @@ class Peer(asyncio.Protocol):
             left = self._heard + seconds - time.monotonic()
             if left <= 0.0 and not self.session.running:
                 self.end(f"nothing came for {seconds:g} s")
-            elif not self._transport.is_closing():
-                self.server.loop.call_later(left if left > 0.0 else seconds, look)
+            else:
+                self._idle = self.server.loop.call_later(left if left > 0.0 else seconds, look)
 
-        self.server.loop.call_later(seconds, look)
+        self._idle = self.server.loop.call_later(seconds, look)
 
     def abort(self) -> None:
         """End it now; on the loop's thread."""

@@ -16,7 +16,7 @@ __all__ = ["Job", "Team"]
 
 _log = logging.getLogger("elsewhere.rpc")
 STAY = 10.0  # seconds that a thread without work stays
-OVERFLOW = 8  # abandoned threads may be this many times those that are allowed
+OVERFLOW = 8  # abandoned threads, and those that wait for their callers, may be this many times those that are allowed
 PATIENCE = 2.0  # seconds for threads that were told to end
 Work = Callable[[], object]
 
@@ -51,7 +51,8 @@ class Team:
         self._handed: queue.SimpleQueue[Job | None] = queue.SimpleQueue()  # for threads that wait, one entry each
         self._backlog: deque[Job] = deque()
         self._idle = 0  # threads that wait and for which nothing was handed over
-        self._lost = 0  # threads that were abandoned
+        self._lost = 0  # threads that were abandoned, ...
+        self._lent = 0  # ... and those that wait for what other jobs may have to do: they do not count
         self._threads: dict[threading.Thread, Job | None] = {}
         self._number = 0
         self._ended = False
@@ -101,6 +102,17 @@ class Team:
             if self._backlog and not self._ended and self._lost <= OVERFLOW * self._most:
                 self._start(self._backlog.popleft())
 
+    def lend(self, count: int) -> None:
+        """So many of its threads more, or fewer, wait for what other jobs may have to do."""
+        with self._lock:
+            self._lent += count
+            if self._backlog and not self._ended and self._many < self._most:
+                self._start(self._backlog.popleft())
+
+    def mine(self) -> bool:
+        """Is the calling thread one of them?"""
+        return threading.current_thread() in self._threads
+
     # ---- a thread ----------------------------------------------------------------------------------------------------
 
     def _run(self, first: Job) -> None:
@@ -148,7 +160,7 @@ class Team:
     @property
     def _many(self) -> int:
         """Threads that count."""
-        return len(self._threads) - min(self._lost, OVERFLOW * self._most)
+        return len(self._threads) - min(self._lost + self._lent, OVERFLOW * self._most)
 
     def _take(self, thread: threading.Thread, job: Job) -> Job:
         self._threads[thread] = job

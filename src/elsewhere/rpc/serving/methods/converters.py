@@ -70,6 +70,8 @@ def converter(annotation: Any) -> Converter | None:
         TypeError: nothing that MessagePack holds can become that.
     """
     annotation = unwrapped(annotation)
+    if not isinstance(annotation, collections.abc.Hashable):  # such as [int], which is meant to be list[int]
+        raise TypeError(f"{annotation!r:.60} is no type")
     if annotation in {Any, object} or isinstance(annotation, typing.TypeVar):
         return None
     if annotation in _SIMPLE:
@@ -120,7 +122,10 @@ def _float(value: Any) -> float:
     if type(value) is float:
         return value
     if type(value) is int:
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise Mismatch("float", value, told="an int too large for one") from None
     raise Mismatch("float", value)
 
 
@@ -155,13 +160,14 @@ def _parsed(kind: Any, name: str, takes: tuple[type, ...], parse: Converter) -> 
 
 def _datetime(value: Any) -> Any:
     if type(value).__name__ == "Timestamp":  # MessagePack's own, as the codec gives it
-        return value.to_datetime()
+        try:
+            return value.to_datetime()
+        except (ValueError, OverflowError):  # before the year 1, or after 9999
+            raise Mismatch("datetime", value, told=f"{value!r:.60}") from None
     return _ISO_DATETIME(value)
 
 
-_ISO_DATETIME = _parsed(
-    dt.datetime, "datetime (ISO 8601 text)", (str,), dt.datetime.fromisoformat
-)  # fmt: skip
+_ISO_DATETIME = _parsed(dt.datetime, "datetime (ISO 8601 text)", (str,), dt.datetime.fromisoformat)
 _SIMPLE: dict[Any, Converter] = {
     int: _exactly(int),
     float: _float,

@@ -53,11 +53,10 @@ class Channel:
         return True
 
     def receive(self) -> Packet | None:
-        """The next packet; None if there is none now.
+        """The next packet, without its descriptor if this process has none left for that; None if there is none now.
 
         Raises:
             EOFError: the other end is closed.
-            OSError: there is no descriptor left for the one that comes; the packet is lost.
         """
         try:
             data, ancillary, *_ = self.sock.recvmsg(LARGEST, socket.CMSG_SPACE(FDS), socket.MSG_CMSG_CLOEXEC)

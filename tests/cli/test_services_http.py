@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.helpers import Started, environment, shell
+from tests.cli.helpers import Started, environment, shell, until
 from tests.cli.test_services import MODULE, SECRET
 from tests.rpc.web.plain import JSON, Plain
 
@@ -33,6 +33,12 @@ def served(folder: Path, *args: str, target: str = "calc.py:ready"):
         yield found[1], started
 
 
+def running(peer: Plain) -> int:
+    """Calls of `slow` that are under way."""
+    rows = {name: rest for name, *rest in peer.ask("GET", "/page/figures.json").json["methods"]}
+    return rows["slow"][2]
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_a_signal_comes(folder, workers, signum):
@@ -49,7 +55,7 @@ def test_a_call_that_runs_is_answered_after_a_signal(folder):
     with served(folder) as (address, started), Plain(address) as peer, Plain(address) as other:
         assert other.result("double", 7) == 14
         peer.http.request("POST", "/jsonrpc", BODY.replace(b"double", b"slow").replace(b"2]", b"1]"), JSON)
-        assert peer.http.sock is not None
+        until(lambda: running(other) == 1)
         started.process.send_signal(signal.SIGTERM)
         assert other.ended()
         assert peer.answer().json["result"] == "slept"

@@ -203,7 +203,8 @@ class TestCancelling:
 
 
 class TestClosing:
-    def test_what_is_under_way_may_have_run_and_the_rest_has_not(self, peer, held):
+    @pytest.mark.parametrize("time", range(5))  # threads that read meet the one that closes in different moments
+    def test_what_is_under_way_may_have_run_and_the_rest_has_not(self, peer, held, time):
         client = connect(peer.address)
         futures = [client.submit("held", number) for number in range(senders.MOST + 3)]
         until(lambda: held.came == senders.MOST)

@@ -76,7 +76,8 @@ class Line:
         self.lasts = False  # until its end has come
         moment = None if deadline == math.inf else deadline
         unsent = self._send(head, body, moment)
-        self._expect(deadline)
+        if not self.used:
+            self._expect(deadline)
         reply = receive(self._stream, moment, self._limit, unsent)
         self.used, self.lasts = True, reply.lasts
         self._rested = time.monotonic()
@@ -85,13 +86,12 @@ class Line:
         return reply
 
     def _expect(self, deadline: float) -> None:
-        """Wait until something comes. In turns, since another thread that ends the connection may do so just before."""
-        pause = LONGEST_TURN if self.used else TURN
+        """Wait for the first reply; tell now and then that nothing has come."""
+        pause = TURN
         while not self._stream.closed and (left := deadline - time.monotonic()) > 0:
             if self._poll.poll(milliseconds(min(pause, left))):
                 return
-            if not self.used:
-                self._starves(self)
+            self._starves(self)
             pause = min(2 * pause, LONGEST_TURN)
 
     # ---- out ---------------------------------------------------------------------------------------------------------

@@ -96,7 +96,10 @@ class _Source(io.RawIOBase):
         self.ended = False
 
     def more(self, size: int = PIECE) -> bytes:
-        data = self._stream.recv(min(size, PIECE), None if self._deadline is None else 0.0, self._deadline)
+        try:
+            data = self._stream.recv(min(size, PIECE), None if self._deadline is None else 0.0, self._deadline)
+        except RuntimeError:  # who ends it is at it in this moment, and nobody else can be
+            raise Broken("closed on this side", never=False) from None
         self.ended = not data
         return data
 
@@ -136,7 +139,7 @@ def _usual(source: _Source, first: bytes, limit: int) -> Reply | None:
     if "transfer-encoding" in headers or not length.isdecimal() or len(length) > 18:
         return None
     body = _body(source, first[end + 4 :], int(length), limit)
-    lasts = len(body) == int(length) and "connection" not in headers
+    lasts = len(body) == int(length) and headers.get("connection", "keep-alive").lower() == "keep-alive"
     return Reply(200, reason, headers, body[: int(length)], lasts)
 
 
@@ -178,7 +181,7 @@ def _unusual(source: _Source, first: bytes, limit: int, unsent: Broken | None) -
         response.close()
     if len(body) > limit:
         raise _too_large(f"more than {limit:,} bytes", limit + 1, limit)
-    headers = {name.lower(): value for name, value in response.headers.items()}
+    headers = {name.lower(): value.strip() for name, value in response.headers.items()}
     return Reply(response.status, response.reason, headers, body, not response.will_close)
 
 

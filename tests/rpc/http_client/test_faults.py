@@ -133,6 +133,16 @@ class TestNeverTwice:
             assert [client.echo(), client.echo()] == [5, 5]
             assert peer.connections == 2
 
+    @pytest.mark.parametrize("extra", ["Connection: Keep-Alive\r\nKeep-Alive: timeout=5\r\n", "X: y\r\n", ""])
+    def test_one_that_goes_on_is_used_again(self, extra):
+        def mood(conversation):
+            for asked in conversation.requests():
+                conversation.answer(asked, 5, extra=extra)
+
+        with HttpPeer(mood) as peer, connect(peer.address) as client:
+            assert [client.echo() for _ in range(5)] == [5] * 5
+            assert peer.connections == 1
+
     def test_one_that_was_idle_for_long_is_not_used_again(self):
         def mood(conversation):
             for asked in conversation.requests():

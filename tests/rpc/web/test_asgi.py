@@ -26,7 +26,9 @@ BODY = b'{"jsonrpc": "2.0", "method": "double", "params": [2], "id": 1}'
 def hosted(app):
     """Uvicorn, as one runs it by oneself: the address."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=5))
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_config=None, lifespan="on", ws="none", timeout_graceful_shutdown=5)
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
         thread.start()
         try:

@@ -139,7 +139,7 @@ def _usual(source: _Source, first: bytes, limit: int) -> Reply | None:
     if "transfer-encoding" in headers or not length.isdecimal() or len(length) > 18:
         return None
     body = _body(source, first[end + 4 :], int(length), limit)
-    lasts = len(body) == int(length) and "connection" not in headers
+    lasts = len(body) == int(length) and headers.get("connection", "keep-alive").lower() == "keep-alive"
     return Reply(200, reason, headers, body[: int(length)], lasts)
 
 

@@ -71,6 +71,7 @@ class Web:
         self._state = ServerState()
         self._second = 0
         self._connections: set[Watched] = set()
+        self._taken = self._seen = 0  # connections that another thread has handed over; each is counted by one thread
         self._opening = Opening(loop, limits.handshake, gone, self._look_whether_all_have_gone)
         self._period = min(limits.handshake, limits.send) / 2
         self._due = 0.0  # when it is to look at the connections
@@ -79,16 +80,21 @@ class Web:
 
     @property
     def count(self) -> int:
-        """Connections that there are."""
-        return len(self._connections) + len(self._opening)
+        """Connections that there are, and those that were taken a moment ago."""
+        return len(self._connections) + len(self._opening) + self._taken - self._seen
 
     def take(self, arrival: Arrival) -> None:
-        """Serve a connection; from any thread."""
+        """Serve a connection; from one thread, which need not be the loop's."""
+        self._taken += 1
         try:
-            self._loop.call_soon_threadsafe(self.open, arrival)
+            self._loop.call_soon_threadsafe(self._take, arrival)
         except RuntimeError:  # the loop has ended
             arrival.sock.close()
             self._gone()
+
+    def _take(self, arrival: Arrival) -> None:
+        self._seen += 1
+        self.open(arrival)
 
     def open(self, arrival: Arrival) -> None:
         """As `take`, on the loop's thread."""

@@ -16,6 +16,7 @@ from tests.cli.helpers import Started, command, environment, shell, until
 SECRET = "correct-horse"
 MODULE = '''
 import os, time
+import msgpack
 from elsewhere import Service
 
 class Calculator:
@@ -32,6 +33,8 @@ class Calculator:
         return bytes(size)
     def mixed(self):
         return {"a": [b"\\xff", 1.5, None], 7: "é"}
+    def when(self):
+        return [msgpack.Timestamp(86400, 500_000_000)]
     def fail(self, text):
         raise ValueError(text)
     def slow(self, seconds: float):
@@ -192,6 +195,7 @@ class TestCall:
 
     def test_results(self, folder, address):
         assert json.loads(called(folder, address, "mixed").stdout) == {"a": ["/w==", 1.5, None], "7": "é"}
+        assert json.loads(called(folder, address, "when").stdout) == ["1970-01-02T00:00:00.500000+00:00"]
         run = subprocess.run(
             command("call", address, "blob", "100000"), cwd=folder, env=environment(), capture_output=True, check=True
         )
@@ -226,7 +230,7 @@ class TestCall:
         lines = called(folder, address, "--list", "--text").stdout.splitlines()
         assert "double(n: int) -> int  Twice n." in lines
         assert {json.loads(line)["name"] for line in called(folder, address, "--list").stdout.splitlines()} == {
-            "double", "same", "blob", "mixed", "fail", "slow", "held", "pid",
+            "double", "same", "blob", "mixed", "when", "fail", "slow", "held", "pid",
         }  # fmt: skip
 
     @pytest.mark.slow

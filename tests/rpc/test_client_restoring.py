@@ -89,6 +89,28 @@ def test_one_that_is_turned_away_again_and_again_rests_in_between(monkeypatch):
     assert rests[2] > 0.39
 
 
+def test_one_whose_token_is_refused_does_not_try_again(tmp_path, caplog):
+    address = f"unix://{tmp_path}/s"
+
+    def serving(token, **limits):
+        service = Service(token=token, **limits)
+        service.register(abs)
+        return service.start(address)
+
+    def refused():
+        return sum("has sent a wrong token" in record.getMessage() for record in caplog.records)
+
+    with serving("old"):
+        client = connect(address, token="old", service=offered())
+        assert client.abs(-1) == 1
+    with client, serving("new", handshake_timeout=0.2) as server:
+        until(refused)
+        until(lambda: not server._serving.connections, "it to be cut off")
+        until(lambda: client._link.conn.ended, "the client to see that")
+        until(lambda: client._link._errands._thread is None, "the thread to end")
+        assert refused() == 1
+
+
 def test_a_client_without_a_service_stays_as_it_is():
     gate = threading.Event()
 

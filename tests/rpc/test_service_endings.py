@@ -104,6 +104,20 @@ def test_a_method_may_close_its_service_and_is_answered(place):
         assert server.wait(PATIENCE)
 
 
+def test_nothing_is_left_of_one_for_which_there_is_no_thread(where, monkeypatch):
+    def none(self):
+        raise RuntimeError("can't start new thread")
+
+    service = serving.service_of(where)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", none)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            service.start("tcp://127.0.0.1:0")
+    assert service._servers == []
+    with service.start("tcp://127.0.0.1:0") as server, Raw(server.addresses[0]) as peer:
+        assert peer.call("double", 1) == (None, 2)
+
+
 def test_nothing_is_left_of_one_that_was_never_called(where):
     server = serving.service_of(where).start("tcp://127.0.0.1:0")
     server.close()

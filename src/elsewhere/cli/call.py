@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import sys
 import time
@@ -177,6 +178,9 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, tuple):  # an extension type of MessagePack: its number and data
         return [_plain(part) for part in value]
+    if hasattr(value, "to_datetime"):  # MessagePack's timestamp
+        with contextlib.suppress(ValueError, OverflowError):  # before the year 1, or after 9999
+            return str(value.to_datetime().isoformat())
     return str(value)
 
 

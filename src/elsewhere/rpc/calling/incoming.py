@@ -89,7 +89,8 @@ class Incoming:
     def ended(self) -> None:
         """The connection has ended."""
         self._session.closed = True
-        self._restoring.ended()
+        if self._conn.refused is None:  # else it would be refused again and again
+            self._restoring.ended()
 
     # ---- what a session asks of its connection -----------------------------------------------------------------------
 

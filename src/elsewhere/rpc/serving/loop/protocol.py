@@ -51,6 +51,7 @@ class Peer(asyncio.Protocol):
         self._late: list[bytes] = []
         self._full = self._finished = self._paused = False
         self._heard = time.monotonic()
+        self._given = 0  # bytes of answers
         self._stall: asyncio.TimerHandle | None = None  # these three go with the connection, which they would keep
         self._idle: asyncio.TimerHandle | None = None
         self._greets: asyncio.TimerHandle | None = None
@@ -148,10 +149,10 @@ class Peer(asyncio.Protocol):
 
     def _watch(self) -> None:
         """Answers wait: the peer has to read, within the time."""
-        limit, size = self.server.engine.limits.send, self._transport.get_write_buffer_size()
+        limit, before = self.server.engine.limits.send, self._taken
 
         def look() -> None:
-            if self._transport.get_write_buffer_size() >= size:
+            if self._taken <= before:
                 _log.warning("%s has not read its answers for %g s", self.label, limit)
                 self._transport.abort()
             else:
@@ -159,9 +160,16 @@ class Peer(asyncio.Protocol):
 
         self._stall = self.server.loop.call_later(limit, look)
 
+    @property
+    def _taken(self) -> int:
+        """Bytes of answers that the system has taken: what waits may grow though the peer reads."""
+        waiting: int = self._transport.get_write_buffer_size()
+        return self._given - waiting
+
     # ---- a session's link --------------------------------------------------------------------------------------------
 
     def _write(self, out: list[bytes]) -> None:
+        self._given += sum(map(len, out))
         if len(out) == 1:
             self._transport.write(out[0])
         elif out and max(map(len, out)) < LARGE:

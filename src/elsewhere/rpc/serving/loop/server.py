@@ -64,7 +64,11 @@ class LoopServing:
     def start(self) -> None:
         """Accept from now on."""
         self.loop.call_soon(self._entrance.open)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self.loop.close()
+            raise
 
     def _run(self) -> None:
         self.thread_id = threading.get_ident()

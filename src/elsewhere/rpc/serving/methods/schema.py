@@ -177,9 +177,10 @@ def _hints(fn: Any, name: str) -> dict[str, Any]:
     except Exception as error:
         raise TypeError(f"an annotation of {name!r} cannot be read: {error}") from error
     found: dict[str, Any] = {}
+    known = getattr(inspect.unwrap(target), "__globals__", {})
     for key in target.__annotations__:
         try:
-            found |= typing.get_type_hints(_One(target, key), inspect.unwrap(target).__globals__, include_extras=True)
+            found |= typing.get_type_hints(_One(target, key), known, include_extras=True)
         except NameError as error:
             if key != "return":
                 _log.warning("%r is served without a check of its argument %r: %s", name, key, error)

@@ -92,7 +92,11 @@ class Reactor:
     def start(self) -> None:
         """Accept from now on."""
         self._entrance.open()
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._close()
+            raise
 
     # ---- its thread --------------------------------------------------------------------------------------------------
 

@@ -190,14 +190,18 @@ def outcomes_of(module: str, *args: str, seconds: float, **environment: str) -> 
     with tempfile.TemporaryDirectory() as folder:
         output = os.path.join(folder, "outcomes.json")
         path = os.pathsep.join(filter(None, sys.path))
-        done = subprocess.run(
-            [sys.executable, "-m", module, *args, output],
-            env={**os.environ, "PYTHONPATH": path, **environment},
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", module, *args, output],
+                env={**os.environ, "PYTHONPATH": path, **environment},
+                capture_output=True,
+                text=True,
+                timeout=seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as late:
+            told = (late.stderr or b"")[-2000:].decode(errors="replace")
+            raise AssertionError(f"it has not ended within {seconds:g} s; the last that it wrote:\n{told}") from None
         assert done.returncode == 0, done.stderr
         with open(output) as file:
             found = json.load(file)

@@ -18,6 +18,7 @@ __all__ = [
 ]  # fmt: skip
 
 NOT_ALONE, DIRTY, CLEAN, HANDED = range(4)
+NONE: dict[str, Any] = {}
 
 
 class Reentered(RuntimeError):
@@ -62,7 +63,7 @@ class Call:
     def __init__(self, method: str, args: Any, kwargs: dict[str, Any], terms: Terms, began: float) -> None:
         self.method = method
         self.args = args
-        self.kwargs = kwargs
+        self.kwargs = kwargs or NONE  # thousands may be under way
         self.terms = terms
         self.began = began
         self.deadline = began + terms.limit

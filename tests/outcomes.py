@@ -114,6 +114,23 @@ def run(module: str, classes: Iterable[str], output: str, left_out: Collection[s
         _run_again([type(test)(test._testMethodName) for test in tests if outcomes.word(test) == "failed"], outcomes)
     finally:
         cases.tearDownModule()
+    _write(outcomes, output)
+
+
+def run_modules(names: Iterable[str], output: str) -> None:
+    """Run all of these modules of CPython's ``test`` package, and write what became of each test.
+
+    Args:
+        names: such as "test_xmlrpc"; each test's begins with it.
+        output: the file to write to.
+    """
+    loader, outcomes = unittest.TestLoader(), Outcomes("test")
+    for name in names:
+        loader.loadTestsFromName(f"test.{name}").run(outcomes)
+    _write(outcomes, output)
+
+
+def _write(outcomes: Outcomes, output: str) -> None:
     for thread in threading.enumerate():  # one that was left to itself in a sleep of the tests ends with it
         if thread is not threading.main_thread():
             thread.join(10)
@@ -137,22 +154,29 @@ class Found(NamedTuple):
     outcomes: dict[str, tuple[str, str]]
     stderr: str
 
-    def check(self, expected: Mapping[str, tuple[str, str]], left_out: Iterable[str] = ()) -> None:
+    def check(
+        self,
+        expected: Mapping[str, tuple[str, str]],
+        left_out: Iterable[str] = (),
+        modules: Iterable[str] = ("test._test_multiprocessing",),
+    ) -> None:
         """Did those fail that are expected to, and no other?
 
         Args:
             expected: what fails, or is left out, and why that is right: test -> (the line of CPython that it stands on,
                 the reason). Tests that this Python does not have, or skips, may be in there.
             left_out: those of them that were not run.
+            modules: where those lines are.
         """
         failed = {name: details for name, (word, details) in self.outcomes.items() if word == "failed"}
         surprising = "\n".join(f"{name}\n{details}" for name, details in failed.items() if name not in expected)
         assert not surprising, surprising
         passed = {name for name, (word, _) in self.outcomes.items() if word == "passed"}
         assert not passed & set(expected), "expected to fail, and pass: take them out of the table"
-        theirs = require(module="test._test_multiprocessing", install="the test package of this Python")
-        with open(theirs.__file__) as file:
-            source = file.read()
+        source = ""
+        for module in modules:
+            with open(require(module=module, install="the test package of this Python").__file__) as file:
+                source += file.read()
         assert [expected[name][0] for name in {*failed, *left_out} if expected[name][0] not in source] == []
 
     @property
@@ -162,7 +186,7 @@ class Found(NamedTuple):
 
 def outcomes_of(module: str, *args: str, seconds: float, **environment: str) -> Found:
     """Run ``python -m module args... OUTPUT`` and read what it has found; it must leave no thread and no child."""
-    require(module="test._test_multiprocessing", install="the test package of this Python")
+    require(module="test", install="the test package of this Python")
     with tempfile.TemporaryDirectory() as folder:
         output = os.path.join(folder, "outcomes.json")
         path = os.pathsep.join(filter(None, sys.path))

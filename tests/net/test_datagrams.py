@@ -108,11 +108,12 @@ def test_a_server_throws_too_large_ones_away(serve, caplog):
 def test_what_a_handler_does_wrong_is_logged_and_goes_on(serve, caplog):
     server = serve("reply_badly", UDP)
     with net.connect(server.addresses[0]) as client:
-        for data in (b"fail", b"text", b"large", b"none"):
+        for data in (b"fail", b"file", b"text", b"large", b"none"):
             client.send(data)
         assert client.request(b"well", 20) == b"well"
-    assert _settled(server, 5) == net.Statistics(accepted=5, handled=2, failed=3)
+    assert _settled(server, 6) == net.Statistics(accepted=6, handled=2, failed=4)
     assert "ValueError: failed" in caplog.text
+    assert "FileNotFoundError: [Errno 2] none of that name" in caplog.text
     assert "reply_badly returned str: the reply to a datagram is bytes" in caplog.text
     assert "65,508 bytes do not fit into a datagram" in caplog.text
 

@@ -231,7 +231,7 @@ class TestGarbage:
     @pytest.mark.parametrize(
         ("data", "text"),
         [
-            (b"HTTP/1.1 400 Bad Request\r\n", "no message of MessagePack-RPC"),
+            (b"HTTP/1.1 400 Bad Request\r\n", "no message of MessagePack-RPC|an address of HTTP"),
             (b"\xc1", "no MessagePack"),
             (msgpack.packb([1, "x", None, 1]), "no msgid"),
             (msgpack.packb([7, 1, None, 1]), "no message"),

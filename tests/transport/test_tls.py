@@ -157,7 +157,7 @@ def test_files_that_are_of_no_use(certificates, tmp_path):
         TLS(ca=empty).for_client()
     with pytest.raises(ssl.SSLError, match="cannot be used for TLS"):
         TLS(cert=certificates.server, key=certificates.client).for_server()
-    with pytest.raises(ValueError, match="a tls:// server needs a certificate"):
+    with pytest.raises(ValueError, match="https:// server needs a certificate"):
         TLS(ca=certificates.authority).for_server()
 
 

@@ -5,7 +5,10 @@
     service     Service: what can be called, and where it is served
     client      connect and Client
     dialect     what our own peers say to each other beyond MessagePack-RPC: both sides' contract
+    codes       ... and beyond JSON-RPC and XML-RPC, over HTTP
     serving/    what a service is made of
+    web/        ... over HTTP
+    page/       ... and its page in the browser
     calling/    what a client is made of
 """
 

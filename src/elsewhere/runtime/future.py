@@ -77,12 +77,12 @@ class Future(_Future[T], Generic[T]):
     _context: Any = None
 
     def __init__(self, owner: Owner | None = None, index: int = 0, job: Any = None) -> None:
+        self._owner = owner
+        self._index = index
+        self._job = job
         # Its dict is made here, while nobody else knows it: two threads that do it at once crash Python 3.11, when the
         # collector runs in between.
-        attributes = self.__dict__
-        attributes["_owner"] = owner
-        attributes["_index"] = index
-        attributes["_job"] = job
+        self.__dict__  # noqa: B018 - looking at it makes it
 
     def __getattr__(self, name: str) -> Any:
         if name == "_condition":
@@ -128,6 +128,8 @@ class Future(_Future[T], Generic[T]):
 
         A timeout here stops only the waiting; the call goes on.
         """
+        if self._state == FINISHED and self._exception is None:
+            return self._result  # type: ignore[no-any-return]  # what the call gave
         if not self._wait(timeout):
             raise TimeoutError
         try:
@@ -250,15 +252,19 @@ class Future(_Future[T], Generic[T]):
 
     def _tell(self, state: str, result: Any, exception: BaseException | None) -> bool:
         """Set the outcome, once; False if there is one."""
-        if self.__dict__.setdefault("_told", (told := object())) is not told:
+        attributes = self.__dict__  # in which an item is set in half the time that an attribute takes
+        told: list[None] = []
+        if attributes.setdefault("_told", told) is not told:
             return False
-        self._result = result
-        self._exception = exception
-        self._job = self._packer = self._context = None
+        attributes["_result"] = result
+        if exception is not None:
+            attributes["_exception"] = exception
+        attributes["_job"] = None
+        if "_context" in attributes:
+            attributes["_context"] = attributes["_packer"] = None
         final = NOTIFIED if state == CANCELLED else state
-        attributes = self.__dict__
         if "_condition" not in attributes:
-            self._state = final
+            attributes["_state"] = final
             if "_condition" not in attributes:
                 return True
         with self._condition:

@@ -114,7 +114,7 @@ def test_a_fork_while_another_thread_is_in_here():
     held, over = threading.Event(), threading.Event()
 
     def hold():
-        with receipts._lock:
+        with receipts._looking.lock:
             held.set()
             over.wait(30)
 
@@ -220,7 +220,7 @@ def test_a_handler_that_raises_when_the_lock_was_just_taken(monkeypatch):
             return self.lock._is_owned()
 
     interrupted = Interrupted()
-    monkeypatch.setattr(receipts, "_lock", interrupted)
+    monkeypatch.setattr(receipts._looking, "lock", interrupted)
     with pytest.raises(KeyboardInterrupt):
         receipts.settle()
     assert not interrupted._is_owned()

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection"]
 
-SOON = 0.0005  # seconds that a burst of submits is gathered
+# Seconds that a burst of submits is gathered: few, so that the far side begins early, but each sending costs as much as
+# five calls.
+SOON = 0.0002
 MOST_UNSENT = 64 << 20  # bytes
 MOST_CALLS = 8192  # that are not sent
 FINISHED = "FINISHED"
@@ -69,29 +71,32 @@ class Connection(Calls):
             ConnectError: the connection has ended.
             TypeError, ValueError, OverflowError: the params cannot be packed.
         """
+        # All of this is some 2 µs, of which a call of each method here would be a tenth.
         with self.mutex:
-            self.check(call.method)
-            self.assist()
+            if self.ended:
+                self.check(call.method)
+            helper = self.helper or self.assist()
             idle = not (self.wire.pending and self.written)  # the greeting alone is nothing to wait for
-            future._index, data = self.wire.request(
-                name or call.method, call.args if params is None else params, future
-            )
+            future._index, data = self.wire.request(name, params, future)
             call.channel = self
-            call.end = self.append(data)
-            self._expect(call.deadline)
-            if idle or self.queued - self.written >= BURST or call.began - self.flushed >= SOON:
-                self.send_now(call.began)
-            if self.helper is not None and self.helper.dozing:
-                self.helper.wake()
-        if presses and (self.queued - self.written > MOST_UNSENT or len(self.out) > MOST_CALLS):
+            call.end = self.queued = queued = self.queued + len(data)
+            if not self.broken:
+                self.out.append(data)
+            if call.deadline < self.next:
+                self._expect(call.deadline)
+            began = call.began
+            if idle or began - self.flushed >= SOON or queued - self.written >= BURST:
+                self.send_now(began)
+            if helper.dozing:
+                helper.wake()
+        if presses and (queued - self.written > MOST_UNSENT or len(self.out) > MOST_CALLS):
             self.press(call.end, call.deadline)
 
     def _expect(self, deadline: float) -> None:
         """With the mutex: a future's limit is over then."""
-        if deadline < self.next:
-            self.next = deadline
-            if self.helper is not None and self.helper.reads:  # it would sleep beyond that
-                self.helper.wake()
+        self.next = min(deadline, self.next)
+        if self.helper is not None and self.helper.reads:  # it would sleep beyond that
+            self.helper.wake()
 
     def wait_for(self, future: Future[Any], call: Call, deadline: float) -> None:
         """Wait until the future is done, or has another connection, or the deadline or its own limit is over."""
@@ -156,11 +161,12 @@ class Connection(Calls):
             self.attended = True
             self.assist()
 
-    def assist(self) -> None:
+    def assist(self) -> Helper:
         """With the mutex: let there be a helper."""
         if self.helper is None:
             with Deferred():
                 self.helper = Helper(self)
+        return self.helper
 
     def left(self) -> None:
         helper = self.helper
@@ -182,7 +188,13 @@ class Connection(Calls):
             if slot is None:  # too late, or an answer to nothing
                 continue
             if type(slot) is Future:
-                self._settle(slot, message)
+                call = slot._job
+                if message[2] is None:
+                    if call is not None and call.failures:
+                        slot.attempt = call.failures + 1
+                    slot._tell(FINISHED, message[3], None)
+                else:
+                    self._failed(slot, message[2])
             elif type(slot) is Slot or type(slot) is Lone:
                 slot.answer = message
                 self.served(slot)
@@ -191,14 +203,10 @@ class Connection(Calls):
             elif slot is HELLO:
                 self._greeted(message)
 
-    def _settle(self, future: Future[Any], message: Message) -> None:
+    def _failed(self, future: Future[Any], told: Any) -> None:
         call = future._job
-        if message[2] is None:
-            if call is not None and call.failures:
-                future.attempt = call.failures + 1
-            future._tell(FINISHED, message[3], None)
-        elif call is not None:
-            error = raised(message[2], call.method, self.address)
+        if call is not None:
+            error = raised(told, call.method, self.address)
             future._owner.failed(future, call, error)  # type: ignore[union-attr]  # it has one: the link
 
     def _called(self, message: Message) -> None:

@@ -293,7 +293,7 @@ def test_several_processes(where):
         for peer in peers:
             assert peer.result("double", 2) == 4
             peer.close()
-        assert service.statistics()["double"].calls == 7
+        until(lambda: service.statistics()["double"].calls == 7)  # a worker without a core is left out of one sum
         with connect(server.addresses[0]) as client:
             assert client.double(4) == 8
 

@@ -90,8 +90,12 @@ def test_our_client_does_not_wait_for_ever():
     ],
 )
 def test_a_server_that_is_harmed_is_seen(name, complaint):
-    with server("standard") as at:
-        assert complaint in ", ".join(complaints(run_cell(name, at, limit=4.0 if name == "flood" else 2.0)))
+    for limit in (4.0 if name == "flood" else 2.0, 15.0):  # a busy machine comes to harm later
+        with server("standard") as at:
+            found = ", ".join(complaints(run_cell(name, at, limit=limit)))
+        if complaint in found:
+            break
+    assert complaint in found
 
 
 def test_a_server_that_is_held_up_is_seen():
@@ -104,8 +108,12 @@ def test_a_server_that_is_held_up_is_seen():
     ("name", "complaint"), [("drop", "sent 2 times"), ("silence", "waits for ever"), ("gzip", " MB"), ("flood", " MB")]
 )
 def test_a_client_that_is_harmed_is_seen(name, complaint):
-    with client("standard") as who:
-        assert complaint in ", ".join(client_complaints(run_client_cell(name, who, limit=5.0)))
+    for limit in (5.0, 20.0):
+        with client("standard") as who:
+            found = ", ".join(client_complaints(run_client_cell(name, who, limit=limit)))
+        if complaint in found:
+            break
+    assert complaint in found
 
 
 # ---- the judgement, and the page -------------------------------------------------------------------------------------

@@ -31,10 +31,10 @@ from tests.contract.work import until
 from tests.rpc.peers import HELLO, Peer, Process, polite
 
 
-def receives():
-    """The main thread waits for bytes of a connection, or is about to."""
+def sleeps():
+    """The main thread waits for bytes of a connection, or for who reads them, or is about to."""
     frame = sys._current_frames()[threading.main_thread().ident]
-    while frame is not None and frame.f_code.co_name != "receive":
+    while frame is not None and frame.f_code.co_name not in {"receive", "_sleep"}:
         frame = frame.f_back
     return frame is not None
 
@@ -520,7 +520,7 @@ class TestInterrupts:
             assert client.double(1) == 2
 
             def interrupt(calls):
-                until(lambda: peer.executed.count(("hang",)) == calls and receives(), "the call")
+                until(lambda: peer.executed.count(("hang",)) == calls and sleeps(), "the call")
                 os.kill(os.getpid(), signal.SIGINT)
 
             for calls, how in enumerate((client.hang, lambda: client.submit("hang").result(), client.hang), 1):

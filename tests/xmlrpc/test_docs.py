@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
+from tests.ports import free_port
 from tests.xmlrpc.raw import BOUND
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "xmlrpc.md"
@@ -15,8 +15,7 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "xmlrpc.md"
 
 def test_the_examples_of_the_page():
     server, client = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     ready = 'print("ready", flush=True)\n    server.serve_forever()'
     server = server.replace("8000", port).replace("server.serve_forever()", ready)
     child = subprocess.Popen([sys.executable, "-c", server], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -29,7 +29,7 @@ def taken_now(items):
 
 
 @pytest.mark.slow
-@pytest.mark.bound(120)
+@pytest.mark.bound(400)
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
 def test_readers_are_killed_while_10000_items_cross(kind, method):
@@ -61,7 +61,7 @@ def test_readers_are_killed_while_10000_items_cross(kind, method):
 
 
 @pytest.mark.slow
-@pytest.mark.bound(120)
+@pytest.mark.bound(400)
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
 def test_writers_are_killed_while_10000_items_cross(kind, method):

@@ -125,11 +125,11 @@ def test_who_called_is_known_and_cannot_be_called_back():
 @pytest.mark.parametrize("where", ["threads", "loop", "processes"])
 def test_a_method_has_a_time_limit(where, gate):
     service = Service()
-    service.register(serving.wait_async if where == "loop" else serving.wait_at, "wait_at", where=where, timeout=0.2)
+    service.register(serving.wait_async if where == "loop" else serving.wait_at, "wait_at", where=where, timeout=0.5)
     service.register(serving.double, where=where)
     with service.start("http://127.0.0.1:0") as server, Plain(server.addresses[0]) as peer:
         error = peer.post("/jsonrpc", waiting(gate), JSON).json["error"]
-        assert error["message"] == "wait_at ran longer than its timeout of 0.2 s"
+        assert error["message"] == "wait_at ran longer than its timeout of 0.5 s"
         assert error["data"]["kind"] == "timeout"
         if where == "loop":
             gate.wait_for("left", "it")  # it was cancelled
@@ -293,7 +293,7 @@ def test_several_processes(where):
         for peer in peers:
             assert peer.result("double", 2) == 4
             peer.close()
-        assert service.statistics()["double"].calls == 7
+        until(lambda: service.statistics()["double"].calls == 7)  # a worker without a core is left out of one sum
         with connect(server.addresses[0]) as client:
             assert client.double(4) == 8
 

@@ -16,7 +16,7 @@ from typing import Any
 HOST = "127.0.0.1"
 LARGE = 64 << 20
 # Calls that are under way together. Some peers take 40 ms for each burst, as each side waits for the other (Nagle), and
-# others slow down with very many; so the number is one that a program might have, and the same however long is measured.
+# others slow down with very many: the number is one that a program might have, and the same however long is measured.
 TOGETHER = 1000
 Measure = Callable[[int], float]
 

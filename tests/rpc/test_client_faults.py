@@ -533,6 +533,33 @@ class TestInterrupts:
             assert peer.connections == 1
             assert [message[1] for message in peer.heard] == ["rpc.cancel"] * 2
 
+    @pytest.mark.parametrize("how", ["call", "future"])
+    def test_a_signal_that_hits_another_thread_ends_a_wait(self, how):
+        """As one that comes when the main thread is just about to sleep: it does not end that sleep."""
+        with Peer(ours=True) as peer, connect(peer.address, timeout=100) as client:
+            assert client.double(1) == 2
+            began = time.monotonic()
+            seen = []
+
+            def waits():  # for a while already
+                seen.append(("hang",) in peer.executed and sleeps())
+                return len(seen) > 20 and all(seen[-20:])
+
+            def hit():
+                until(waits, "the call")
+                signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+            with pytest.raises(KeyboardInterrupt):
+                thread = threading.Thread(target=hit)
+                thread.start()
+                if how == "call":
+                    client.hang()
+                else:
+                    client.submit("hang").result()
+            assert time.monotonic() - began < 15  # where nothing hears it, the peer ends the call after 20
+            thread.join()
+            assert client.double(2) == 4
+
     # An alarm between the making of a socket and its first use leaves it to the collector, which warns.
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     def test_alarms_at_any_moment_lose_no_answer(self):

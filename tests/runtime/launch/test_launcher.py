@@ -5,6 +5,7 @@ import resource
 import select
 import signal
 import socket
+import sys
 import threading
 import time
 
@@ -61,7 +62,10 @@ def test_a_worker_holds_nothing_but_its_own(method):
         numbers, targets = it.ask(2, "fds"), links(it.pid(2))
         assert targets[0] == "/dev/null"
         if method == "fork":  # the caller's own descriptors are inherited, nothing of ours
-            assert set(targets.values()) - before - {"/dev/null", targets[1], targets[2], targets[numbers[0]]} == set()
+            strange = set(targets.values()) - before - {"/dev/null", targets[1], targets[2], targets[numbers[0]]}
+            # Libuv, if a loop of uvloop has been in the caller, makes its pipe for signals anew in each fork.
+            assert len(strange) <= ("uvloop" in sys.modules)
+            assert all(target.startswith("pipe:") for target in strange)
         else:
             assert sorted(targets) == [0, 1, 2, *numbers]
         assert it.ask(2, "[os.get_inheritable(fd) for fd in fds]") == [False]

@@ -13,17 +13,9 @@ import pytest
 from elsewhere import net
 from tests.certificates import certificates
 from tests.net import handlers
+from tests.rpc.conftest import uvloop_has_its_pipe
 
-__all__ = ["certificates", "held", "place", "serve"]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _a_first_loop():
-    """Libuv, where uvloop is installed, makes a pipe for the process with its first loop."""
-    with contextlib.suppress(ImportError):
-        import uvloop
-
-        uvloop.new_event_loop().close()
+__all__ = ["certificates", "held", "place", "serve", "uvloop_has_its_pipe"]
 
 
 @pytest.fixture(params=["threads", "loop"])

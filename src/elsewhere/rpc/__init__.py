@@ -10,6 +10,7 @@
     web/        ... over HTTP
     page/       ... and its page in the browser
     calling/    what a client is made of
+    program     a program that runs with a drop-in in the place of the original
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from elsewhere.errors import ConnectError, ConnectTimeout, ElsewhereError, Metho
 from elsewhere.rpc.calling.errands import Errands
 from elsewhere.rpc.calling.line.connection import Connection
 from elsewhere.rpc.calling.opening import Opening
-from elsewhere.rpc.calling.repeating import UNASKED, pause
+from elsewhere.rpc.calling.repeating import UNASKED, pause, postponed
 from elsewhere.rpc.calling.terms import Call, Terms, late, lost
 from elsewhere.rpc.dialect import METHODS, raised
 from elsewhere.runtime.future import Future
@@ -230,14 +230,11 @@ class Link(Opening):
         if isinstance(error, ElsewhereError):
             pause = self._repeats(error, call.method, call.terms, call.failures)
         now = time.monotonic()
-        if pause is None or (call.terms.retry is None and now + pause >= call.deadline):
+        if pause is None or not postponed(call, pause, now):
             future.attempt = call.failures
             future._tell(FINISHED, None, error)
             return
         call.channel = None
-        if call.terms.retry is not None:
-            call.began = now + pause
-            call.deadline = call.began + call.terms.limit
         self._later(now + pause, future, call)
 
     # ---- what futures ask of their owner: see `runtime.future.Owner` -------------------------------------------------

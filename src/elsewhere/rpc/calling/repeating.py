@@ -22,9 +22,9 @@ from elsewhere.errors import (
     RemoteError,
     Unauthorized,
 )
-from elsewhere.rpc.calling.terms import Terms
+from elsewhere.rpc.calling.terms import Call, Terms
 
-__all__ = ["FIRST_PAUSE", "UNASKED", "pause"]
+__all__ = ["FIRST_PAUSE", "UNASKED", "pause", "postponed"]
 
 UNASKED = 2  # repeats of what may be repeated
 FIRST_PAUSE = 0.05  # seconds before a service that has just said no is asked again
@@ -54,3 +54,19 @@ def pause(error: ElsewhereError, terms: Terms, failures: int, idempotent: Callab
     if isinstance(error, NeverStarted) or (may_have_run and (terms.idempotent or idempotent())):
         return 0.0 if isinstance(error, ConnectionError) else FIRST_PAUSE  # not its connection: what is there now
     return None
+
+
+def postponed(call: Call, seconds: float, now: float) -> bool:
+    """Is a call of a future made again, after this pause? With a `Retry` its time then begins anew.
+
+    Args:
+        call: it has failed.
+        seconds: as `pause` says.
+        now: of `time.monotonic`.
+    """
+    if call.terms.retry is None and now + seconds >= call.deadline:
+        return False
+    if call.terms.retry is not None:
+        call.began = now + seconds
+        call.deadline = call.began + call.terms.limit
+    return True

@@ -16,7 +16,7 @@ from elsewhere.rpc.calling.errands import Errands
 from elsewhere.rpc.calling.http.bodies import Asked, Outcome
 from elsewhere.rpc.calling.http.calls import Calls
 from elsewhere.rpc.calling.http.senders import Posted, Senders, Sending
-from elsewhere.rpc.calling.repeating import UNASKED
+from elsewhere.rpc.calling.repeating import UNASKED, postponed
 from elsewhere.rpc.calling.terms import Terms, late, lost
 from elsewhere.runtime.driving.signals import Deferred
 from elsewhere.runtime.future import Future
@@ -166,13 +166,10 @@ class HttpLink(Calls):
         if isinstance(error, ElsewhereError):
             wait = self._repeats(error, call.method, call.terms, call.failures)
         now = time.monotonic()
-        if wait is None or (call.terms.retry is None and now + wait >= call.deadline):
+        if wait is None or not postponed(call, wait, now):
             future.attempt = call.failures
             self._tell(future, None, error)
             return
-        if call.terms.retry is not None:
-            call.began = now + wait
-            call.deadline = call.began + call.terms.limit
         sending = again or self._alone(future, call)
         if sending is None:
             return

@@ -1,7 +1,7 @@
 # Everything starts here, on a fresh clone too: each target makes its own environment when it is missing, or when
 # pyproject.toml has changed since. PYTHON picks the interpreter, VENV the folder, T the tests, B how to measure:
 # make test T=tests/pool, make bench B="--rows 1,3", make bench B="--set shared",
-# make bench B="--set rpc".
+# make bench B="--set rpc", make bench B="--set http".
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -17,7 +17,7 @@ DEV := $(VENV)/.dev
 BENCH := $(VENV)/.bench
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast check format bench faults clean
+.PHONY: help demo test test-fast check format bench faults hostile clean
 
 help:
 	@echo "make demo    measure every module of the standard library, on every core and in a plain loop"
@@ -26,6 +26,7 @@ help:
 	@echo "make format  let ruff write the format and its safe repairs"
 	@echo "make bench   side by side with the peers (B=--quick: two minutes; B=--write: into docs/, too)"
 	@echo "make faults  the named crashes, ours and the peers': writes docs/faults.md"
+	@echo "make hostile hostile input over HTTP, ours and the standard library's: writes docs/hostile-http.md"
 	@echo "make clean   remove environments and caches"
 
 demo: $(RUNTIME)
@@ -56,6 +57,11 @@ bench: $(BENCH) compiled
 faults: $(DEV) $(BENCH) compiled
 	$(BIN)/python -m pytest tests/faults
 	$(BIN)/python -m benchmarks.faults --write $(B)
+
+# Five minutes: the tests, then each attack on each server and client, which writes docs/hostile-http.md.
+hostile: $(DEV) compiled
+	$(BIN)/python -m pytest tests/hostile
+	$(BIN)/python -m benchmarks.hostile --write $(B)
 
 # As pip does with packages that it installs, and the benchmarks too, which children of multiprocessing import again.
 # Where PYTHONDONTWRITEBYTECODE is set, each of the many processes that tests and benchmarks start would compile all of

@@ -1,12 +1,13 @@
 """Everything that is measured, beside the peers: `make bench`.
 
-    python -m benchmarks [--set pools|shared|rpc] [--rows 1,locks] [--quick] [--write] [--keep] [--show]
+    python -m benchmarks [--set pools|shared|rpc|http] [--rows 1,locks] [--quick] [--write] [--keep] [--show]
                          [--peers elsewhere,joblib] [--turns 7]
 
-Three sets: the pools beside eight peers (`benchmarks/pools`, half an hour), processes and shared data beside
-multiprocessing's (`benchmarks/sharing`, some minutes), and services beside theirs (`benchmarks/rpc`, only if it is
-named: its peers want environments of their own). --rows chooses groups of one of them; a set of which none is chosen
-is left out. --peers is for the pools, --turns for processes and shared data.
+Four sets: the pools beside eight peers (`benchmarks/pools`, half an hour), processes and shared data beside
+multiprocessing's (`benchmarks/sharing`, some minutes), and only if they are named, services beside theirs
+(`benchmarks/rpc`, whose peers want environments of their own) and over HTTP (`benchmarks/http`, which wants uvicorn).
+--rows chooses groups of one of them; a set of which none is chosen is left out. --peers is for the pools, --turns for
+processes and shared data.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ FLAGS = ("quick", "write", "keep", "show")
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure elsewhere beside its peers.")
-    parser.add_argument("--set", choices=(*SETS, "rpc"), help="only the pools, processes and shared data, or services")
+    parser.add_argument("--set", choices=(*SETS, "rpc", "http"), help="only one of them")
     named = ", ".join(f"{group.number} {group.name}" for group in GROUPS)
     parser.add_argument("--rows", help=f"numbers or names of groups: 1 to 10 of the pools, and {named}")
     parser.add_argument("--quick", action="store_true", help="about two minutes: little work, fewer peers")
@@ -36,7 +37,7 @@ def main() -> int:
     parser.add_argument("--peers", help="of the pools, by key")
     parser.add_argument("--turns", help="of processes and shared data")
     given = parser.parse_args()
-    if given.set == "rpc":
+    if given.set in {"rpc", "http"}:
         return of_services(given)
     shared_rows = {text for group in GROUPS for text in (str(group.number), group.name)}
     rows = given.rows.split(",") if given.rows else []
@@ -59,11 +60,11 @@ def main() -> int:
 
 
 def of_services(given: argparse.Namespace) -> int:
-    """They have a page of their own."""
-    from benchmarks.rpc import __main__ as services
-
+    """They have pages of their own."""
+    services = importlib.import_module(f"benchmarks.{given.set}.__main__")
     words = [f"--{flag}" for flag in ("quick", "write") if getattr(given, flag)]
-    return services.main(words + (["--rows", given.rows] if given.rows else []))
+    status: int = services.main(words + (["--rows", given.rows] if given.rows else []))
+    return status
 
 
 def of_pools(words: list[str]) -> int:

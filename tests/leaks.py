@@ -131,7 +131,7 @@ def left_behind(before: Snapshot, patience: float) -> list[str]:
         waited = time.monotonic() - started
         if waited >= patience:
             return found.describe()
-        if waited > patience / 10 and not collected:
+        if waited > min(0.5, patience / 10) and not collected:
             gc.collect()  # what only a cycle of garbage still holds is not leaked; too slow for the usual way
             collected = True
         found.wait(min(pause, patience - waited))

@@ -10,7 +10,7 @@ from benchmarks.rpc.rows import ROWS, Figures
 
 TITLES = {
     "sequential": ("One call after the other", "µs a call"),
-    "pipelined": ("Submitted, then waited for", "calls/s"),
+    "pipelined": ("A thousand submitted, then waited for", "calls/s"),
     "back": ("10 MB of bytes there and back", "ms"),
     "processes": ("A method that takes 5 ms of a core, 8 connections", "calls/s"),
     "idle": ("5,000 idle connections", ""),

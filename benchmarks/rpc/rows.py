@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgpack
 
+from benchmarks.rpc.clients import TOGETHER
 from benchmarks.rpc.pairs import Contestant, in_turns, server, spread
 
 HOST = "127.0.0.1"
@@ -37,8 +38,8 @@ def sequential(scale: Scale) -> Figures:
 
 
 def pipelined(scale: Scale) -> Figures:
-    """Calls a second that are all submitted, and then waited for."""
-    return {name: 1 / found for name, found in in_turns("pipelined", 200, *scale).items()}
+    """Calls a second, of which a thousand at a time are submitted, and then waited for."""
+    return {name: 1 / found for name, found in in_turns("pipelined", TOGETHER, *scale).items()}
 
 
 def back(scale: Scale) -> Figures:

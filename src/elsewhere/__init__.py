@@ -1,4 +1,4 @@
-"""Call a Python function elsewhere: in another process, on every core.
+"""Call a Python function elsewhere: in another process, on every core, behind an address, on other machines.
 
 The public names, imported on first use: ``import elsewhere`` itself costs next to nothing and starts no thread.
 """
@@ -53,6 +53,9 @@ if TYPE_CHECKING:
         WorkerLost,
         WorkerStartError,
     )
+    from elsewhere.fleet.fleet import Fleet
+    from elsewhere.fleet.host import Host
+    from elsewhere.fleet.results import CommandError, FleetError
     from elsewhere.pool.contexts import get_context
     from elsewhere.pool.pool import Pool
     from elsewhere.pool.shared import map, options  # noqa: A004 - the standard library's name, used as elsewhere.map
@@ -86,6 +89,9 @@ _HOMES = {
         "MethodNotFound", "NeverStarted", "PoolClosed", "ProtocolError", "RemoteError", "SocketTimeout", "TooLate",
         "Unauthorized", "WorkerLost", "WorkerStartError",
     ),
+    "elsewhere.fleet.fleet": ("Fleet",),
+    "elsewhere.fleet.host": ("Host",),
+    "elsewhere.fleet.results": ("CommandError", "FleetError"),
     "elsewhere.pool.contexts": ("get_context",),
     "elsewhere.pool.pool": ("Pool",),
     "elsewhere.pool.shared": ("map", "options"),
@@ -121,13 +127,17 @@ __all__ = [
     "CallCancelled",
     "CallTimeout",
     "Client",
+    "CommandError",
     "Condition",
     "ConnectError",
     "ConnectTimeout",
     "ConnectionLost",
     "ElsewhereError",
     "Event",
+    "Fleet",
+    "FleetError",
     "Future",
+    "Host",
     "HostKeyError",
     "InternalError",
     "JoinableQueue",

@@ -16,6 +16,7 @@ from tests.cli.helpers import Started, command, environment, shell, until
 SECRET = "correct-horse"
 MODULE = '''
 import os, time
+import msgpack
 from elsewhere import Service
 
 class Calculator:
@@ -32,11 +33,19 @@ class Calculator:
         return bytes(size)
     def mixed(self):
         return {"a": [b"\\xff", 1.5, None], 7: "é"}
+    def when(self):
+        return [msgpack.Timestamp(86400, 500_000_000)]
     def fail(self, text):
         raise ValueError(text)
     def slow(self, seconds: float):
         time.sleep(seconds)
         return "slept"
+    def held(self):
+        open("came", "w").close()
+        end = time.monotonic() + 30
+        while not os.path.exists("open") and time.monotonic() < end:
+            time.sleep(0.01)
+        return "held"
     def pid(self):
         return os.getpid()
     def _private(self):
@@ -49,6 +58,17 @@ nothing = object()
 def alone(n: int):
     return n
 '''
+
+FRAGILE = """
+class Fragile:
+    def __setstate__(self, state):
+        raise ValueError("cannot be made here")
+    def well(self):
+        return "well"
+
+fragile = Fragile()
+fragile.state = 1
+"""
 
 
 @pytest.fixture
@@ -96,13 +116,15 @@ class TestServe:
     def test_calls_that_run_end_before_it_does(self, folder):
         with served(folder) as (address, started):
             running = subprocess.Popen(
-                command("call", address, "slow", "1"), cwd=folder, env=environment(), stdout=subprocess.PIPE
+                command("call", address, "held"), cwd=folder, env=environment(), stdout=subprocess.PIPE
             )
             try:
-                until(lambda: b"1" in called(folder, address, "same", "1").stdout.encode())
+                until((folder / "came").exists)
                 started.process.send_signal(signal.SIGTERM)
+                until(lambda: called(folder, address, "pid").returncode == 1)  # nobody is let in any more
+                (folder / "open").touch()
                 out, _ = running.communicate(timeout=20)
-                assert out in {b'"slept"\n', b""}  # it may not have been accepted yet
+                assert out == b'"held"\n'
                 assert started.end() == 143
             finally:
                 running.kill()
@@ -127,6 +149,17 @@ class TestServe:
         assert ended.returncode == 2, ended.stderr
         assert text in ended.stderr
         assert len(ended.stderr.splitlines()) == 1
+
+    def test_workers_that_cannot_start(self, folder):
+        (folder / "calc.py").write_text(MODULE + FRAGILE)
+        address = f"unix://{folder}/s"
+        ended = subprocess.run(  # the workers say how they ended, as processes do
+            command("serve", "calc.py:fragile", "--bind", address, "--workers", "2"),
+            cwd=folder, env=environment(), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert ended.returncode == 1
+        *_, last = ended.stderr.splitlines()
+        assert last == "elsewhere: a worker of the service cannot start: ValueError: cannot be made here."
 
     def test_an_address_that_is_taken(self, folder):
         with served(folder) as (address, _):
@@ -162,6 +195,7 @@ class TestCall:
 
     def test_results(self, folder, address):
         assert json.loads(called(folder, address, "mixed").stdout) == {"a": ["/w==", 1.5, None], "7": "é"}
+        assert json.loads(called(folder, address, "when").stdout) == ["1970-01-02T00:00:00.500000+00:00"]
         run = subprocess.run(
             command("call", address, "blob", "100000"), cwd=folder, env=environment(), capture_output=True, check=True
         )
@@ -196,7 +230,7 @@ class TestCall:
         lines = called(folder, address, "--list", "--text").stdout.splitlines()
         assert "double(n: int) -> int  Twice n." in lines
         assert {json.loads(line)["name"] for line in called(folder, address, "--list").stdout.splitlines()} == {
-            "double", "same", "blob", "mixed", "fail", "slow", "pid",
+            "double", "same", "blob", "mixed", "when", "fail", "slow", "held", "pid",
         }  # fmt: skip
 
     @pytest.mark.slow

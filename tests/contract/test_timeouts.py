@@ -11,6 +11,8 @@ from elsewhere import CallTimeout, Retry
 from tests.contract.work import Custom, add, fail, fail_odd, flaky, hold, hold_stubbornly, only, pid_of, square, until
 
 SOON = 20.0  # seconds: far less than a call at a gate lasts, far more than a busy machine needs
+BEGUN = 0.5  # seconds by which a call has begun, on a busy machine too, and is at its gate
+GRACE = 20.0  # seconds, for workers that need little, where none is to be killed
 
 
 # ---- timeouts ----------------------------------------------------------------------------------------------------
@@ -19,30 +21,30 @@ SOON = 20.0  # seconds: far less than a call at a gate lasts, far more than a bu
 @only(beside=True)
 @pytest.mark.parametrize("way", ["options", "pool", "map", "imap"])
 def test_a_call_that_is_late_fails_in_time(make_pool, place, gate, way):
-    pool = make_pool(2, timeout=0.1 if way == "pool" else None)
+    pool = make_pool(2, timeout=BEGUN if way == "pool" else None, grace=GRACE)
     begin = time.monotonic()
-    with pytest.raises(CallTimeout, match=r"ran longer than its timeout of 0\.1 s") as caught:
+    with pytest.raises(CallTimeout, match=rf"ran longer than its timeout of {BEGUN:g} s") as caught:
         if way == "options":
-            pool.options(timeout=0.1).submit(place.hold, gate).result()
+            pool.options(timeout=BEGUN).submit(place.hold, gate).result()
         elif way == "pool":
             pool.apply(place.hold, (gate,))
         elif way == "map":
-            pool.map(place.hold, [gate], timeout=0.1)
+            pool.map(place.hold, [gate], timeout=BEGUN)
         else:
-            next(pool.imap(place.hold, iter([gate]), timeout=0.1))
-    assert 0.1 <= time.monotonic() - begin < SOON
+            next(pool.imap(place.hold, iter([gate]), timeout=BEGUN))
+    assert BEGUN <= time.monotonic() - begin < SOON
     assert isinstance(caught.value, TimeoutError)
     if place.stops_running:  # finally ran
         gate.wait_for("left", "call")
-    assert pool.apply(square, (3,)) == 9
+    assert pool.options(timeout=None).submit(square, 3).result() == 9
 
 
 @only(kills=True)
 def test_inside_the_function_the_timeout_is_raised_first(make_pool, gate):
-    pool = make_pool(1)
+    pool = make_pool(1, grace=GRACE)
     pid = pool.apply(pid_of)
     with pytest.raises(CallTimeout):
-        pool.options(timeout=0.1).submit(hold, gate).result()
+        pool.options(timeout=BEGUN).submit(hold, gate).result()
     gate.wait_for("left", "call")
     assert gate.has("CallTimeout", "call")
     assert pool.apply(pid_of) == pid  # a call that ends when it is told to costs no worker
@@ -50,10 +52,10 @@ def test_inside_the_function_the_timeout_is_raised_first(make_pool, gate):
 
 @only(kills=True)
 def test_a_call_that_does_not_end_is_killed_after_the_grace(make_pool, gate):
-    pool = make_pool(1, grace=0.05)
+    pool = make_pool(1, grace=BEGUN)  # enough to say that it was told
     pid = pool.apply(pid_of)
     with pytest.raises(CallTimeout):
-        pool.options(timeout=0.05).submit(hold_stubbornly, gate).result()
+        pool.options(timeout=BEGUN).submit(hold_stubbornly, gate).result()
     gate.wait_for("CallTimeout", "call")
     assert pool.apply(pid_of) != pid
     assert pool.statistics().lost_workers == 1
@@ -67,7 +69,7 @@ def test_a_thread_that_is_late_is_replaced_and_counted(make_pool, gate, chunksiz
     pool.apply(square, (3,))
     (late,) = [thread for thread in set(threading.enumerate()) - others if thread.name == "elsewhere-1"]
     results = pool.map(
-        hold_or_count, [(gate, x) for x in range(3)], chunksize=chunksize, timeout=0.1, return_exceptions=True
+        hold_or_count, [(gate, x) for x in range(3)], chunksize=chunksize, timeout=2 * BEGUN, return_exceptions=True
     )
     assert [type(result) for result in results] == [CallTimeout, int, int]
     assert pool.statistics().abandoned == 1
@@ -114,7 +116,7 @@ def test_one_late_call_of_a_map_fails_alone(make_pool, place, gate):
     results = pool.starmap(
         call_or_hold_async if fn is not hold else call_or_hold,
         [(gate, x) for x in range(20)],
-        timeout=0.2,
+        timeout=2 * BEGUN,
         return_exceptions=True,
     )
     assert [result if isinstance(result, int) else type(result) for result in results] == [
@@ -145,9 +147,9 @@ def test_time_is_counted_from_the_start_of_the_call(make_pool, place, gate):
     pool = make_pool(1)
     running = pool.submit(place.hold, gate)
     gate.wait_for("came", "call")
-    waiting = pool.options(timeout=0.1).submit(square, 3)
+    waiting = pool.options(timeout=BEGUN).submit(square, 3)
     begin = time.monotonic()
-    until(lambda: time.monotonic() > begin + 0.2)
+    until(lambda: time.monotonic() > begin + 1.2 * BEGUN)
     gate.open()
     assert waiting.result() == 9
     assert running.result() == "call"
@@ -221,7 +223,8 @@ def test_while_one_call_waits_for_its_repeat_others_run(make_pool, gate):
 
 @only(beside=True)
 def test_a_late_call_is_run_again_if_asked(make_pool, place, gate):
-    future = make_pool(1).options(timeout=0.1, retry=Retry(1, on=CallTimeout)).submit(place.hold, gate)
+    pool = make_pool(1, grace=GRACE)
+    future = pool.options(timeout=BEGUN, retry=Retry(1, on=CallTimeout)).submit(place.hold, gate)
     with pytest.raises(CallTimeout):
         future.result()
     assert future.attempt == 2

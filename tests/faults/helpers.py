@@ -20,7 +20,7 @@ __all__ = ["WAYS", "Ends", "Post", "Script", "errors_in", "family", "script", "s
 
 ROOT = Path(__file__).parents[2]
 SRC = Path(elsewhere.__file__).parents[1]  # the one that is tested
-SOON = 10.0  # seconds: far more than anything here takes, far less than a hang
+SOON = 30.0  # seconds: far more than anything here takes, far less than a hang
 
 
 class Post:

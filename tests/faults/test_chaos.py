@@ -11,7 +11,7 @@ CALLS, KILLS = 2_000, 100
 
 
 @pytest.mark.slow
-@pytest.mark.bound(150)
+@pytest.mark.bound(400)
 @pytest.mark.parametrize("way", chaos.WAYS)
 def test_every_result_comes_exactly_once(way):
     found = chaos.run(way, CALLS, KILLS, seed=1)

@@ -36,9 +36,9 @@ from tests.faults.helpers import WAYS, errors_in
 @pytest.fixture
 def pool():
     with Pool(1, on_exit="terminate") as pool:
-        before = pool.submit(pid).result(10)
+        before = pool.submit(pid).result(30)
         yield pool
-        assert pool.submit(pid).result(10) == before, "the worker was replaced"
+        assert pool.submit(pid).result(30) == before, "the worker was replaced"
         assert pool.statistics().lost_workers == 0
 
 
@@ -160,8 +160,8 @@ def test_a_shortage_of_memory_is_the_call_s(pool, function, way):
 
 def test_a_reply_that_finds_no_memory(pool):
     with pytest.raises((MemoryError, MaybeEncodingError)):
-        pool.submit(reply_within_a_limit).result(10)
-    pool.submit(lift_limit).result(10)
+        pool.submit(reply_within_a_limit).result(30)
+    pool.submit(lift_limit).result(30)
 
 
 def recurse(depth=0):
@@ -177,12 +177,12 @@ def nested(_=None):
 
 def test_a_recursion_without_end(pool):
     with pytest.raises(RecursionError):
-        pool.submit(recurse).result(10)
+        pool.submit(recurse).result(30)
 
 
 def test_a_result_nested_too_deep_to_pickle(pool):
     with pytest.raises(MaybeEncodingError):
-        pool.submit(nested).result(10)
+        pool.submit(nested).result(30)
 
 
 # ---- no terminal -----------------------------------------------------------------------------------------------------
@@ -260,12 +260,12 @@ def exit_with(text):
 
 def test_sys_exit_is_an_error_of_its_call(pool):
     with pytest.raises(SystemExit, match="bye"):
-        pool.submit(exit_with, "bye").result(10)
+        pool.submit(exit_with, "bye").result(30)
 
 
 def test_errors_can_be_pickled_again(pool):
     """As a test runner or a queue does."""
     for function in (raise_unpicklable, unpicklable_result):
-        error = pool.submit(function).exception(10)
+        error = pool.submit(function).exception(30)
         again = pickle.loads(pickle.dumps(error))
         assert (type(again), str(again)) == (type(error), str(error))

@@ -145,7 +145,7 @@ def test_killed_while_idle(pool):
     with Ends(*pids) as ends:
         for each in pids:
             os.kill(each, signal.SIGKILL)
-        assert ends.within(5)
+        assert ends.within(20)
     assert pool.map(same, range(1000)) == list(range(1000))
     assert not pids & workers(pool)
 
@@ -153,7 +153,7 @@ def test_killed_while_idle(pool):
 def test_killed_between_calls(pool):
     """No call runs when the worker dies: none is lost, whatever it held."""
     for _ in range(5):
-        victim = pool.submit(pid).result(10)
+        victim = pool.submit(pid).result(30)
         os.kill(victim, signal.SIGKILL)
         assert pool.map(same, range(50)) == list(range(50))
 
@@ -164,19 +164,19 @@ def test_killed_while_it_runs(pool, post):
     others = pool.map_async(same, range(1000))
     os.kill(victim, signal.SIGKILL)
     with pytest.raises(WorkerLost, match="wait_for_ever") as caught:
-        future.result(10)
+        future.result(30)
     assert (caught.value.pid, caught.value.exitcode, caught.value.signal) == (victim, -9, "SIGKILL")
-    assert others.get(10) == list(range(1000))
+    assert others.get(30) == list(range(1000))
 
 
 def test_killed_while_it_loads_an_argument(pool, post, tmp_path):
     future = pool.submit(same, PauseAtUnpickle(tmp_path / "once", post.path))
     os.kill(post.pid(), signal.SIGKILL)
     with pytest.raises(WorkerLost, match="same"):
-        future.result(10)
+        future.result(30)
     retried = pool.options(retry=1).submit(same, PauseAtUnpickle(tmp_path / "again", post.path))
     os.kill(post.pid(), signal.SIGKILL)
-    assert retried.result(10) == "loaded"
+    assert retried.result(30) == "loaded"
 
 
 def test_killed_while_it_replies_100_mb(pool, post):
@@ -185,8 +185,8 @@ def test_killed_while_it_replies_100_mb(pool, post):
     victim = post.pid()
     with Ends(victim) as ends:
         os.kill(victim, signal.SIGKILL)
-        assert ends.within(5)
-    error = future.exception(10)
+        assert ends.within(20)
+    error = future.exception(30)
     assert isinstance(error, WorkerLost) or future.result() == bytes(100_000_000)
     assert pool.map(same, range(10)) == list(range(10))
 
@@ -204,7 +204,7 @@ def test_killed_in_the_initializer(post, tmp_path):
     with Pool(1, slow_start, (post.path, str(tmp_path / "once"))) as pool:
         future = pool.submit(same, 5)
         os.kill(post.pid(), signal.SIGKILL)
-        assert future.result(10) == 5
+        assert future.result(30) == 5
 
 
 @pytest.mark.parametrize("context", ["forkserver", "spawn", "fork"])
@@ -214,7 +214,7 @@ def test_killed_while_starting(context):
         futures = [pool.submit(same, value) for value in range(10)]
         (victim,) = until(lambda: workers(pool))
         os.kill(victim, signal.SIGKILL)
-        outcomes = [future.exception(20) or future.result() for future in futures]
+        outcomes = [future.exception(30) or future.result() for future in futures]
         lost = errors_in(outcomes)  # none, or the one call that had begun by then
         assert [type(error) for error in lost] in [[], [WorkerLost]]
         assert all(outcome in lost or outcome == value for value, outcome in enumerate(outcomes))
@@ -274,11 +274,11 @@ def test_the_fork_server_killed_while_calls_run(pool, post):
     queued = [pool.submit(same, value) for value in range(100)]
     with Ends(server_pid(pool), *victims) as ends:
         os.kill(server_pid(pool), signal.SIGKILL)
-        assert ends.within(5)
-    lost = [future.exception(10) for future in running]
+        assert ends.within(20)
+    lost = [future.exception(30) for future in running]
     assert [type(error) for error in lost] == [WorkerLost, WorkerLost]
     assert {error.pid for error in lost} == victims
-    assert [future.result(10) for future in queued] == list(range(100))
+    assert [future.result(30) for future in queued] == list(range(100))
     assert pool.map(same, range(1000)) == list(range(1000))
 
 
@@ -291,7 +291,7 @@ def test_the_fork_server_killed_while_calls_run_that_are_retried(pool, post, tmp
     again = {post.pid(), post.pid()}
     assert not pids & again
     fd = os.open(gate, os.O_RDWR)
-    assert [future.result(10) for future in futures] == ["done", "done"]
+    assert [future.result(30) for future in futures] == ["done", "done"]
     os.close(fd)
 
 
@@ -299,7 +299,7 @@ def test_the_fork_server_killed_again_and_again(pool):
     for _ in range(3):
         result = pool.options(retry=5).map_async(same, range(3000))
         os.kill(server_pid(pool), signal.SIGKILL)
-        assert result.get(20) == list(range(3000))
+        assert result.get(30) == list(range(3000))
     assert pool.map(same, range(10)) == list(range(10))
 
 
@@ -308,5 +308,5 @@ def test_the_fork_server_of_two_pools_killed(post):
         futures = [one.submit(wait_for_ever, post.path), two.submit(wait_for_ever, post.path)]
         post.pid(), post.pid()
         os.kill(server_pid(one), signal.SIGKILL)
-        assert [type(future.exception(10)) for future in futures] == [WorkerLost, WorkerLost]
+        assert [type(future.exception(30)) for future in futures] == [WorkerLost, WorkerLost]
         assert one.map(same, range(10)) == two.map(same, range(10)) == list(range(10))

@@ -18,7 +18,7 @@ def numpy():
 
 
 @pytest.mark.slow
-@pytest.mark.bound(150)
+@pytest.mark.bound(400)
 def test_nothing_stays_of_what_was_killed():
     found = residue.run(INSTANTS, seed=2)
     assert found.left == []

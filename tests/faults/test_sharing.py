@@ -64,7 +64,8 @@ def test_lost_items_are_seen():
     lost = "Queue, writer of 1,000 items killed when `put` has returned"
     assert cell_of(lost, "multiprocessing", rounds=1).outcomes == {"items are lost": 1}
     lost = "Manager, a client killed, Queue: who waits in `get`"
-    assert cell_of(lost, "multiprocessing", rounds=1).outcomes == {"the item is lost": 1}
+    # Unless the manager sees that the client has gone before it hears of the item, on a busy machine.
+    assert any(cell_of(lost, "multiprocessing", rounds=1).outcomes == {"the item is lost": 1} for _ in range(10))
 
 
 def test_a_fault_that_multiprocessing_has_nothing_for():

@@ -58,7 +58,7 @@ def test_an_initializer_that_raises_fails_every_call_with_it_as_the_cause(way, c
 
 def test_it_is_tried_a_few_times_not_for_ever(tmp_path):
     with Pool(2, fail_to_start, (tmp_path / "starts",)) as pool:
-        assert isinstance(pool.submit(same, 1).exception(10), WorkerStartError)
+        assert isinstance(pool.submit(same, 1).exception(30), WorkerStartError)
         until(lambda: not workers(pool))
     assert 3 <= len((tmp_path / "starts").read_text().splitlines()) <= 5
 
@@ -66,7 +66,7 @@ def test_it_is_tried_a_few_times_not_for_ever(tmp_path):
 def test_calls_that_come_later_fail_at_once():
     with Pool(2, fail_to_start) as pool:
         pending = [pool.submit(same, 1), pool.map_async(same, range(3)), pool.imap(same, range(3))]
-        errors = [pending[0].exception(10), pending[1].exception(10)]
+        errors = [pending[0].exception(30), pending[1].exception(30)]
         with pytest.raises(WorkerStartError) as caught:
             pending[2].next(10)
         errors.append(caught.value)
@@ -104,7 +104,7 @@ def test_other_ways_to_fail(initializer, text, way):
 
 def test_an_initializer_s_argument_that_fails_to_load():
     with Pool(1, same, (ErrorAtUnpickle(),)) as pool:
-        error = pool.submit(same, 1).exception(10)
+        error = pool.submit(same, 1).exception(30)
     assert isinstance(error, WorkerStartError)
     assert isinstance(error.__cause__, OverflowError)
 
@@ -116,7 +116,7 @@ def test_one_failure_is_made_good(tmp_path):
 
 def test_a_retry_does_not_repeat_what_never_started():
     with Pool(1, fail_to_start, retry=100) as pool:
-        (error,) = errors_in([pool.submit(same, 1).exception(10)])
+        (error,) = errors_in([pool.submit(same, 1).exception(30)])
         assert isinstance(error, WorkerStartError)
 
 
@@ -124,5 +124,5 @@ def test_a_preload_that_kills_the_fork_server(tmp_path, monkeypatch):
     (tmp_path / "deadly_preload.py").write_text("import os; os._exit(9)\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     with Pool(1, preload=["deadly_preload"]) as pool:
-        error = pool.submit(pid).exception(10)
+        error = pool.submit(pid).exception(30)
     assert isinstance(error, WorkerStartError)

@@ -39,6 +39,6 @@ def unhurt(pool: Pool, killed: set[int]) -> set[int] | None:
 
 def test_an_initializer_that_kills_each_worker_still_ends():
     with Pool(MANY, die) as pool:
-        error = pool.submit(same, 1).exception(20)
+        error = pool.submit(same, 1).exception(30)
     assert isinstance(error, WorkerStartError)
     assert "killed by SIGKILL" in str(error)

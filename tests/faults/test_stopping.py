@@ -24,25 +24,32 @@ from tests.faults.faults import (
 )
 from tests.faults.helpers import Ends, until, workers
 
-TIMEOUT = 0.3  # enough for the call to have begun
-MUCH = 5.0  # seconds that a busy machine may take
+TIMEOUT = 1.0  # enough for the call to have begun
+GRACE = 1.0  # seconds, enough for a call to say that it was told
+MUCH = 20.0  # seconds that a busy machine may take
+
+
+@pytest.fixture
+def pool():
+    with Pool(2, on_exit="terminate", grace=GRACE) as pool:
+        yield pool
 
 
 class TestTimeout:
     def test_the_future_fails_near_the_deadline(self, pool):
         pool.map(same, range(10))
         begin = time.monotonic()
-        error = pool.options(timeout=TIMEOUT).submit(wait_for_ever).exception(10)
+        error = pool.options(timeout=TIMEOUT).submit(wait_for_ever).exception(30)
         assert isinstance(error, CallTimeout)
         assert isinstance(error, TimeoutError)
         assert TIMEOUT <= time.monotonic() - begin < MUCH
-        assert f"{TIMEOUT} s" in str(error)
+        assert f"{TIMEOUT:g} s" in str(error)
 
     @pytest.mark.parametrize("function", [clean_up, clean_up_async])
     def test_finally_runs_and_the_worker_stays(self, pool, post, function):
         before = until(lambda: len(workers(pool)) == 2 and workers(pool))
         future = pool.options(timeout=TIMEOUT).submit(function, post.path)
-        assert isinstance(future.exception(10), CallTimeout)
+        assert isinstance(future.exception(30), CallTimeout)
         inside = "CallTimeout" if function is clean_up else "CancelledError"
         assert [post.line() for _ in range(3)] == ["began", inside, "finally"]
         assert pool.map(same, range(100)) == list(range(100))
@@ -54,7 +61,7 @@ class TestTimeout:
         future = pool.options(timeout=TIMEOUT).submit(function, post.path)
         victim = post.pid()
         with Ends(victim) as ends:
-            assert isinstance(future.exception(10), CallTimeout)
+            assert isinstance(future.exception(30), CallTimeout)
             assert ends.within(MUCH)
         assert post.rest() == (["CallTimeout"] if function is ignore_interrupt else [])
         assert pool.map(same, range(100)) == list(range(100))
@@ -64,10 +71,10 @@ class TestTimeout:
         """A function that needs a while to clean up has it."""
         with Pool(1, grace=30) as pool:
             future = pool.options(timeout=TIMEOUT).submit(clean_up_slowly, post.path)
-            assert isinstance(future.exception(10), CallTimeout)
+            assert isinstance(future.exception(30), CallTimeout)
             assert post.line() == "began"
             assert post.line() == "cleaned up"
-            assert pool.submit(same, 1).result(10) == 1
+            assert pool.submit(same, 1).result(30) == 1
             assert pool.statistics().lost_workers == 0
 
     def test_a_stopped_worker_is_killed_and_replaced(self, pool, post):
@@ -75,7 +82,7 @@ class TestTimeout:
         victim = post.pid()
         with Ends(victim) as ends:
             os.kill(victim, signal.SIGSTOP)
-            assert isinstance(future.exception(10), CallTimeout)
+            assert isinstance(future.exception(30), CallTimeout)
             assert ends.within(MUCH)
         until(lambda: len(workers(pool)) == 2 and victim not in workers(pool))
         assert pool.map(same, range(100)) == list(range(100))
@@ -90,12 +97,12 @@ class TestTimeout:
             assert int(second) != first
             assert alive == "False", "the first try still ran"
             assert ends.within(0)
-        assert future.result(10) == "second"
+        assert future.result(30) == "second"
         assert future.attempt == 2
 
     def test_a_retry_starts_only_when_the_old_call_has_cleaned_up(self, pool, post, tmp_path):
         future = pool.options(timeout=TIMEOUT, retry=1).submit(clean_up_once, str(tmp_path / "once"), post.path)
-        assert future.result(10) == "second"
+        assert future.result(30) == "second"
         assert [post.line() for _ in range(3)] == ["first begins", "first ends", "second begins"]
 
     def test_calls_behind_a_late_one_are_not_lost(self, post):
@@ -130,7 +137,7 @@ def clean_up_slowly(path):
         say(path, "began")
         time.sleep(1000)
     finally:
-        time.sleep(0.5)  # longer than the usual grace
+        time.sleep(0.5)  # longer than the usual grace, which is 0.2
         say(path, "cleaned up")
 
 
@@ -182,7 +189,7 @@ class TestCancel:
         assert future.cancel()
         assert future.cancelled()
         with pytest.raises(CancelledError):
-            future.result(10)
+            future.result(30)
         assert [post.line(), post.line()] == ["CallCancelled", "finally"]
         assert pool.map(same, range(100)) == list(range(100))
         assert pool.statistics().lost_workers == 0
@@ -210,7 +217,7 @@ class TestCancel:
         for _ in range(5):
             futures = [pool.submit(same, value) for value in range(1000)]
             cancelled = [future.cancel() for future in futures[::3]]
-            outcomes = [None if future.cancelled() else future.result(10) for future in futures]
+            outcomes = [None if future.cancelled() else future.result(30) for future in futures]
             assert [v for v in outcomes if v is not None] == [v for v, o in enumerate(outcomes) if o is not None]
             assert len(cancelled) == len(futures[::3])
 
@@ -236,6 +243,8 @@ class TestTask:
         assert pool.map(same, range(10)) == list(range(10))
 
     def test_a_timeout_of_asyncio_kills_what_does_not_come_back(self, pool, post):
+        pool.map(same, range(10))  # the workers are there
+
         async def main():
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(TIMEOUT):
@@ -244,7 +253,7 @@ class TestTask:
         asyncio.run(main())
         victim = post.pid()
         until(lambda: victim not in workers(pool))
-        assert pool.submit(pid).result(10) != victim
+        assert pool.submit(pid).result(30) != victim
 
 
 async def wait(future):

@@ -7,6 +7,9 @@ import pytest
 
 from elsewhere.fleet import engine
 from tests.fleet.sshd import Sshd, sshd
+from tests.rpc.conftest import uvloop_has_its_pipe
+
+__all__ = ["ended", "server", "uvloop_has_its_pipe"]
 
 
 @pytest.fixture(scope="session")

@@ -79,6 +79,7 @@ def test_the_changelog_knows_the_version():
         ("check", ["ruff format --check", "ruff check", "mypy", "lint-imports"]),
         ("bench", ["-m benchmarks "]),
         ("faults", ["-m pytest tests/faults"]),
+        ("hostile", ["-m pytest tests/hostile", "-m benchmarks.hostile --write"]),
     ],
 )
 def test_each_target_makes_its_environment_and_runs_what_it_says(target, commands, tmp_path):

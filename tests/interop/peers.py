@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import socket
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from elsewhere import msgpackrpc
 from elsewhere.rpc import Service
 from elsewhere.sansio.msgpackrpc import NOTIFY, REQUEST, RESPONSE, Wire
-from tests.msgpackrpc.helpers import serving
+from tests.msgpackrpc.helpers import line_of, program, serving
+
+__all__ = ["BOUND", "Methods", "Peer", "drop_in_client", "line_of", "our_server", "program"]
 
 BOUND = 30.0  # seconds for what takes a moment: only a hang reaches it
 
@@ -55,25 +53,6 @@ def our_server(kind: str, methods: Methods) -> Iterator[int]:
     service = Service(methods, where=kind)
     with service.start("tcp://127.0.0.1:0") as running:
         yield int(running.addresses[0].rpartition(":")[2])
-
-
-@contextlib.contextmanager
-def program(*command: str | Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
-    """A program, whose first line of output says that it is ready; killed at the end."""
-    child = subprocess.Popen(
-        [*map(str, command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0, **options
-    )
-    try:
-        yield child
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
-
-
-def line_of(child: subprocess.Popen[str]) -> str:
-    assert child.stdout is not None
-    return child.stdout.readline().rstrip("\r\n")
 
 
 def drop_in_client(port: int) -> msgpackrpc.Client:

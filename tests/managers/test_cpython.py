@@ -20,9 +20,9 @@ DIFFERENT = {
 
 
 @pytest.mark.slow
-@pytest.mark.bound(240)
+@pytest.mark.bound(600)
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
 def test_cpythons_tests_of_managers_pass(method):
-    found = outcomes_of("tests.managers.cpython_cases", method, seconds=220)
+    found = outcomes_of("tests.managers.cpython_cases", method, seconds=580)
     found.check(DIFFERENT)
     assert found.passed >= 75

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Self
 
 import msgpack
@@ -151,20 +152,25 @@ class RawServer:
 
 
 @contextlib.contextmanager
-def process(program: str, *args: str, python: str = sys.executable, **options: Any) -> Iterator[subprocess.Popen[str]]:
-    """A Python program; killed at the end."""
+def program(*command: str | Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """A program, with what it starts; killed at the end."""
     child = subprocess.Popen(
-        [python, "-c", program, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options
+        [*map(str, command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0, **options
     )
     try:
         yield child
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(child.pid, signal.SIGKILL)
+            os.killpg(child.pid, signal.SIGKILL)
         child.communicate()
+
+
+def process(source: str, *args: str, python: str = sys.executable, **options: Any) -> Any:
+    """The same for a program in Python."""
+    return program(python, "-c", source, *args, **options)
 
 
 def line_of(child: subprocess.Popen[str]) -> str:
     """What it prints next; "" at its end."""
     assert child.stdout is not None
-    return child.stdout.readline().rstrip("\n")
+    return child.stdout.readline().rstrip("\r\n")

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 from tests.msgpackrpc.helpers import BOUND, line_of, process
+from tests.ports import free_port
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "msgpackrpc.md"
 
 
 def test_the_examples_of_the_page():
     server, client = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     ready = 'print("ready", flush=True)\nserver.start()'
     with process(server.replace("6789", port).replace("server.start()", ready)) as child:
         assert line_of(child) == "ready"

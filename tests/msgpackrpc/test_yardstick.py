@@ -6,21 +6,20 @@ machine it is given back before it is taken, and they wait for ever, on the orig
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.require import require
 
-HELPER = """
-import socket
+ROOT = Path(__file__).parents[2]
 
-def unused_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+HELPER = """
+from tests.ports import free_port as unused_port
 """
 
 
@@ -35,6 +34,7 @@ def test_the_tests_of_the_original_pass(tmp_path):
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-m", "elsewhere.msgpackrpc", "test_msgpackrpc.py", "--timeout-test"],
         cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])},
         capture_output=True,
         text=True,
         check=False,

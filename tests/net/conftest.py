@@ -13,8 +13,9 @@ import pytest
 from elsewhere import net
 from tests.certificates import certificates
 from tests.net import handlers
+from tests.rpc.conftest import uvloop_has_its_pipe
 
-__all__ = ["certificates", "held", "place", "serve"]
+__all__ = ["certificates", "held", "place", "serve", "uvloop_has_its_pipe"]
 
 
 @pytest.fixture(params=["threads", "loop"])

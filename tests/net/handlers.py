@@ -233,6 +233,8 @@ async def reply_held_on_loop(data):
 def reply_badly(data):
     if data == b"fail":
         raise ValueError("failed")
+    if data == b"file":
+        raise FileNotFoundError(2, "none of that name")
     if data == b"text":
         return "text"
     if data == b"large":

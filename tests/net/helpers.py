@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import threading
 import time
 
 from elsewhere import net
@@ -14,10 +14,10 @@ def connected(server, **options):
     return net.connect(server.addresses[0], **options)
 
 
-def until(condition, seconds=10.0):
+def until(condition, seconds=30.0):
     """Look again and again; what it looks at changes on its own."""
     end = time.monotonic() + seconds
     while not (found := condition()) and time.monotonic() < end:
-        os.sched_yield()
+        threading.Event().wait(0.001)  # others want the interpreter's lock, and the core
     assert found
     return found

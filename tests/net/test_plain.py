@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.server
-import socket
 import socketserver
 import ssl
 import subprocess
@@ -15,6 +14,7 @@ import urllib.request
 import pytest
 
 from elsewhere import net
+from tests.ports import free_port
 from tests.require import require
 
 
@@ -142,8 +142,7 @@ def test_the_openssl_program_as_a_client(serve, certificates):
 
 def test_the_openssl_program_as_a_server(certificates):
     openssl = require(program="openssl", install="apt install openssl")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     words = [
         openssl,
         "s_server",

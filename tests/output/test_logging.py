@@ -237,7 +237,7 @@ def test_in_the_context_of_who_submitted():
 
 
 @pytest.mark.slow
-@pytest.mark.bound(120)
+@pytest.mark.bound(400)
 def test_a_hundred_thousand_records(kept):
     logging.getLogger("tests.work").propagate = False  # pytest's handlers take longer than all else
     try:

@@ -126,4 +126,4 @@ def test_a_terminal_that_hangs_up_leaves_nothing(terminal):
     members = family(terminal.process.pid)
     with Ends(*members) as ends:
         os.kill(terminal.process.pid, signal.SIGHUP)
-        assert ends.within(1.0)
+        assert ends.within(SOON)

@@ -93,11 +93,10 @@ def test_ctrl_c_leaves_it_usable(gate):
     with pytest.raises(KeyboardInterrupt):
         elsewhere.map(hold, [gate] * 20, range(20))
     interrupter.join()
-    came = gate.names("came")
     pool = shared._pool
     assert elsewhere.map(work.square, range(10)) == [x * x for x in range(10)]
     assert shared._pool is pool
-    assert gate.names("came") == came
+    assert len(gate.names("came")) <= pool.statistics().workers < 20
 
 
 def test_it_is_gone_when_it_was_idle_long_enough(monkeypatch):

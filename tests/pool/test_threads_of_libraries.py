@@ -78,6 +78,20 @@ def test_nothing_else_in_the_environment_differs(method):
     assert not {CPUS, *THREAD_COUNTS} & set(os.environ)
 
 
+def test_what_limits_libraries_that_came_with_a_fork_adds_nothing_to_the_environment():
+    require(module="threadpoolctl", install="pip install threadpoolctl")
+    code = """
+import os, numpy
+from elsewhere import Pool
+with Pool(2, context="fork") as pool:
+    found = pool.apply(lambda: sorted(os.environ))
+print(sorted({*found} - {*os.environ}))
+"""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("KMP_")}  # what it sets
+    run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert run.stdout == f"{sorted([CPUS, *THREAD_COUNTS])}\n"
+
+
 @METHODS
 def test_what_the_user_has_set_is_kept(method, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")

@@ -25,10 +25,10 @@ SHARED = (
 
 
 @pytest.mark.slow
-@pytest.mark.bound(200)
+@pytest.mark.bound(600)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("classes", "least"), [(PROCESSES, 24), (SHARED, 40)], ids=["processes", "shared"])
 def test_cpythons_tests_pass(method, classes, least):
-    found = outcomes_of("tests.process.cpython_cases", method, ",".join(classes), seconds=190)
+    found = outcomes_of("tests.process.cpython_cases", method, ",".join(classes), seconds=580)
     found.check({})
     assert found.passed >= least

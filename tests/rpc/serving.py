@@ -81,6 +81,21 @@ class Counter:
         return self.count
 
 
+class Fragile:
+    """Kills the process that it comes to, as long as there is a certain file."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if os.path.exists(self.file):
+            os._exit(9)
+
+    def well(self) -> str:
+        return "well"
+
+
 PLAIN: list[Callable[..., Any]] = [double, join, big, echo, fail, pid, leave, thing]
 
 

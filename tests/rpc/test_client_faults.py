@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import threading
 import time
 
@@ -26,7 +27,16 @@ from elsewhere import (
     Unauthorized,
     connect,
 )
+from tests.contract.work import until
 from tests.rpc.peers import HELLO, Peer, Process, polite
+
+
+def sleeps():
+    """The main thread waits for bytes of a connection, or for who reads them, or is about to."""
+    frame = sys._current_frames()[threading.main_thread().ident]
+    while frame is not None and frame.f_code.co_name not in {"receive", "_sleep"}:
+        frame = frame.f_back
+    return frame is not None
 
 
 def once(first):
@@ -70,7 +80,8 @@ class TestEndOfFile:
                 assert len(failed) == 20
                 return max(failed) - ends.pop()
 
-        assert min(attempt() for _ in range(3)) < 0.05
+        # All at once: one look in a while would show each time. But a busy machine may have no core for all of them.
+        assert any(attempt() < 0.05 for _ in range(50))
 
     def test_fails_futures_that_nobody_waits_for(self):
         with Peer(lambda c: (c.request(), c.request())) as peer, connect(peer.address) as client:
@@ -220,7 +231,7 @@ class TestGarbage:
     @pytest.mark.parametrize(
         ("data", "text"),
         [
-            (b"HTTP/1.1 400 Bad Request\r\n", "no message of MessagePack-RPC"),
+            (b"HTTP/1.1 400 Bad Request\r\n", "no message of MessagePack-RPC|an address of HTTP"),
             (b"\xc1", "no MessagePack"),
             (msgpack.packb([1, "x", None, 1]), "no msgid"),
             (msgpack.packb([7, 1, None, 1]), "no message"),
@@ -269,7 +280,8 @@ class TestGarbage:
 class TestTime:
     def test_a_peer_that_does_not_answer(self):
         with Peer() as peer, connect(peer.address, timeout=0.1) as client:
-            client.double(1)
+            patient = client.options(timeout=20)
+            assert patient.double(1) == 2
             with pytest.raises(CallTimeout) as caught:
                 client.hang()
             text = str(caught.value)
@@ -277,7 +289,7 @@ class TestTime:
             assert text.endswith("s it was sent and not answered")
             with pytest.raises(CallTimeout, match=r"limit of 0.05 s \(set by options\(timeout=0.05\)\)"):
                 client.options(timeout=0.05).hang()
-            assert client.double(2) == 4
+            assert patient.double(2) == 4
 
     def test_a_peer_that_does_not_even_answer_the_greeting(self):
         with Peer(lambda c: c.until_gone()) as peer, connect(peer.address, timeout=0.1) as client:
@@ -321,7 +333,7 @@ class TestTime:
 
         done = threading.Event()
         with Peer(mood) as peer, connect(peer.address, timeout=0.2) as client:
-            assert client.first() == 0  # the greeting is answered: the next call is alone
+            assert client.options(timeout=20).first() == 0  # the greeting is answered: the next call is alone
             begin = time.monotonic()
             with pytest.raises(CallTimeout):
                 client.anything()
@@ -370,9 +382,10 @@ class TestConnecting:
                     client.double(1)
             assert time.monotonic() - begin >= 0.5 * (0.05 + 0.1 + 0.2 + 0.4)
             begin = time.monotonic()
+            client._link._not_before = begin + 40
             with pytest.raises((ConnectError, CallTimeout)):
                 client.options(timeout=0.01).double(1)
-            assert time.monotonic() - begin < 0.4
+            assert time.monotonic() - begin < 20
 
     def test_a_service_that_comes_back_is_found_again(self):
         with Process() as process:
@@ -440,7 +453,7 @@ class TestProcesses:
 
     def test_a_stopped_one_is_late_and_goes_on(self):
         with Process() as process, connect(process.address, timeout=0.2) as client:
-            assert client.double(1) == 2
+            assert client.options(timeout=20).double(1) == 2
             process.signal(signal.SIGSTOP)
             future = client.submit("double", 2)
             with pytest.raises(CallTimeout):
@@ -462,7 +475,7 @@ class TestFork:
                 try:
                     assert client.double(3) == 6
                     assert client.submit("double", 4).result() == 8
-                    assert isinstance(kept.exception(5), ConnectionLost)
+                    assert isinstance(kept.exception(20), ConnectionLost)
                     code = 0
                 finally:
                     os._exit(code)
@@ -505,15 +518,47 @@ class TestInterrupts:
     def test_ctrl_c_in_a_wait_leaves_the_connection_well(self):
         with Peer(ours=True) as peer, connect(peer.address) as client:
             assert client.double(1) == 2
-            for how in (client.hang, client.submit("hang").result, client.hang):
-                timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
-                timer.start()
-                with pytest.raises(KeyboardInterrupt):
+
+            def interrupt(calls):
+                until(lambda: peer.executed.count(("hang",)) == calls and sleeps(), "the call")
+                os.kill(os.getpid(), signal.SIGINT)
+
+            for calls, how in enumerate((client.hang, lambda: client.submit("hang").result(), client.hang), 1):
+                with pytest.raises(KeyboardInterrupt):  # it comes when the call is under way
+                    thread = threading.Thread(target=interrupt, args=(calls,))
+                    thread.start()
                     how()
-                timer.join()
+                thread.join()
                 assert client.double(2) == 4
             assert peer.connections == 1
             assert [message[1] for message in peer.heard] == ["rpc.cancel"] * 2
+
+    @pytest.mark.parametrize("how", ["call", "future"])
+    def test_a_signal_that_hits_another_thread_ends_a_wait(self, how):
+        """As one that comes when the main thread is just about to sleep: it does not end that sleep."""
+        with Peer(ours=True) as peer, connect(peer.address, timeout=100) as client:
+            assert client.double(1) == 2
+            began = time.monotonic()
+            seen = []
+
+            def waits():  # for a while already
+                seen.append(("hang",) in peer.executed and sleeps())
+                return len(seen) > 20 and all(seen[-20:])
+
+            def hit():
+                until(waits, "the call")
+                signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+            with pytest.raises(KeyboardInterrupt):
+                thread = threading.Thread(target=hit)
+                thread.start()
+                if how == "call":
+                    client.hang()
+                else:
+                    client.submit("hang").result()
+            assert time.monotonic() - began < 15  # where nothing hears it, the peer ends the call after 20
+            thread.join()
+            assert client.double(2) == 4
 
     # An alarm between the making of a socket and its first use leaves it to the collector, which warns.
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -532,7 +577,8 @@ class TestInterrupts:
                 for number in range(300):
                     # It rings again, for Python forgets an exception in a destructor, such as that of a connection.
                     try:
-                        signal.setitimer(signal.ITIMER_REAL, 0.00002 * (number % 40 + 1) + 0.00005, 0.5)
+                        enough = 0.1 if number % 100 == 99 else 0.0  # for a call on a busy machine, too
+                        signal.setitimer(signal.ITIMER_REAL, 0.00002 * (number % 40 + 1) + 0.00005 + enough, 2)
                         while True:
                             try:
                                 assert client.double(number) == 2 * number

@@ -6,6 +6,7 @@ import msgpack
 import pytest
 
 from elsewhere import CallTimeout, ConnectError, ConnectionLost, RemoteError, connect
+from tests.contract.work import until
 from tests.rpc.peers import HELLO, Peer, polite
 
 LAST = msgpack.packb([1, 3, None, "second" * 20])
@@ -44,13 +45,13 @@ def converse(client):
 
 @pytest.mark.parametrize("how", ["cut", "reset", "garbage", "stalled"])
 def test_at_every_byte_of_the_answers(how):
-    plan: list[int] = []
+    plan: dict[int, int] = {}
 
     def mood(conversation):
-        if not plan:
+        at = plan.pop(conversation.number, None)
+        if at is None:
             polite(conversation)
             return
-        at = plan.pop()
         for _ in range(3):
             conversation.next()
         conversation.send(ANSWERS[:at])
@@ -59,7 +60,7 @@ def test_at_every_byte_of_the_answers(how):
     known = len(ANSWERS) - len(LAST)
     with Peer(mood) as peer:
         for at in range(len(ANSWERS)):
-            plan.append(at)
+            plan[peer.connections] = at  # of the next one: all before it are answered by now
             with connect(peer.address, timeout=0.02 if how == "stalled" else 20) as client:
                 first, second = converse(client)
             if first == "first":
@@ -69,27 +70,27 @@ def test_at_every_byte_of_the_answers(how):
             assert second != "second" * 20
             with connect(peer.address) as client:
                 assert client.double(at) == 2 * at
-        assert plan == []
+            until(lambda: not plan, "the conversation")
 
 
 @pytest.mark.parametrize("how", ["cut", "reset", "stalled"])
 @pytest.mark.parametrize("blocking", [True, False])
 def test_at_every_byte_of_the_requests(how, blocking):
-    plan: list[int] = []
+    plan: dict[int, int] = {}
 
     def mood(conversation):
-        if not plan:
+        left = plan.pop(conversation.number, None)
+        if left is None:
             polite(conversation)
             return
-        left = plan.pop()
-        while left:
-            left -= len(conversation.sock.recv(left))
+        while left and (data := conversation.sock.recv(left)):  # or the client has given up before
+            left -= len(data)
         end(conversation, how)
 
     with Peer(mood) as peer:
         first = 1 if how == "reset" else 0  # at 0, it may be connecting that fails
         for at in range(first, len(b"".join(REQUESTS[: 2 if blocking else 3]))):
-            plan.append(at)
+            plan[peer.connections] = at
             with connect(peer.address, timeout=0.02 if how == "stalled" else 20) as client:
                 if blocking:
                     with pytest.raises((ConnectionLost, ConnectError, CallTimeout, RemoteError)):
@@ -98,6 +99,6 @@ def test_at_every_byte_of_the_requests(how, blocking):
                     assert all(isinstance(outcome, type) for outcome in converse(client))
             with connect(peer.address) as client:
                 assert client.double(at) == 2 * at
-        assert plan == []
+            until(lambda: not plan, "the conversation")
         executed = [call[0] for call in peer.executed]
         assert executed.count("double") == at + 1 - first

@@ -150,7 +150,7 @@ def test_keywords_and_limits_travel_to_one_of_ours_alone(started):
 def test_one_that_takes_too_long_is_given_up_and_cancelled(started):
     def hasty():
         try:
-            caller().options(timeout=0.05).call("never")
+            caller().options(timeout=0.5).call("never")
         except CallTimeout as error:
             return str(error)
 
@@ -162,7 +162,7 @@ def test_one_that_takes_too_long_is_given_up_and_cancelled(started):
         found = [peer.receive(), peer.receive()]
         assert [2, "rpc.cancel", [msgid]] in found
         answer = next(message for message in found if message[0] == 1)
-        assert "0.05 s" in answer[3]
+        assert "0.5 s" in answer[3]
 
 
 def test_blocking_on_a_loop_is_an_error_that_names_the_cure(started):
@@ -184,16 +184,20 @@ def test_who_called(started):
 
 
 def test_a_method_can_see_that_nobody_waits(started):
-    seen = threading.Event()
+    began, seen = threading.Event(), threading.Event()
 
     def patient():
+        began.set()
         until(lambda: caller().gone)
         seen.set()
 
     with started(patient) as peer:
         peer.hello()
-        assert peer.call("rpc.call", "patient", [], {}, {"timeout": 0.02})[0]["kind"] == "timeout"
-        assert seen.wait(10)
+        for _ in range(100):  # on a busy machine, the time may be over before it begins
+            assert peer.call("rpc.call", "patient", [], {}, {"timeout": 0.02})[0]["kind"] == "timeout"
+            if began.is_set():
+                break
+        assert seen.wait(20)
 
 
 def test_notifying_the_caller(started):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import os
 import types
+from typing import Optional
 
 import pytest
 
-from elsewhere import Pool, Service
+from elsewhere import ArgumentError, Pool, Service
 from elsewhere.rpc import Service as SameService
 
 
@@ -80,6 +82,15 @@ def test_the_public_methods_of_an_object():
     assert SameService is Service
 
 
+class Shop(dict):
+    def price(self, name: str) -> int:
+        return self[name]
+
+
+def test_what_an_object_has_beside_the_methods_of_a_dict():
+    assert "price" in names(Service(Shop()))
+
+
 def test_a_module_and_a_function():
     module = types.ModuleType("tools")
     exec("import os\ndef public(): ...\ndef _private(): ...\nclass Thing: ...", module.__dict__)
@@ -136,11 +147,23 @@ class Strange:
     pass
 
 
+class Bag(dict):
+    """Adds nothing to what a dict has."""
+
+
 def strange(x: Strange):
     pass
 
 
 def stranger(x: list[Strange]):
+    pass
+
+
+def mistaken(x: [int]):  # type: ignore[valid-type]
+    pass
+
+
+def misspelt(x: os.PathLikes):  # type: ignore[name-defined]
     pass
 
 
@@ -161,11 +184,17 @@ def stranger(x: list[Strange]):
         (lambda s: s.register(generator), TypeError, "return a list"),
         (lambda s: s.register(async_generator), TypeError, "return a list"),
         (lambda s: s.register(strange), TypeError, "parameter 'x' of 'strange': Strange"),
+        (lambda s: s.register(mistaken), TypeError, "parameter 'x' of 'mistaken': [<class 'int'>] is no type"),
+        (lambda s: s.register(misspelt), TypeError, "an annotation of 'misspelt' cannot be read: module 'os' has no"),
         (lambda s: s.register(stranger), TypeError, "parameter 'x' of 'stranger': Strange"),
         (lambda s: s.method(nothing, name="x"), TypeError, "keywords alone"),
         (lambda s: s.method(color="x"), TypeError, "color"),
         (lambda s: s.add(Api), TypeError, "needs an object: Api()"),
         (lambda s: s.add(Strange()), ValueError, "no public methods"),
+        (lambda s: s.add(5), TypeError, "5 has no methods of its own"),
+        (lambda s: s.add("module:api"), TypeError, "'module:api' has no methods"),
+        (lambda s: Service([print]), TypeError, "[<built-in function print>] has no methods"),
+        (lambda s: Service(Bag()), TypeError, "{} has no methods of its own"),
         (lambda s: s.start(), ValueError, "needs an address"),
         (lambda s: s.start("localhost:3"), ValueError, "tcp://localhost:3"),
         (lambda s: s.start("udp://localhost:3"), ValueError, "udp"),
@@ -209,10 +238,49 @@ def test_a_pool_may_be_the_place():
 
 
 def test_an_annotation_that_only_type_checkers_know_is_no_check(caplog):
-    def unknown(x: Missing) -> None:  # type: ignore[name-defined]  # noqa: F821 - that is the point
+    def unknown(x: Missing, n: int) -> Nowhere:  # type: ignore[name-defined]  # noqa: F821 - that is the point
         pass
 
     service = Service()
     service.register(unknown)
-    assert service.methods()[0]["signature"] == "(x: 'Missing') -> 'None'"
-    assert "without a check" in caplog.text
+    assert service.methods()[0]["signature"] == "(x: Missing, n: int) -> Nowhere"
+    assert [record.getMessage() for record in caplog.records] == [
+        "'unknown' is served without a check of its argument 'x': name 'Missing' is not defined"
+    ]
+    with pytest.raises(ArgumentError, match="n: expected int, got str"):
+        service._registry.methods["unknown"].schema.bind(["anything", "x"])
+
+
+def quoted(x: Optional["int"], y: list["int"], *rest: "str", z: "float" = 1.0) -> dict["str", "int"]:  # noqa: UP037, UP045
+    return {}
+
+
+class Scale:
+    n: str
+
+    def __call__(self, n: int) -> int:
+        return n
+
+
+@pytest.mark.parametrize(
+    ("fn", "signature"),
+    [
+        (quoted, "(x: Optional[int], y: list[int], *rest: str, z: float = 1.0) -> dict[str, int]"),
+        (functools.partial(quoted, None), "(y: list[int], *rest: str, z: float = 1.0) -> dict[str, int]"),
+        (Scale(), "(n: int) -> int"),
+        (len, "(obj, /)"),
+    ],
+)
+def test_a_signature_is_without_quotes(fn, signature):
+    service = Service()
+    service.register(fn, "it")
+    assert service.methods()[0]["signature"] == signature
+
+
+def test_an_object_that_can_be_called_takes_what_its_call_does():
+    service = Service()
+    service.register(Scale(), "scale")
+    bind = service._registry.methods["scale"].schema.bind
+    assert bind([3]) == ([3], {})
+    with pytest.raises(ArgumentError, match="n: expected int, got str"):
+        bind(["3"])

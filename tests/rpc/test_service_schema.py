@@ -170,6 +170,12 @@ def test_what_it_becomes(annotation, value, becomes):
         (Pair, [1, 2, 3], "fn: p: expected Pair, got 3 values"),
         (Tree, {"name": "a", "children": [{}]}, "fn: p.children[0].name: expected a field of Tree, got none"),
         (dt.datetime, "yesterday", "fn: p: expected datetime (ISO 8601 text), got 'yesterday'"),
+        (
+            dt.datetime,
+            msgpack.Timestamp(1 << 40),
+            "fn: p: expected datetime, got Timestamp(seconds=1099511627776, nanoseconds=0)",
+        ),
+        (float, 10**400, "fn: p: expected float, got an int too large for one"),
         (decimal.Decimal, "x", "fn: p: expected Decimal (text or int), got 'x'"),
         (uuid.UUID, "x", "fn: p: expected UUID (text or 16 bytes), got 'x'"),
         (pathlib.Path, 3, "fn: p: expected Path (text), got 3"),

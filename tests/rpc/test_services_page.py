@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.helpers import environment, shell
+from tests.ports import free_port
 
 PAGE = (Path(__file__).parents[2] / "docs" / "services.md").read_text()
 BLOCKS = re.findall(r"^```(python|console)([^\n]*)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -20,8 +20,7 @@ BLOCKS = re.findall(r"^```(python|console)([^\n]*)\n(.*?)^```", PAGE, re.MULTILI
 
 @pytest.fixture
 def port():
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture

@@ -417,6 +417,33 @@ def test_an_exception_from_a_handler_comes_out_of_the_wait(things, handler, park
         assert not other.is_alive()
 
 
+@pytest.mark.parametrize("parked", [False, True])
+def test_a_signal_that_hits_another_thread_is_heard_in_the_wait(things, handler, parked):
+    """As one that comes when the main thread is just about to sleep: it does not end that sleep."""
+
+    def fail() -> None:
+        raise Interrupt
+
+    def hit() -> None:
+        in_sleep(things, lambda: None, parked=parked)()
+        signal.pthread_kill(threading.get_ident(), signal.SIGALRM)
+
+    handler(fail)
+    things.want("main")
+    other = drive_elsewhere(things, "other") if parked else None
+    thread = threading.Thread(target=hit)
+    thread.start()
+    began = time.monotonic()
+    with pytest.raises(Interrupt):
+        things.wait_for("main")
+    assert time.monotonic() - began < PATIENCE / 2
+    thread.join()
+    for thing in ("main", "other"):
+        things.finish(thing)
+    if other is not None:
+        other.join(PATIENCE)
+
+
 @pytest.mark.parametrize("ends_by", ["return", "raise"])
 @pytest.mark.parametrize("parked", [False, True])
 def test_a_handler_may_wait_inside_of_a_wait(things, handler, parked, ends_by):

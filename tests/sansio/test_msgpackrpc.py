@@ -53,6 +53,65 @@ def test_messages_come_whole_however_they_are_cut(messages, places):
     assert (found, wire.broken, wire.missing) == (messages, "", 0)
 
 
+@given(st.lists(MESSAGES, max_size=5), st.lists(st.integers(0, 3000), max_size=6), st.integers(0, 200))
+def test_nor_does_it_matter_from_which_size_on_arrays_and_maps_are_counted(messages, places, careful):
+    before, msgpackrpc.CAREFUL = msgpackrpc.CAREFUL, careful
+    try:
+        wire, found = Wire(), []
+        for piece in cut(packed(messages), places):
+            found += wire.feed(piece)
+            wire.rest()
+    finally:
+        msgpackrpc.CAREFUL = before
+    assert (found, wire.broken, wire.missing) == (messages, "", 0)
+
+
+def of_empty_ones(count, kind=b"\x90"):
+    """A notification with so many of these, in arrays of 50,000."""
+    rows = [min(50_000, count - at) for at in range(0, count, 50_000)]
+    arrays = b"".join(b"\xdd" + struct.pack(">I", row) + kind * row for row in rows)
+    return b"\x93\x02\xa1m\xdd" + struct.pack(">I", len(rows)) + arrays
+
+
+@pytest.fixture
+def careful(monkeypatch):
+    """A machine with the limits of a small one."""
+    monkeypatch.setattr(msgpackrpc, "CAREFUL", 1 << 14)
+    return Wire(items=50_000)
+
+
+@pytest.mark.parametrize("size", [1 << 10, 1 << 15, 1 << 30])
+@pytest.mark.parametrize(("kind", "each"), [(b"\x90", 1), (b"\x80", 1), (b"\x81\x01\x90", 2)])
+def test_a_message_has_not_more_arrays_and_maps_than_are_allowed_in_all(careful, size, kind, each):
+    data = of_empty_ones(99_990 // each, kind)
+    for at in range(0, len(data), size):
+        found = careful.feed(data[at : at + size])
+    assert [message[:2] for message in found] == [[2, "m"]]
+    data = of_empty_ones(200_000, kind)
+    for at in range(0, len(data), size):
+        assert careful.feed(data[at : at + size]) == []
+        if careful.broken:
+            break
+    assert careful.broken == "a message holds more than is allowed: 100001 exceeds max_arrays_and_maps(100000)"
+    assert at < len(data) - size or size > len(data)  # it did not wait for the end
+
+
+def test_large_messages_that_come_together_are_counted_alone(careful):
+    found = careful.feed(of_empty_ones(75_000) * 2 + msgpack.packb([0, 1, "m", []]))
+    assert [len(message) for message in found] == [3, 3, 4]
+    assert careful.broken == ""
+    assert careful.feed(of_empty_ones(75_000)) != []
+
+
+def test_what_has_many_arrays_is_bounded_as_it_is_served():
+    wire = Wire()
+    assert msgpackrpc.IN_ALL * msgpackrpc.ITEMS < msgpackrpc.LIMIT // 16
+    data = b"\x93\x02\xa1m\xdd\x00\x00\x00\x40" + (b"\xdd\x00\x10\x00\x00" + b"\x90" * (1 << 20)) * 3
+    for at in range(0, len(data), 1 << 16):
+        wire.feed(data[at : at + (1 << 16)])
+    assert "exceeds max_arrays_and_maps(2097152)" in wire.broken
+
+
 @given(MESSAGES)
 def test_byte_by_byte_nothing_is_claimed_that_is_not_there(message):
     data, wire = packed([message]), Wire()
@@ -202,3 +261,9 @@ def test_above_the_limit_is_not_sent():
 def test_what_cannot_be_packed_is_said_with_what_can_be():
     with pytest.raises(TypeError, match=r"'object' object: MessagePack carries None, bool, int of 64 bits, float"):
         Wire().request("m", [object()], "slot")
+
+
+def test_a_server_of_http_is_told_from_other_nonsense():
+    wire = Wire()
+    assert wire.feed(b"HTTP/1.1 400 Bad Request\r\n\r\n") == []
+    assert wire.broken.endswith("an address of HTTP begins with http://")

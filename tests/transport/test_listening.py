@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import stat
 import subprocess
 import sys
@@ -18,8 +19,8 @@ from elsewhere.transport.tls import TLS
 from tests.transport.peers import as_nobody, listening
 
 
-def listener(text: str, **options: bool) -> Listener:
-    return Listener(Address.parse(text), **options)
+def listener(text: str) -> Listener:
+    return Listener(Address.parse(text))
 
 
 def closed(*listeners: Listener) -> None:
@@ -60,12 +61,6 @@ def test_an_address_of_another_machine():
 def test_a_name_that_is_not_found():
     with pytest.raises(OSError, match=r"cannot listen at tcp://no\.such\.invalid:0: the name .* cannot be resolved"):
         listener("tcp://no.such.invalid:0")
-
-
-def test_several_processes_may_share_a_port():
-    first = listener("tcp://127.0.0.1:0", reuse_port=True)
-    second = listener(str(first.address), reuse_port=True)
-    closed(first, second)
 
 
 def test_the_port_is_free_again_at_once():
@@ -188,6 +183,12 @@ def test_what_nobody_else_can_reach_needs_none(text):
     require_safe([Address.parse(text)], tls=None, authenticated=False, insecure=False)
 
 
+def context(verify: ssl.VerifyMode) -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.verify_mode = verify
+    return made
+
+
 @pytest.mark.parametrize(
     ("tls", "authenticated", "missing"),
     [
@@ -195,6 +196,10 @@ def test_what_nobody_else_can_reach_needs_none(text):
         (TLS(cert="x"), False, "authentication"),
         (TLS(cert="x"), True, None),
         (TLS(cert="x", ca="y"), False, None),
+        (TLS(context=context(ssl.CERT_NONE)), False, "authentication"),
+        (TLS(context=context(ssl.CERT_OPTIONAL)), False, "authentication"),
+        (TLS(context=context(ssl.CERT_NONE)), True, None),
+        (TLS(context=context(ssl.CERT_REQUIRED)), False, None),
     ],
 )
 def test_what_is_missing_is_named(tls, authenticated, missing):

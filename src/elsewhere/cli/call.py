@@ -1,8 +1,9 @@
-"""The verb ``call``: a method of a service, or of any peer that speaks MessagePack-RPC."""
+"""The verb ``call``: a method of a service, or of any peer of MessagePack-RPC, JSON-RPC or XML-RPC."""
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import sys
 import time
@@ -12,7 +13,7 @@ import click
 
 from elsewhere.cli.ending import Problem, WrongUsage, sentence
 from elsewhere.cli.options import shared
-from elsewhere.cli.remote import remote, tls, token
+from elsewhere.cli.remote import VARIABLE, remote, tls, token
 from elsewhere.errors import ElsewhereError, MethodNotFound
 from elsewhere.rpc import Client, connect
 
@@ -20,8 +21,10 @@ __all__ = ["call_command"]
 
 HELP = """Call METHOD of the service at ADDRESS with each ARG, and print its result as JSON.
 
-ADDRESS is tcp://host:port, tls://host:port or unix:///path. An ARG is JSON (7, 1.5, true, null, [1, 2], {"a": 1}), or
-a text where it is none. Put -- before one that begins with a minus sign.
+ADDRESS is tcp://host:port, tls://host:port or unix:///path for MessagePack-RPC; http://host:port or https://host for
+JSON-RPC, and with the path /RPC2 for XML-RPC; jsonrpc+http://, xmlrpc+http://, xmlrpc+unix:///path and so on say which.
+An ARG is JSON (7, 1.5, true, null, [1, 2], {"a": 1}), or a text where it is none. Put -- before one that begins with a
+minus sign.
 
 A result of bytes goes to --output FILE, or to a pipe as it is. Bytes inside of others are printed as base64.
 
@@ -41,6 +44,9 @@ RUN = 1000  # calls that are pipelined before their answers are waited for
 )
 @click.option("--list", "listed", is_flag=True, help="Print which methods there are, instead.")
 @click.option("--bench", is_flag=True, help="Call it again and again for some seconds, and print how long that takes.")
+@click.option(
+    "-u", "--user", metavar="NAME", help="Over HTTP: who calls; the secret is the password then, and not a token."
+)
 @click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Write the result there.")
 @shared("timeout", "retries", "text")
 @remote(whom="the service's")
@@ -60,7 +66,14 @@ def call_command(**given: Any) -> int:
 
 
 def _connected(given: dict[str, Any]) -> Client:
-    options: dict[str, Any] = {"tls": tls(given), "token": token(given), "retry": given["retries"] or None}
+    secret = token(given)
+    options: dict[str, Any] = {"tls": tls(given), "retry": given["retries"] or None}
+    if given["user"] is None:
+        options["token"] = secret
+    elif secret is None:
+        raise WrongUsage(f"--user has a password: it is the first line of --token-file, or what {VARIABLE} is.")
+    else:
+        options |= {"user": given["user"], "password": secret}
     if given["timeout"] is not None:
         options["timeout"] = given["timeout"]
     try:
@@ -165,6 +178,9 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, tuple):  # an extension type of MessagePack: its number and data
         return [_plain(part) for part in value]
+    if hasattr(value, "to_datetime"):  # MessagePack's timestamp
+        with contextlib.suppress(ValueError, OverflowError):  # before the year 1, or after 9999
+            return str(value.to_datetime().isoformat())
     return str(value)
 
 

@@ -9,17 +9,21 @@ waits for its end.
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
-from typing import Self
+from typing import Any, Self
 
 __all__ = ["Problem", "ReaderGone", "Signals", "Stopped", "WrongUsage", "sentence"]
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+AGAIN = 0.01  # seconds after which a signal is sent once more that Python has swallowed
 
 
 class Problem(Exception):
@@ -66,6 +70,7 @@ class Signals:
         self._received: int | None = None
         self._holding = False
         self._before: dict[int, object] = {}
+        self._hook: Any = None
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -73,11 +78,14 @@ class Signals:
                 # Whoever started us with the signal ignored (nohup, a shell's background job) meant it.
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._handle)
+            self._hook, sys.unraisablehook = sys.unraisablehook, self._swallowed
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() itself returned
+        if self._hook is not None:
+            sys.unraisablehook = self._hook
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -99,3 +107,16 @@ class Signals:
         self._received = number
         if not self._holding:
             raise Stopped(number)
+
+    def _swallowed(self, what: Any) -> None:
+        """Python tells of an exception in a finalizer, from which nothing can be raised: perhaps ours."""
+        if isinstance(what.exc_value, Stopped):
+            # Not here, which is still inside of the finalizer. No lock is taken for such a thread.
+            _thread.start_new_thread(self._send_again, (what.exc_value.number,))
+        else:
+            self._hook(what)
+
+    def _send_again(self, number: int) -> None:
+        time.sleep(AGAIN)
+        self._received = None
+        os.kill(os.getpid(), number)

@@ -31,7 +31,7 @@ def remote(*, whom: str) -> Decorator:
             metavar="FILE",
             help=f"The shared secret is the first line of FILE; else it is what {VARIABLE} is in the environment.",
         ),
-        click.option("--cert", metavar="FILE", help="For tls://: our own certificate, as PEM."),
+        click.option("--cert", metavar="FILE", help="For tls:// and https://: our own certificate, as PEM."),
         click.option("--key", metavar="FILE", help="Its private key, if that is not in the same file."),
         click.option("--ca", metavar="FILE", help=f"The authorities that {whom} certificates are to be of, as PEM."),
     )

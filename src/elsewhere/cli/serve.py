@@ -12,21 +12,33 @@ from elsewhere.cli.ending import Problem, WrongUsage, sentence
 from elsewhere.cli.function.target import Target
 from elsewhere.cli.options import seconds
 from elsewhere.cli.remote import VARIABLE, remote, tls, token
+from elsewhere.errors import ElsewhereError
 from elsewhere.rpc import Service
 
 __all__ = ["serve_command"]
 
-HELP = """Serve the methods of OBJECT until Ctrl-C or SIGTERM, over MessagePack-RPC.
+HELP = """Serve the methods of OBJECT until Ctrl-C or SIGTERM, over MessagePack-RPC or HTTP.
 
 OBJECT is package.module:name or path/to/file.py:name: a Service, a function, or an object whose public methods are
 served; of a class, one is made. "elsewhere call ADDRESS --list" shows what there is.
 
-Addresses are tcp://host:port (port 0 picks a free one), tls://host:port, and unix:///path. What other machines can
-reach needs TLS and a token or client certificates, or --insecure.
+Addresses are tcp://host:port (port 0 picks a free one), tls://host:port, and unix:///path; over HTTP they are
+http://host:port and https://host:port, which answer JSON-RPC at /jsonrpc and XML-RPC at /RPC2, and show a page in the
+browser. What other machines can reach needs TLS and a token or client certificates, or --insecure.
 
 Exit code: 130 or 143 after Ctrl-C or SIGTERM, once the calls that ran have ended; 1 if it cannot be served, 2 wrong
 usage.
 """
+
+
+# What a Service says itself, by the names of our options.
+OWN = {
+    "where": "--where",
+    "token_file": "--token-file",
+    "traceback": "--traceback",
+    "page": "--page",
+    "allowed_hosts": "--allow-host",
+}
 
 
 @click.command("serve", help=HELP, short_help="Serve an object's methods behind an address.")
@@ -43,6 +55,19 @@ usage.
 @remote(whom="clients'")
 @click.option("--insecure", is_flag=True, help="Let other machines come without TLS and a token.")
 @click.option("--traceback", is_flag=True, help="Errors carry the traceback to our own clients.")
+@click.option(
+    "--page/--no-page",
+    default=None,
+    help="Show a page over HTTP, from which all can be called; by default where only this machine or who has the "
+    "secret comes.",
+)
+@click.option(
+    "--allow-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A name it may be called by over HTTP, besides those of its addresses; may be repeated.",
+)
 @click.option("--drain", type=seconds, default="10", metavar="SECONDS", help="For the calls that run at the end; 10.")
 @click.option("-v", "--verbose", count=True, help="Log calls that fail; twice: connections too.")
 def serve_command(**given: Any) -> int:
@@ -63,8 +88,12 @@ def serve_command(**given: Any) -> int:
         )
     except (ValueError, TypeError) as error:
         raise WrongUsage(sentence(error)) from None
+    except ModuleNotFoundError as error:
+        raise Problem(sentence(error)) from None
     except OSError as error:
         raise Problem(sentence(error.strerror or error)) from None
+    except ElsewhereError as error:  # workers that cannot start
+        raise Problem(sentence(error)) from None
     return 128 + number if number else 0
 
 
@@ -72,10 +101,11 @@ def _service(target: Target, given: dict[str, Any]) -> Service:
     found = target.thing()
     secret = token(given)
     if isinstance(found, Service):
-        said = [name for name in ("where", "token_file", "traceback") if given[name]]
+        said = [option for name, option in OWN.items() if given[name] not in {None, False, ()}]
+        if given["page"] is False:
+            said.append("--no-page")
         if said:
-            option = said[0].replace("_", "-")
-            raise WrongUsage(f"{target.label} is a Service, which says itself what --{option} would say.")
+            raise WrongUsage(f"{target.label} is a Service, which says itself what {said[0]} would say.")
         if secret is not None and found._token is None:  # who sets one relies on it
             raise WrongUsage(
                 f"{target.label} is a Service that asks for no token, and {VARIABLE} is set: Service(token=...) asks."
@@ -84,6 +114,13 @@ def _service(target: Target, given: dict[str, Any]) -> Service:
     try:
         if isinstance(found, type):
             found = found()
-        return Service(found, token=secret, traceback=given["traceback"], where=given["where"])
+        return Service(
+            found,
+            token=secret,
+            traceback=given["traceback"],
+            where=given["where"],
+            page=given["page"],
+            allowed_hosts=given["allowed_hosts"],
+        )
     except (ValueError, TypeError) as error:
         raise WrongUsage(sentence(f"{target.label} cannot be served: {error}")) from None

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from elsewhere.fleet.link.link import Links
+from elsewhere.runtime.driving.loops import new_loop, run_loop
 from elsewhere.runtime.future import Future
-from elsewhere.runtime.loops import new_loop, run_loop
 
 __all__ = ["Engine", "engine"]
 

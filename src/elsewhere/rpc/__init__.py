@@ -5,8 +5,12 @@
     service     Service: what can be called, and where it is served
     client      connect and Client
     dialect     what our own peers say to each other beyond MessagePack-RPC: both sides' contract
+    codes       ... and beyond JSON-RPC and XML-RPC, over HTTP
     serving/    what a service is made of
+    web/        ... over HTTP
+    page/       ... and its page in the browser
     calling/    what a client is made of
+    program     a program that runs with a drop-in in the place of the original
 """
 
 from __future__ import annotations

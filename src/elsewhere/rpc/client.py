@@ -1,4 +1,4 @@
-"""`connect` and `Client`: call the methods of a service, or of any peer that speaks MessagePack-RPC."""
+"""`connect` and `Client`: call the methods of a service, or of any peer of MessagePack-RPC, JSON-RPC or XML-RPC."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from elsewhere.call import Options, Retry
-from elsewhere.errors import MethodNotFound
 from elsewhere.rpc.calling.batch import Batch
 from elsewhere.rpc.calling.link import Link
 from elsewhere.rpc.calling.names import Method
-from elsewhere.rpc.calling.terms import Terms
-from elsewhere.rpc.dialect import METHODS
+from elsewhere.rpc.calling.terms import Calling, Terms
 from elsewhere.runtime.future import Future
-from elsewhere.transport.address import STREAMS, Address
+from elsewhere.transport.address import STREAMS, WEB, Address
 from elsewhere.transport.tls import TLS
 
 if TYPE_CHECKING:
+    from elsewhere.rpc.calling.http.link import HttpLink
     from elsewhere.rpc.service import Service
 
 __all__ = ["Client", "connect"]
@@ -30,6 +29,8 @@ def connect(
     timeout: float | None = 10.0,
     *,
     token: str | None = None,
+    user: str | None = None,
+    password: str | None = None,
     tls: TLS | None = None,
     service: Service | None = None,
     old_raw: bool = False,
@@ -37,18 +38,22 @@ def connect(
     retry: int | Retry | None = None,
     max_size: int = LIMIT,
 ) -> Client:
-    """A `Client` for the service, or the MessagePack-RPC peer, at an address.
+    """A `Client` for the service, or the peer of another make, at an address.
 
     It is connected at once, so that a wrong address is said here, and connects again by itself when a call finds the
     connection gone.
 
     Args:
-        address: ``"tcp://host:6789"``, ``"tls://host:6789"`` or ``"unix:///run/app.sock"``.
+        address: ``"tcp://host:6789"``, ``"tls://host:6789"`` or ``"unix:///run/app.sock"`` for MessagePack-RPC;
+            ``"http://host:8000"`` or ``"https://host"`` for JSON-RPC (at ``/jsonrpc``), ``"http://host:8000/RPC2"`` for
+            XML-RPC. With any path, ``"jsonrpc+http://host/path"`` and ``"xmlrpc+http://host/path"`` (or ``+https``,
+            ``+unix``) say which.
         timeout: seconds that connecting may take, and each call that sets no other; None for no limit.
-        token: the secret that the service asks for. It is checked at once.
-        tls: whom to believe, and which certificate to show, for ``tls://``.
+        token: the secret that the service asks for; a bearer's over HTTP. It is checked at once.
+        user, password: for basic authentication, over HTTP. They are checked at once.
+        tls: whom to believe, and which certificate to show, for ``tls://`` and ``https://``.
         service: methods that the far side may call on this connection, at any time; those of ours find the way with
-            ``elsewhere.rpc.caller()``. They run in threads, or where the service says.
+            ``elsewhere.rpc.caller()``. They run in threads, or where the service says. Not over HTTP.
         old_raw: the peer speaks MessagePack of before 2013, which has one type for str and bytes.
         name: what the service may call this client, in its logs.
         retry: see `Client.options`.
@@ -59,22 +64,47 @@ def connect(
         ConnectTimeout: nobody answered within the time.
         ConnectError: nobody listens there, the name is not found, a certificate is not believed, ...
         Unauthorized: the service asks for a token, or another one.
+        ProtocolError: with a token or a password, where the far side speaks something else.
     """
-    target = Address.parse(address, STREAMS)
+    target = Address.parse(address, (*STREAMS, *WEB))
     options = Options.of(timeout, retry)
-    _check_text("token", token)
-    _check_text("name", name)
-    if tls is not None and target.scheme != "tls":
-        raise ValueError(f"tls= is for addresses that begin with tls://, and this one is {target}")
+    for what, value in {"token": token, "name": name, "user": user, "password": password}.items():
+        _check_text(what, value)
+    if tls is not None and not target.encrypted:
+        raise ValueError(f"tls= is for addresses that begin with tls:// or https://, and this one is {target}")
     if isinstance(max_size, bool) or not isinstance(max_size, int) or not 0 < max_size < 2**31:
         raise ValueError(f"max_size is a number of bytes from 1 to 2 GiB, not {max_size!r}")
     limit = math.inf if options.timeout is None else options.timeout
     terms = Terms(limit, f"connect(timeout={limit:g})", options.retry)
+    if target.scheme in WEB:
+        _check_for_http(service, old_raw)
+        return Client(_over_http(target, terms, token, user, password, tls=tls, name=name, max_size=max_size), terms)
+    if user is not None or password is not None:
+        raise ValueError(f"user= and password= are for addresses of HTTP, and this one is {target}: token= is a secret")
     link = Link(target, limit, token=token, tls=tls, old_raw=old_raw, name=name, max_size=max_size)
     if service is not None:
         link.serve(_checked_service(service))
     link.start(terms)
     return Client(link, terms)
+
+
+def _over_http(
+    target: Address, terms: Terms, token: str | None, user: str | None, password: str | None, **options: Any
+) -> HttpLink:
+    from elsewhere.rpc.calling.http.link import HttpLink
+    from elsewhere.rpc.calling.http.posting import authorization
+
+    secret = authorization(token, user, password)
+    link = HttpLink(target, secret=secret, **options)
+    link.start(terms, proves=secret is not None)
+    return link
+
+
+def _check_for_http(service: Any, old_raw: bool) -> None:
+    if service is not None:
+        raise ValueError("service= is not for HTTP, over which nobody can call back: connect to a tcp:// address")
+    if old_raw:
+        raise ValueError("old_raw= is for MessagePack, and not for HTTP")
 
 
 def _checked_service(service: Any) -> Service:
@@ -104,7 +134,7 @@ class Client:
 
     __slots__ = ("__weakref__", "_link", "_methods", "_terms")
 
-    def __init__(self, link: Link, terms: Terms) -> None:
+    def __init__(self, link: Calling, terms: Terms) -> None:
         self._link = link
         self._terms = terms
         self._methods: dict[str, Method] = {}  # that were asked for
@@ -122,7 +152,8 @@ class Client:
     def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a method and wait for its result.
 
-        Keyword arguments travel to services of ours; plain peers know positional ones only.
+        Keyword arguments travel to services of ours; plain peers know positional ones only, but for those of
+        JSON-RPC, which take one kind or the other.
 
         Raises:
             RemoteError: the far side answered with an error, which has its text and data.
@@ -132,6 +163,7 @@ class Client:
             ConnectError: there is no connection; it certainly did not run.
             TypeError, ValueError, OverflowError: the arguments cannot be packed, or a plain peer should get keywords.
             MessageTooLarge: they are above `max_size`.
+            ProtocolError: over HTTP, what came back is no answer; says which address to try.
         """
         if type(method) is not str or not method:
             _no_method(method)
@@ -140,8 +172,9 @@ class Client:
     def submit(self, method: str, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Call a method without waiting: a `Future`, which has ``result()`` and can be awaited.
 
-        Calls that are submitted in a row are sent together, each within a millisecond. Cancelling the future stops the
-        method, if the service is one of ours. When 8,192 calls or 64 MiB could not be sent yet, it waits for room.
+        Calls that are submitted in a row are sent together, each within a millisecond; over HTTP up to 16 are under way
+        at a time, each on a connection of its own. Cancelling the future stops the method, if the service is one of
+        ours. When 8,192 calls or 64 MiB could not be sent yet, it waits for room.
 
         Raises:
             TypeError, ValueError, OverflowError, MessageTooLarge: as `call` does. All else is the future's.
@@ -152,6 +185,8 @@ class Client:
 
     def notify(self, method: str, /, *args: Any) -> None:
         """Call a method of which no answer is wanted; returns when that is sent. Nobody tells whether it has run.
+
+        Over HTTP it returns when the request is answered, which for XML-RPC is when the method has run.
 
         Raises:
             ConnectError: there is no connection.
@@ -202,13 +237,9 @@ class Client:
         """What can be called there: each method's ``name``, ``signature``, ``doc``, and if it is ``idempotent``.
 
         Raises:
-            MethodNotFound: the far side is a plain peer, of which nobody can ask that.
+            MethodNotFound: the far side is a peer of another make, of which nobody can ask that. (XML-RPC's often can.)
         """
-        self._link.greet(self._terms)
-        if self._link.plain:
-            raise MethodNotFound(f"{self.address} does not tell its methods: it speaks plain MessagePack-RPC")
-        found: list[dict[str, Any]] = self._link.call(METHODS, (), {}, self._terms)
-        return found
+        return self._link.listed(self._terms)
 
     def close(self) -> None:
         """Close the connection. Calls under way fail; later ones too. Closes all views of the client."""

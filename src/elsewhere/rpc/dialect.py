@@ -39,7 +39,7 @@ from elsewhere.errors import (
 
 __all__ = [
     "CALL", "CANCEL", "FEATURES", "HELLO", "KINDS", "METHODS", "RESERVED", "VERSION",
-    "described", "plainly", "raised", "type_name",
+    "described", "plainly", "raised", "type_name", "unfolded",
 ]  # fmt: skip
 
 RESERVED = "rpc."  # no method of a user's may begin so
@@ -91,6 +91,21 @@ def described(error: BaseException, *, traceback: bool = False) -> dict[str, Any
     if traceback:
         told["traceback"] = "".join(_traceback.format_exception(error))
     return told
+
+
+def unfolded(params: list[Any]) -> tuple[str, list[Any], dict[str, Any], Any]:
+    """Method, arguments and options of an `rpc.call`.
+
+    Raises:
+        ArgumentError: they are none.
+        MethodNotFound: it is one of a reserved name.
+    """
+    name, args, kwargs, options = ([*params, {}, {}] if 2 <= len(params) <= 4 else [None] * 4)[:4]
+    if not (isinstance(name, str) and isinstance(args, list) and isinstance(kwargs, dict)):
+        raise ArgumentError(f"{CALL} takes [method, args, kwargs, options]")
+    if name.startswith(RESERVED):
+        raise MethodNotFound(f"{name!r:.200} method not found")
+    return name, args, kwargs, options
 
 
 def raised(error: Any, method: str, address: str) -> Exception:

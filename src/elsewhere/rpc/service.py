@@ -9,14 +9,17 @@ from __future__ import annotations
 import math
 import sys
 import types
-from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from elsewhere.rpc.serving.engine import Limits
-from elsewhere.rpc.serving.methods.registry import MethodStatistics, Registry, merged, public_methods
+from elsewhere.rpc.serving.methods.registry import MethodStatistics, Registry, is_pythons, merged, public_methods
 from elsewhere.rpc.serving.server import DRAIN, Running, Server, check_drain
 from elsewhere.transport.address import Address
 from elsewhere.transport.tls import TLS
+
+if TYPE_CHECKING:
+    from elsewhere.rpc.web.app import Mounted
 
 __all__ = ["Service"]
 
@@ -24,7 +27,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Service:
-    """Methods that peers may call, over MessagePack-RPC.
+    """Methods that peers may call, over MessagePack-RPC, JSON-RPC and XML-RPC.
 
     Args:
         obj: its public methods are registered, or a module's public functions; None for none. Public is what has no
@@ -32,7 +35,8 @@ class Service:
         name: what it is called in logs and to peers; "" by default, or the class's name.
         pool: a `Pool` for methods with ``where="processes"``; it stays the caller's. None: one is made when it is
             first needed.
-        token: what peers must send before anything is answered; text or bytes. It never shows.
+        token: what peers must send before anything is answered; text or bytes. It never shows. Over HTTP it is a bearer
+            token, or the password of any user.
         traceback: errors carry the traceback of the method to peers of our own. It shows source lines and paths.
         where: where methods run that say nothing: see `register`.
         max_connections: at once; more are turned away.
@@ -42,6 +46,11 @@ class Service:
         idle_timeout: seconds without a word or a call after which a connection is closed; None for never.
         handshake_timeout: seconds for TLS's handshake and the token.
         send_timeout: seconds after which a peer that does not read its answers is dropped.
+        page: show a page in the browser at ``http://`` addresses, from which everything can be called. None: where
+            only this machine can reach it, or a token or a client certificate is needed.
+        allowed_hosts: names, as ``"rpc.example.com"``, ``"*.example.com"`` or ``"*"``, by which it may be called over
+            HTTP, besides those that it listens at, ``localhost`` and IP addresses. A browser's requests to others are
+            turned away: their owners could let them point here.
 
     Example::
 
@@ -79,6 +88,8 @@ class Service:
         idle_timeout: float | None = None,
         handshake_timeout: float = 10.0,
         send_timeout: float = 30.0,
+        page: bool | None = None,
+        allowed_hosts: Iterable[str] = (),
     ) -> None:
         if pool is not None and not (hasattr(pool, "submit") and hasattr(pool, "options")):
             raise TypeError(f"pool is an elsewhere Pool, not {pool!r}")
@@ -91,7 +102,9 @@ class Service:
         self._token = _token(token)
         self._traceback = bool(traceback)
         self._where = where
-        self._servers: list[Running] = []
+        self._page = None if page is None else bool(page)
+        self._allowed_hosts = _hosts(allowed_hosts)
+        self._servers: list[Any] = []  # of Running, and of applications
         self._limits = Limits(
             connections=_count("max_connections", max_connections),
             size=_count("max_size", max_size),
@@ -165,7 +178,8 @@ class Service:
         """Register the public methods of an object, or the public functions of a module, under ``prefix + name``.
 
         Raises:
-            TypeError: it is a class: peers call methods of an object.
+            TypeError: it is a class: peers call methods of an object; or it has only those of a type of Python's own,
+                as a number or a text has.
             ValueError: it has none; and as `register`.
         """
         if isinstance(obj, type):
@@ -176,6 +190,10 @@ class Service:
         found = list(public_methods(obj))
         if not found:
             raise ValueError(f"{obj!r} has no public methods to serve")
+        if all(is_pythons(type(obj), name) for name, _ in found) and not isinstance(obj, types.ModuleType):
+            raise TypeError(
+                f"{obj!r:.60} has no methods of its own: serve an object that has some, a module or a function"
+            )
         for name, fn in found:
             self.register(fn, prefix + name, where=where)
 
@@ -185,8 +203,12 @@ class Service:
 
     def statistics(self) -> dict[str, MethodStatistics]:
         """What each method has done so far, by name; in all the processes that serve now."""
+        return self._statistics([])
+
+    def _statistics(self, told: list[dict[str, list[Any]]]) -> dict[str, MethodStatistics]:
+        """As `statistics`, with what yet other processes tell."""
         others = [server.told() for server in list(self._servers)]
-        return merged([self._told(), *(each for told in others for each in told)])
+        return merged([self._told(), *told, *(each for told in others for each in told)])
 
     def _told(self) -> dict[str, list[Any]]:
         return {name: method.told() for name, method in list(self._registry.methods.items())}
@@ -199,8 +221,9 @@ class Service:
         """Serve in the background.
 
         Args:
-            addresses: where to listen: ``tcp://``, ``tls://``, ``unix://``. Port 0 picks a free one.
-            tls: the certificate for ``tls://`` addresses.
+            addresses: where to listen: ``tcp://``, ``tls://`` and ``unix://`` for MessagePack-RPC, ``http://`` and
+                ``https://`` for JSON-RPC, XML-RPC and the page. Port 0 picks a free one.
+            tls: the certificate for ``tls://`` and ``https://`` addresses.
             insecure: let other machines come without TLS and a token or client certificate.
             workers: processes that serve; 1 means this very one. With more, this process accepts connections and hands
                 each to the worker that has the fewest; one that dies is replaced. The service is sent to them as it
@@ -212,9 +235,14 @@ class Service:
         Raises:
             ValueError: an address is none, or is not safe.
             OSError: one cannot be listened at.
+            ModuleNotFoundError: HTTP needs ``elsewhere[http]``; says how to install it.
         """
         from elsewhere.rpc.serving.arrivals import Arrivals
 
+        if any(str(address).lower().startswith("http") for address in addresses):
+            from elsewhere.rpc.web import require_http
+
+            require_http()
         count = _count("workers", workers)
         if count > 1:
             self._check_workers(tls)
@@ -259,6 +287,29 @@ class Service:
         check_drain(drain)
         return serve_until_signal(self.start(*addresses, tls=tls, insecure=insecure, workers=workers), drain)
 
+    def asgi(self) -> Mounted:
+        """The service as an ASGI application, to mount in Starlette, FastAPI or Django, or to run in uvicorn.
+
+        It answers JSON-RPC at ``/jsonrpc``, XML-RPC at ``/RPC2`` and ``/``, and shows the page at ``/`` if
+        ``Service(page=True)`` says so, or if there is a token. It has threads and a pool of its own, which its `close`
+        ends, or that of the service.
+
+        Example::
+
+            app = Starlette(routes=[Mount("/rpc", service.asgi())])
+
+        Raises:
+            ModuleNotFoundError: it needs ``elsewhere[http]``; says how to install it.
+        """
+        from elsewhere.rpc.web import require_http
+
+        require_http()
+        from elsewhere.rpc.serving.engine import Engine
+        from elsewhere.rpc.web.app import Mounted
+
+        page = self._token is not None if self._page is None else self._page
+        return Mounted(Engine(self), page=page)
+
     def close(self, drain: float = DRAIN) -> None:
         """Close every running server of this service, as its own ``close(drain)`` does."""
         for server in list(self._servers):
@@ -286,6 +337,18 @@ class Service:
         names = list(self._registry.methods)
         shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
         return f"<Service {self.name!r}: {shown or 'no methods'}>"
+
+
+def _hosts(names: Any) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise TypeError(f"allowed_hosts is a list of names: [{names!r}]")
+    found = tuple(names)
+    for name in found:
+        if not isinstance(name, str):
+            raise TypeError(f"allowed_hosts are str, not {name!r}")
+        if not name or "/" in name or "*" in name.removeprefix("*.").removesuffix("*" if name == "*" else ""):
+            raise ValueError(f'{name!r} is no name of a host: "rpc.example.com", "*.example.com" and "*" are')
+    return found
 
 
 def _name_of(obj: Any) -> str:

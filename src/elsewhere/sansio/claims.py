@@ -6,7 +6,10 @@ room first; and who reads a large value can make room once, if it knows.
 
 from __future__ import annotations
 
-__all__ = ["HEAD", "claimed", "last_bin"]
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+__all__ = ["HEAD", "Count", "claimed", "last_bin"]
 
 HEAD = 512  # bytes in which headers are looked for: deeper ones are bounded by what has really come
 _SIZED = {
@@ -78,3 +81,32 @@ def _number(head: bytes | bytearray | memoryview, at: int, width: int) -> int:
     """The number behind the byte here; -1 if it is cut."""
     digits = head[at + 1 : at + 1 + width]
     return int.from_bytes(digits, "big") if len(digits) == width else -1
+
+
+class Count:
+    """How many arrays and maps the codec has made for a message: it is called with each.
+
+    Args:
+        most: so many are allowed.
+
+    Raises:
+        ValueError: they are more.
+    """
+
+    __slots__ = ("_found", "_most")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._found = 0
+
+    def __call__(self, value: Any) -> Any:
+        self._found += 1
+        if self._found > self._most:
+            raise ValueError(f"{self._found} exceeds max_arrays_and_maps({self._most})")
+        return value
+
+    def each(self, messages: Iterable[Any]) -> Iterator[Any]:
+        """These, each counted alone."""
+        for message in messages:
+            self._found = 0
+            yield message

@@ -25,7 +25,7 @@ from typing import Any
 import msgpack
 
 from elsewhere.errors import MessageTooLarge
-from elsewhere.sansio.claims import HEAD, claimed
+from elsewhere.sansio.claims import HEAD, Count, claimed
 from elsewhere.sansio.large import LARGE, Tail, in_pieces
 
 __all__ = ["NOTIFY", "REQUEST", "RESPONSE", "Message", "Wire"]
@@ -34,8 +34,12 @@ REQUEST, RESPONSE, NOTIFY = 0, 1, 2
 LAST_ID = 2**32 - 1  # rpclib's servers abort on 2^32
 LIMIT = 64 << 20  # bytes of a message
 CARRIES = "MessagePack carries None, bool, int of 64 bits, float, str, bytes, list, tuple and dict"
+HTTP = "that is HTTP, and an address of HTTP begins with http://"
 ITEMS = 1 << 20  # of an array or a map: the codec makes room for as many as a header claims
 SPARES = 4  # decoders that are kept for connections that have something to say
+# Bytes of a message above which its arrays and maps are counted, as empty ones take 70 times their room in memory.
+CAREFUL = 1 << 20
+IN_ALL = 2  # times as many of them as one may hold are allowed in such a message
 BUFFER = 16 << 10  # bytes that the codec begins with, instead of a megabyte for each connection; it grows as it must
 # What the codec raises of bytes that it cannot take. Not every Exception: a signal's handler may raise in here.
 WRONG = (ValueError, TypeError, OverflowError, MemoryError, RecursionError, msgpack.exceptions.UnpackException)
@@ -50,7 +54,8 @@ class Wire:
 
     Args:
         limit: bytes of the largest message, both ways.
-        items: the most that an array or a map of a message may hold.
+        items: the most that an array or a map of a message may hold; of a large message, also half of how many arrays
+            and maps it may have in all.
         old_raw: pack str and bytes as one type, and unpack what is no UTF-8 as bytes.
         raw: unpack each str as bytes (True), or as a str in any case (False); None: as `old_raw` says.
         escape: the error handler for a str that is no UTF-8; as in `bytes.decode`.
@@ -67,8 +72,8 @@ class Wire:
     """
 
     __slots__ = (
-        "_begun", "_default", "_escape", "_fed", "_guess", "_head", "_id", "_items", "_old_raw", "_packer", "_raw",
-        "_spare", "_tail", "_unpacker",
+        "_begun", "_came", "_count", "_default", "_escape", "_fed", "_guess", "_head", "_id", "_items", "_old_raw",
+        "_packer", "_raw", "_spare", "_tail", "_unpacker",
         "broken", "exact", "limit", "missing", "pending", "too_large",
     )  # fmt: skip
 
@@ -96,6 +101,8 @@ class Wire:
         self._spare = spare
         self._fed = self._begun = self._id = 0
         self._head = b""  # of the message under way
+        self._came: list[bytes] = []  # all that has come of it, while it is not counted
+        self._count: Count | None = None  # of its arrays and maps, if it is large
         self._tail: Tail | None = None
         self._packer: Any = None  # both are made when they are needed: an idle connection has none
         self._unpacker: Any = None
@@ -109,6 +116,9 @@ class Wire:
             else:
                 self._fed = self._begun = self._unpacker.tell()  # it counts on
                 return self._unpacker
+        return self._new_unpacker()
+
+    def _new_unpacker(self, **hooks: Any) -> Any:
         limit = self.limit
         self._fed = self._begun = 0
         self._unpacker = msgpack.Unpacker(
@@ -122,8 +132,20 @@ class Wire:
             max_ext_len=limit,
             max_array_len=min(self._items, limit),
             max_map_len=min(self._items, limit),
+            **hooks,
         )
         return self._unpacker
+
+    def _counted(self) -> tuple[Any, Any]:
+        """A codec that counts, and knows what has come of the message under way; and its messages."""
+        if self._count is None:
+            self._count = Count(IN_ALL * self._items)
+            unpacker = self._new_unpacker(list_hook=self._count, object_hook=self._count)
+            for data in self._came:
+                unpacker.feed(data)
+                self._fed += len(data)
+            self._came = []
+        return self._unpacker, self._count.each(self._unpacker)
 
     def _make_packer(self) -> Any:
         self._packer = msgpack.Packer(
@@ -149,11 +171,14 @@ class Wire:
         if self._tail is not None:
             return self._feed_tail(self._tail, data)
         found: list[Message] = []
-        unpacker = self._unpacker or self._make_unpacker()
+        if self._count is None and len(data) <= CAREFUL:
+            unpacker = messages = self._unpacker or self._make_unpacker()
+        else:
+            unpacker, messages = self._counted()
         tell, guess = unpacker.tell, self._guess
         try:
             unpacker.feed(data)
-            for message in unpacker:
+            for message in messages:
                 usual = type(message) is list and len(message) == 4  # as nearly all are: nothing else to look at
                 if usual:
                     kind, msgid, method, params = message
@@ -165,7 +190,7 @@ class Wire:
                 if guess or not usual:
                     problem = self._problem(message)
                     if problem:
-                        self.broken = problem
+                        self.broken = HTTP if bytes(data[:5]) == b"HTTP/" else problem
                         return found
                 found.append(message)
                 self._begun = tell()  # later it also counts what it has looked at of the next
@@ -179,6 +204,10 @@ class Wire:
         else:
             self.missing = 0
             self._head = b""
+            if self._count is not None:
+                self._start_anew()
+            elif self._came:
+                self._came = []
         return found
 
     def _feed_tail(self, tail: Tail, data: bytes | bytearray | memoryview) -> list[Message]:
@@ -202,6 +231,10 @@ class Wire:
             self._head = bytes(data[len(data) - fresh : len(data) - fresh + HEAD])
         elif begun < HEAD:
             self._head += bytes(data[: HEAD - begun])
+        if self._count is None:
+            if not begun:
+                self._came = []
+            self._came.append(bytes(data[len(data) - fresh :]))
         size = max(waiting, claimed(self._head))
         self.missing = max(1, size - waiting)
         if size > self.limit:
@@ -211,9 +244,20 @@ class Wire:
             self._tail = Tail.of(self._head, data, waiting)
             if self._tail is not None:  # a new codec, which knows nothing of it, decodes the rest in the end
                 self.exact = self.missing
-                self._unpacker = None
-                self._fed = self._begun = 0
-                self._head = b""
+                self._start_anew()
+                return
+        if size > CAREFUL and self._count is None and not self.broken:
+            try:
+                next(self._counted()[1], None)  # it is not whole: this counts what has come
+            except WRONG as error:
+                self._undecodable(error)
+
+    def _start_anew(self) -> None:
+        """The next message finds a codec as if it was the first."""
+        self._unpacker = self._count = None
+        self._fed = self._begun = 0
+        self._head = b""
+        self._came = []
 
     def _problem(self, message: Any) -> str:
         """What is wrong with it; decodes its method."""

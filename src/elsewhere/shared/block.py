@@ -62,22 +62,20 @@ class Block:
         descriptor: the anonymous file.
         size: its bytes.
         token: what it is called.
-        locks: ranges of it are locked, which a forked copy must do by a file opened anew.
     """
 
-    __slots__ = ("__weakref__", "descriptor", "locks", "mapping", "token")
+    __slots__ = ("__weakref__", "descriptor", "mapping", "token")
 
-    def __init__(self, descriptor: Descriptor, size: int, token: str, *, locks: bool) -> None:
+    def __init__(self, descriptor: Descriptor, size: int, token: str) -> None:
         self.descriptor = descriptor
         self.mapping = _Lazy(descriptor.fd, size)
         self.token = token
-        self.locks = locks
         descriptor.user = weakref.ref(self, receipts.orphaned)
         _known[token] = self
         _open_files[token] = descriptor
 
     @classmethod
-    def new(cls, size: int, *, locks: bool = False) -> Block:
+    def new(cls, size: int) -> Block:
         """Zeros, at least `size` bytes of them; all of it is really there.
 
         Raises:
@@ -93,7 +91,7 @@ class Block:
         token = os.urandom(16).hex()
         own = _make(size, NAME + token)
         with _lock:
-            return cls(own, size, token, locks=locks)
+            return cls(own, size, token)
 
     @property
     def size(self) -> int:
@@ -113,7 +111,7 @@ class Block:
 
     def __reduce__(self) -> Any:
         own = self.descriptor
-        return attach, (self.token, own.fd, self.size, own.inode, self.locks, *receipts.ticket(own))
+        return attach, (self.token, own.fd, self.size, own.inode, *receipts.ticket(own))
 
 
 _known: weakref.WeakValueDictionary[str, Block] = weakref.WeakValueDictionary()  # of this process, by token
@@ -122,7 +120,7 @@ _unasked = 0  # bytes of small blocks
 _lock = threading.RLock()
 
 
-def attach(token: str, fd: int, size: int, inode: int, locks: bool, *sender: int) -> Block:
+def attach(token: str, fd: int, size: int, inode: int, *sender: int) -> Block:
     """The block that a handle means: what its pickle calls.
 
     Raises:
@@ -141,7 +139,7 @@ def attach(token: str, fd: int, size: int, inode: int, locks: bool, *sender: int
                 own = Descriptor(opening.reopen(ticket, fd, meant, WORDS))
             else:
                 opening.compare(own.fd, meant, f"shared memory of process {ticket.pid}")
-            block = Block(own, size, token, locks=bool(locks))
+            block = Block(own, size, token)
         elif block.size != size:
             raise ProtocolError(f"a handle says that {block.size:,} bytes of shared memory are {size:,}: it was forged")
     receipts.give(ticket)
@@ -177,20 +175,9 @@ def _make(size: int, name: str) -> Descriptor:
 
 
 def _forked() -> None:
-    """In a forked copy: locks belong to an open file, and the parent's are not ours."""
+    """In a forked copy: another thread of the parent may have had the lock."""
     global _lock
     _lock = threading.RLock()
-    for block in list(_known.values()):
-        if block.locks:
-            fd = block.descriptor.fd
-            try:
-                anew = opening.open_anew(fd)
-            except OSError:  # no descriptor left: its locks cannot be had here, rather than not exclude
-                os.close(fd)
-                block.descriptor.fd = -1
-            else:
-                os.dup2(anew, fd, inheritable=False)
-                os.close(anew)
 
 
 if hasattr(os, "register_at_fork"):

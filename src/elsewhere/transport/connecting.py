@@ -29,19 +29,19 @@ def connect(address: Address, timeout: float | None = 10.0, tls: TLS | None = No
     Args:
         address: where to.
         timeout: seconds for all of it: finding the name, connecting, and TLS's handshake. None: as the system does.
-        tls: for a ``tls://`` address.
+        tls: for a ``tls://`` or ``https://`` address.
 
     Raises:
         ConnectTimeout: it took longer.
         ConnectError: nobody listens there, the name is not found, the certificate is not believed, ...
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    if address.scheme == "unix":
+    if address.carrier == "unix":
         return _unix(address, deadline, timeout)
     kind = socket.SOCK_DGRAM if address.scheme == "udp" else socket.SOCK_STREAM
     targets = resolve(address, kind, timeout)
     sock = _first(address, targets, deadline, timeout)
-    return _encrypted(sock, address, tls, deadline, timeout) if address.scheme == "tls" else sock
+    return _encrypted(sock, address, tls, deadline, timeout) if address.encrypted else sock
 
 
 def resolve(address: Address, kind: int, timeout: float | None = None, *, passive: bool = False) -> list[Target]:
@@ -215,7 +215,7 @@ def _encrypted(
     try:
         return handshake(sock, context, _left(deadline), tls.server_name or address.host)
     except TimeoutError:
-        text = f"{address}: no TLS handshake within {timeout:g} s: is it a tls:// server?"
+        text = f"{address}: no TLS handshake within {timeout:g} s: is it a {address.carrier}:// server?"
         raise ConnectTimeout(text, address=str(address), phase="handshake") from None
     except OSError as error:
         raise tls_failed(error, address) from error

@@ -15,10 +15,11 @@ from elsewhere.transport.address import Address
 from elsewhere.transport.connecting import resolve
 from elsewhere.transport.tls import TLS
 
-__all__ = ["Listener", "require_safe"]
+__all__ = ["SCARCE", "Listener", "require_safe"]
 
 BACKLOG = 1024
 TRIES = 20  # to find a port that is free in both families
+SCARCE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})  # no descriptor, or no memory for one
 
 
 class Listener:
@@ -26,7 +27,6 @@ class Listener:
 
     Args:
         address: where; port 0 picks a free one.
-        reuse_port: several processes listen there, and the kernel shares connections out among them.
 
     Attributes:
         sockets: they do not block; datagram sockets for ``udp://``.
@@ -36,7 +36,7 @@ class Listener:
         OSError: the address is in use, is not of this machine, or may not be used; says so in a sentence.
     """
 
-    def __init__(self, address: Address, *, reuse_port: bool = False) -> None:
+    def __init__(self, address: Address) -> None:
         self.address = address
         self.sockets: list[socket.socket] = []
         self._inode: tuple[int, int] | None = None
@@ -45,7 +45,7 @@ class Listener:
             if address.scheme == "unix":
                 self._listen_unix()
             else:
-                self._listen(reuse_port)
+                self._listen()
         except OSError as error:
             self.close()
             code = error.errno or errno.EADDRNOTAVAIL  # a name that is not found has none, or one of another table
@@ -54,12 +54,12 @@ class Listener:
             self.close()
             raise
 
-    def _listen(self, reuse_port: bool) -> None:
+    def _listen(self) -> None:
         kind = socket.SOCK_DGRAM if self.address.scheme == "udp" else socket.SOCK_STREAM
         for attempt in range(TRIES):
             try:
                 for family, _, proto, where in resolve(self.address, kind, passive=True):
-                    self._bind(family, kind, proto, where, reuse_port)
+                    self._bind(family, kind, proto, where)
             except OSError as error:
                 if self.address.port or error.errno != errno.EADDRINUSE or attempt == TRIES - 1:
                     raise
@@ -70,7 +70,7 @@ class Listener:
                 break
         self.address = self.address.but(port=self.sockets[0].getsockname()[1])
 
-    def _bind(self, family: int, kind: int, proto: int, where: Any, reuse_port: bool) -> None:
+    def _bind(self, family: int, kind: int, proto: int, where: Any) -> None:
         if self.sockets and not self.address.port:
             where = (where[0], self.sockets[0].getsockname()[1], *where[2:])
         try:
@@ -83,8 +83,6 @@ class Listener:
         sock.setblocking(False)
         if kind == socket.SOCK_STREAM:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if reuse_port:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
@@ -166,7 +164,7 @@ def require_safe(addresses: Iterable[Address], *, tls: TLS | None, authenticated
 
     Args:
         addresses: where it is to listen.
-        tls: with a `ca`, clients show certificates, which is authentication too.
+        tls: with a `ca`, or a context that requires it, clients show certificates, which is authentication too.
         authenticated: a token is asked for.
         insecure: do without.
 
@@ -178,9 +176,9 @@ def require_safe(addresses: Iterable[Address], *, tls: TLS | None, authenticated
     for address in addresses:
         if address.loopback:
             continue
-        known = authenticated or (tls is not None and (tls.ca is not None or tls.context is not None))
+        known = authenticated or (tls is not None and tls.wants_certificates)
         missing = [
-            *(["TLS (a tls:// address)"] if address.scheme != "tls" else []),
+            *([f"TLS ({_encrypted(address)} address)"] if not address.encrypted else []),
             *(["authentication (token=, or TLS(ca=...) for client certificates)"] if not known else []),
         ]
         if missing:
@@ -188,3 +186,7 @@ def require_safe(addresses: Iterable[Address], *, tls: TLS | None, authenticated
                 f"{address} can be reached from other machines, so it needs {' and '.join(missing)}; "
                 "insecure=True serves without"
             )
+
+
+def _encrypted(address: Address) -> str:
+    return "an https://" if address.carrier == "http" else "a tls://"

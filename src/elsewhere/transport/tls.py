@@ -15,7 +15,7 @@ Path = str | os.PathLike[str]
 
 
 class TLS(NamedTuple):
-    """How ``tls://`` addresses are served and connected to. TLS 1.2 is the least that is spoken.
+    """How ``tls://`` and ``https://`` addresses are served and connected to. TLS 1.2 is the least that is spoken.
 
     Args:
         cert: a PEM file with this side's certificate, and those between it and its authority. A server needs one; a
@@ -44,6 +44,13 @@ class TLS(NamedTuple):
         shown = {name: value for name, value in self._asdict().items() if value is not None and name != "password"}
         return f"TLS({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
+    @property
+    def wants_certificates(self) -> bool:
+        """Has a server's client to show one?"""
+        if self.context is not None:
+            return self.context.verify_mode == 2  # ssl.CERT_REQUIRED
+        return self.ca is not None
+
     def for_server(self) -> ssl.SSLContext:
         """The context of a server.
 
@@ -54,7 +61,9 @@ class TLS(NamedTuple):
         if self.context is not None:
             return self.context
         if self.cert is None:
-            raise ValueError("a tls:// server needs a certificate: tls=TLS(cert='server.pem', key='server.key')")
+            raise ValueError(
+                "a tls:// or https:// server needs a certificate: tls=TLS(cert='server.pem', key='server.key')"
+            )
         import ssl
 
         context = _made(ssl.PROTOCOL_TLS_SERVER)

@@ -34,11 +34,11 @@ def unreachable(error: OSError, address: Address) -> ConnectError:
     """Why nobody could be connected to."""
     if error.errno == errno.ECONNREFUSED:
         text = "connection refused: nobody listens there"
-    elif error.errno == errno.ENOENT and address.scheme == "unix":
+    elif error.errno == errno.ENOENT and address.carrier == "unix":
         text = "there is no such socket: its server does not run, or listens somewhere else"
-    elif error.errno == errno.EACCES and address.scheme == "unix":
+    elif error.errno == errno.EACCES and address.carrier == "unix":
         text = "permission denied: the socket may not be opened by this user"
-    elif error.errno == errno.EAGAIN and address.scheme == "unix":
+    elif error.errno == errno.EAGAIN and address.carrier == "unix":
         text = "too many wait to be accepted there"
     else:
         text = _strerror(error)
@@ -55,11 +55,11 @@ def tls_failed(error: OSError, address: Address) -> ConnectError:
         cure = "TLS(ca=...) names the authority, TLS(server_name=...) another name"
         text = f"its certificate is not believed: {why}. {cure}"
     elif type(error).__name__ == "SSLEOFError" or error.errno in _GONE:
-        text = "it closed the connection during the TLS handshake: is it a tls:// server?"
+        text = f"it closed the connection during the TLS handshake: is it a {address.carrier}:// server?"
     elif reason := getattr(error, "reason", None):
         text = f"TLS failed: {_words(reason)}"
         if reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}:
-            text += ": is it a tls:// server?"
+            text += f": is it a {address.carrier}:// server?"
     else:
         text = f"TLS failed: {_strerror(error)}"
     return ConnectError(f"{address}: {text}", address=str(address), phase="handshake")

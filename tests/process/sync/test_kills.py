@@ -29,7 +29,7 @@ def taken_now(items):
 
 
 @pytest.mark.slow
-@pytest.mark.bound(120)
+@pytest.mark.bound(400)
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
 def test_readers_are_killed_while_10000_items_cross(kind, method):
@@ -61,7 +61,7 @@ def test_readers_are_killed_while_10000_items_cross(kind, method):
 
 
 @pytest.mark.slow
-@pytest.mark.bound(120)
+@pytest.mark.bound(400)
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
 def test_writers_are_killed_while_10000_items_cross(kind, method):
@@ -122,7 +122,7 @@ def test_a_stopped_process_does_not_spoil_timeouts(kind):
         os.kill(writer.pid, signal.SIGCONT)
     work.kill(writer)
     items.put("last")
-    while items.get(timeout=5) != "last":
+    while items.get(timeout=30) != "last":
         pass
 
 
@@ -144,4 +144,4 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert run.returncode == -signal.SIGKILL
     assert run.stdout == "[]\n"  # no resource tracker
     assert run.stderr == ""
-    assert leaks.left_behind(before, patience=2) == []
+    assert leaks.left_behind(before, patience=20) == []

@@ -286,7 +286,7 @@ def test_each_kind_of_large_item_is_itself():
 
 
 @pytest.mark.slow
-@pytest.mark.bound(120)
+@pytest.mark.bound(400)
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
 @pytest.mark.parametrize("size", [10_000, 400_000])
 def test_killed_readers_and_writers_of_larger_items(method, size):

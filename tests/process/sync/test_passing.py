@@ -222,7 +222,9 @@ def test_a_receiver_that_is_killed_keeps_nothing_here(method):
 def test_thousands_one_after_another_need_few_descriptors():
     source = """
 import resource
+from elsewhere.runtime.passing import receipts
 from tests.process.sync import travellers
+receipts.PAUSE = 20.0  # on a busy machine, workers may open nothing for half a second
 resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
 with elsewhere.Pool(2) as pool:
     for kind in ("Queue", "Lock", "Event"):

@@ -41,7 +41,7 @@ class Lab:
             near, far = socket.socketpair()
             self.launcher.start(key, [far.fileno()])
             far.close()
-            near.settimeout(10)
+            near.settimeout(30)
             self.lines[key] = near
 
     def ask(self, key, question):
@@ -59,7 +59,7 @@ class Lab:
     def hang_up(self, key):
         self.lines.pop(key).close()
 
-    def wait(self, kind, count=1, seconds=10.0):
+    def wait(self, kind, count=1, seconds=30.0):
         """The first so many events of this kind, from the beginning."""
         deadline = time.monotonic() + seconds
         while len(found := [event for event in self.events if type(event).__name__ == kind]) < count:

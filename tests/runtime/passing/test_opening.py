@@ -67,7 +67,7 @@ def test_nothing_is_opened_before_it_is_known(fifo, monkeypatch, tmp_path):
             with pytest.raises(FileNotFoundError, match="no longer has this queue"):
                 block.attach("0" * 32, fd, inode, *sender())
             with pytest.raises(FileNotFoundError, match="has closed its end of the pipe"):
-                pipes._open((fd, inode, *sender()), None)
+                pipes._open(True, fd, inode, *sender())
     finally:
         for fd in (file, terminal, other):
             os.close(fd)
@@ -110,7 +110,7 @@ def test_a_handle_that_lies_is_refused(impostor):
         with pytest.raises(ProtocolError, match="no handle of elsewhere's"):
             block.attach(token, fd, inode, *ticket)
         with pytest.raises(ProtocolError, match="no handle of elsewhere's"):
-            pipes._open((fd, inode, *ticket), None)
+            pipes._open(True, fd, inode, *ticket)
     assert opened_files() == before
 
 

@@ -19,7 +19,7 @@ def _reader() -> Any:
     """Asyncssh's reader, which also knows StrictHostKeyChecking."""
     from asyncssh.config import SSHClientConfig
 
-    class Reader(SSHClientConfig):  # type: ignore[misc, unused-ignore]
+    class Reader(SSHClientConfig):  # type: ignore[misc, unused-ignore]  # Any where asyncssh is missing
         _handlers = {  # noqa: RUF012 - as in its base
             **SSHClientConfig._handlers,
             "stricthostkeychecking": ("StrictHostKeyChecking", SSHClientConfig._set_string),

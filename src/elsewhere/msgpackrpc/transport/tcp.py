@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import selectors
 import socket
@@ -21,6 +20,7 @@ from elsewhere.msgpackrpc.transport.link import TIMED_OUT, Link
 from elsewhere.msgpackrpc.transport.peer import Peer
 from elsewhere.transport.address import Address
 from elsewhere.transport.connecting import connect, tune
+from elsewhere.transport.listening import SCARCE
 
 if TYPE_CHECKING:
     from elsewhere.msgpackrpc.future import Future
@@ -205,7 +205,7 @@ class ServerTransport:
             except BlockingIOError:
                 return
             except OSError as error:
-                if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}:
+                if error.errno in SCARCE:
                     self._pause()
                     return
                 if listener.fileno() < 0:  # closed by another thread

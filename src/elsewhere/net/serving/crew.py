@@ -10,7 +10,6 @@ the system's queue, whose length is its own bound; the same holds for a while wh
 
 from __future__ import annotations
 
-import errno
 import logging
 import select
 import socket
@@ -21,15 +20,15 @@ from collections.abc import Callable, Iterable
 
 from elsewhere.net.limits import Statistics
 from elsewhere.net.serving.flag import Bell, Flag
+from elsewhere.transport.listening import SCARCE
 from elsewhere.transport.stream import milliseconds
 
-__all__ = ["SCARCE", "Crew", "Work"]
+__all__ = ["Crew", "Work"]
 
 log = logging.getLogger("elsewhere.net")
 SPARE = 4  # threads that wait for work: starting one takes as long as a short request
 PAUSE = 0.2  # seconds without a look, when the system has no more descriptors or memory
 SAY_AGAIN = 10.0  # seconds after which that is logged again
-SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 Work = Callable[[], str]  # does it, and says under which name of `Statistics` it counts
 
 

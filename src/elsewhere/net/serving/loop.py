@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 from elsewhere.errors import ConnectionLost, SocketTimeout
 from elsewhere.net.connecting import peer_of
 from elsewhere.net.limits import Limits, Statistics
-from elsewhere.net.serving.crew import PAUSE, SCARCE
+from elsewhere.net.serving.crew import PAUSE
 from elsewhere.net.serving.flag import Flag
 from elsewhere.net.serving.handlers import Handler
 from elsewhere.net.serving.replies import Replies
 from elsewhere.net.serving.streams import Protocol, Reader, Writer
 from elsewhere.transport.connecting import tune
-from elsewhere.transport.listening import Listener
+from elsewhere.transport.listening import SCARCE, Listener
 
 if TYPE_CHECKING:
     from ssl import SSLContext

@@ -170,13 +170,15 @@ class Threads:
             reply = reply_of(answer, self._handler.name)
             if reply is not None:
                 checked_size(memoryview(reply).nbytes, str(where))
+        except BaseException:  # SystemExit, too: a handler ends its own work, never the server
+            log.exception("%s: the handler %s raised", address, self._handler.name)
+            return "failed"
+        try:
+            if reply is not None:
                 _send(sock, reply, sender)
         except OSError as error:
             log.warning("%s: no reply to %s: %s", address, where, error)
             return "lost"
-        except BaseException:
-            log.exception("%s: the handler %s raised", address, self._handler.name)
-            return "failed"
         return "handled"
 
 

@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable
 from multiprocessing import connection, reduction
 from multiprocessing.context import get_spawning_popen
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from elsewhere.process.sync.duplex import pair
 from elsewhere.runtime.passing import opening, receipts
@@ -48,46 +48,36 @@ def Pipe(duplex: bool = True) -> tuple[End, End]:  # noqa: N802 - multiprocessin
     """
     if duplex:
         return pair()
-    there = os.pipe()
-    return Connection(there[0], None), Connection(None, there[1])
+    reading, writing = os.pipe()
+    return Connection(reading, readable=True), Connection(writing, readable=False)
 
 
 class Connection(_Connection):
     """One end.
 
     Args:
-        reading: the descriptor that it receives from.
-        writing: the descriptor that it sends to.
+        handle: its descriptor, which is its own from here on.
+        readable: it receives; else it sends.
     """
 
-    _handle: int  # where `multiprocessing.connection.Connection` receives, and which `fileno` tells
-
-    def __init__(self, reading: int | None, writing: int | None) -> None:
-        handle = reading if reading is not None else writing
-        assert handle is not None
-        super().__init__(handle, readable=reading is not None, writable=writing is not None)
-        self._writing = writing
-        self._ends = _End.of(reading), _End.of(writing)
+    def __init__(self, handle: int, *, readable: bool) -> None:
+        super().__init__(handle, readable=readable, writable=not readable)
+        self._end: _End | None = _End(handle)
 
     def _close(self) -> None:
-        self._writing, self._ends = None, (None, None)
-
-    def _send(self, buf: Any, write: Callable[[int, Any], int] = os.write) -> None:
-        data = memoryview(buf)
-        writing = self._writing
-        assert writing is not None, "Connection checks that it can send"
-        while data:
-            data = data[write(writing, data) :]
+        self._end = None
 
     def __reduce__(self) -> tuple[Callable[..., Connection], tuple[Any, ...]]:
         self._check_closed()  # type: ignore[attr-defined]  # private: "handle is closed"
+        end = self._end
+        assert end is not None, "it is not closed"
         if get_spawning_popen() is not None:
-            return _inherit, tuple(end and reduction.DupFd(end.descriptor.fd) for end in self._ends)
-        return _open, tuple(end and end.handle() for end in self._ends)
+            return _inherit, (self.readable, reduction.DupFd(end.descriptor.fd))
+        return _open, (self.readable, *end.handle())
 
 
 class _End:
-    """A descriptor that a connection works with."""
+    """The descriptor that a connection works with; goes before it does, when it is closed."""
 
     __slots__ = ("__weakref__", "descriptor")
 
@@ -95,28 +85,18 @@ class _End:
         self.descriptor = Descriptor(fd)
         self.descriptor.user = weakref.ref(self, receipts.orphaned)
 
-    @classmethod
-    def of(cls, fd: int | None) -> Self | None:
-        return None if fd is None else cls(fd)
-
     def handle(self) -> tuple[int, ...]:
         """For `_reopened`, once."""
         own = self.descriptor
         return own.fd, own.inode, *receipts.ticket(own)
 
 
-def _inherit(reading: Any, writing: Any) -> Connection:
-    return Connection(reading and reading.detach(), writing and writing.detach())
+def _inherit(readable: bool, handle: Any) -> Connection:
+    return Connection(handle.detach(), readable=readable)
 
 
-def _open(reading: tuple[int, ...] | None, writing: tuple[int, ...] | None) -> Connection:
-    first = None if reading is None else _reopened(os.O_RDONLY, *reading)
-    try:
-        return Connection(first, None if writing is None else _reopened(os.O_WRONLY, *writing))
-    except BaseException:
-        if first is not None:
-            os.close(first)
-        raise
+def _open(readable: bool, *handle: int) -> Connection:
+    return Connection(_reopened(os.O_RDONLY if readable else os.O_WRONLY, *handle), readable=bool(readable))
 
 
 def _reopened(way: int, number: int, inode: int, *sender: int) -> int:

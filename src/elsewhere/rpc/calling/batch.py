@@ -8,9 +8,8 @@ from concurrent.futures import CancelledError
 from types import TracebackType
 from typing import Any, Self
 
-from elsewhere.rpc.calling.link import Link
 from elsewhere.rpc.calling.names import Collected
-from elsewhere.rpc.calling.terms import Call, Terms
+from elsewhere.rpc.calling.terms import Calling, Terms
 from elsewhere.runtime.future import Future
 
 __all__ = ["Batch"]
@@ -24,7 +23,7 @@ class _Waiting:
 
     stops_running = True
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Calling) -> None:
         self._link = link
 
     def forget(self, job: Any, index: int) -> None:
@@ -34,7 +33,7 @@ class _Waiting:
         return False
 
     def later(self, work: Callable[[], None]) -> None:
-        self._link.later(work)
+        self._link.owner().later(work)
 
     def attend(self) -> None:
         """Whoever waits is told when it is sent and answered."""
@@ -50,7 +49,7 @@ class Batch:
     can be asked for after the block.
     """
 
-    def __init__(self, link: Link, terms: Terms) -> None:
+    def __init__(self, link: Calling, terms: Terms) -> None:
         self._link = link
         self._terms = terms
         self._collected: list[_Item] = []
@@ -60,7 +59,7 @@ class Batch:
     def call(self, method: str, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Collect a call."""
         self._check()
-        self._link.check_packing(method, args, kwargs)
+        self._link.check_packing(method, args, kwargs, self._terms)
         future: Future[Any] = Future(_Waiting(self._link))
         self._collected.append((future, method, args, kwargs))
         self._futures.append(future)
@@ -71,7 +70,7 @@ class Batch:
     def notify(self, method: str, /, *args: Any) -> None:
         """Collect a notification."""
         self._check()
-        self._link.check_packing(method, args, {})
+        self._link.check_packing(method, args, {}, self._terms)
         self._collected.append((None, method, args, {}))
 
     def results(self, timeout: float | None = None) -> list[Any]:
@@ -133,8 +132,8 @@ class Batch:
                 if future is None:
                     link.notify(method, args, self._terms)
                 elif not future.done():
-                    future._owner = link
-                    future._job = call = Call(method, args, kwargs, self._terms, now)
+                    future._owner = link.owner()
+                    future._job = call = link.collected(method, args, kwargs, self._terms, now)
                     link.launch(future, call)
 
     def __repr__(self) -> str:

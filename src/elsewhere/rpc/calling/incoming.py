@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from elsewhere.errors import ConnectionLost, NeverStarted
 from elsewhere.rpc.calling.errands import Errand, Errands
+from elsewhere.rpc.calling.restoring import Restoring
 from elsewhere.rpc.dialect import raised
 from elsewhere.rpc.serving.engine import Engine
 from elsewhere.rpc.serving.methods.registry import Method
@@ -21,6 +22,7 @@ from elsewhere.sansio.msgpackrpc import REQUEST, Message
 
 if TYPE_CHECKING:
     from elsewhere.rpc.calling.line.connection import Connection
+    from elsewhere.rpc.calling.opening import Opening
 
 __all__ = ["Incoming"]
 
@@ -31,13 +33,15 @@ class Incoming:
     Args:
         engine: of the service.
         errands: for the limits of calls.
+        link: the client's, which is to connect again when this connection has ended.
     """
 
-    def __init__(self, conn: Connection, engine: Engine, errands: Errands) -> None:
+    def __init__(self, conn: Connection, engine: Engine, errands: Errands, link: Opening) -> None:
         self.label = conn.address
         self._conn = conn
         self._engine = engine
         self._errands = errands
+        self._restoring = Restoring(link, errands)
         self._session = Session(engine, self)
         # Calls of both sides share the connection's msgids; whatever packs has the connection's mutex.
         self._session.wire = conn.wire
@@ -85,6 +89,8 @@ class Incoming:
     def ended(self) -> None:
         """The connection has ended."""
         self._session.closed = True
+        if self._conn.refused is None:  # else it would be refused again and again
+            self._restoring.ended()
 
     # ---- what a session asks of its connection -----------------------------------------------------------------------
 

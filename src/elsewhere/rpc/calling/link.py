@@ -1,10 +1,4 @@
-"""One client's address: connects, connects again, repeats what may be repeated.
-
-What is repeated without being asked for: a call that certainly never started because its connection turned out to be
-gone, and one of a method that is idempotent (its service says so, or `options(idempotent=True)`). `Retry` asks for
-more: the errors of the method itself. A call that may have run and is not idempotent is repeated only if the `Retry`
-names the error for it, such as ``Retry(2, on=ConnectionLost)``.
-"""
+"""One client's address: connects, connects again, repeats what may be repeated (see `repeating`)."""
 
 from __future__ import annotations
 
@@ -13,23 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from elsewhere.errors import (
-    ArgumentError,
-    CallTimeout,
-    ConnectError,
-    ConnectTimeout,
-    ElsewhereError,
-    MayHaveRun,
-    MethodNotFound,
-    NeverStarted,
-    RemoteError,
-    Unauthorized,
-)
+from elsewhere.errors import ConnectError, ConnectTimeout, ElsewhereError, MethodNotFound
 from elsewhere.rpc.calling.errands import Errands
 from elsewhere.rpc.calling.line.connection import Connection
-from elsewhere.rpc.calling.opening import FIRST_PAUSE, Opening
+from elsewhere.rpc.calling.opening import Opening
+from elsewhere.rpc.calling.repeating import UNASKED, pause, postponed
 from elsewhere.rpc.calling.terms import Call, Terms, late, lost
-from elsewhere.rpc.dialect import raised
+from elsewhere.rpc.dialect import METHODS, raised
 from elsewhere.runtime.future import Future
 from elsewhere.sansio.msgpackrpc import Message, Wire
 
@@ -38,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Link"]
 
-UNASKED = 2  # repeats of what may be repeated
 PATIENCE = 5.0  # seconds for threads to end
 FINISHED = "FINISHED"
 
@@ -61,7 +44,7 @@ class Link(Opening):
         if self._engine is not None:
             from elsewhere.rpc.calling.incoming import Incoming
 
-            conn.offer(Incoming(conn, self._engine, self._errands))
+            conn.offer(Incoming(conn, self._engine, self._errands, self))
 
     def forget_all(self) -> None:
         super().forget_all()
@@ -119,23 +102,10 @@ class Link(Opening):
 
     def _repeats(self, error: ElsewhereError, method: str, terms: Terms, failures: int) -> float | None:
         """Seconds until the call is repeated; None if it is not."""
-        if self.closed or isinstance(error, (Unauthorized, MethodNotFound, ArgumentError)):
+        if self.closed:
             return None
         conn = self.conn
-        idempotent = terms.idempotent or (conn is not None and method in conn.idempotent)
-        may_have_run = isinstance(error, (MayHaveRun, CallTimeout))
-        retry = terms.retry
-        if retry is not None and retry.wants(error, failures):
-            named = any(isinstance(error, kind) for kind in retry.on if kind not in {Exception, BaseException})
-            if idempotent or named or not may_have_run:
-                return retry.delay(failures)
-        if failures > UNASKED or isinstance(error, (CallTimeout, RemoteError)):
-            return None
-        if isinstance(error, ConnectError) and error.phase != "call":
-            return None  # there was no connection at all: whoever calls should know
-        if isinstance(error, NeverStarted) or (idempotent and may_have_run):
-            return 0.0 if isinstance(error, ConnectionError) else FIRST_PAUSE  # not its connection: what is there now
-        return None
+        return pause(error, terms, failures, lambda: conn is not None and method in conn.idempotent)
 
     def notify(self, method: str, args: tuple[Any, ...], terms: Terms) -> None:
         """See `Client.notify`."""
@@ -154,6 +124,14 @@ class Link(Opening):
             else:
                 raise late(method, self.address, terms, time.monotonic() - began, "was still being sent")
 
+    def listed(self, terms: Terms) -> list[dict[str, Any]]:
+        """See `Client.methods`."""
+        self.greet(terms)
+        if self.plain:
+            raise MethodNotFound(f"{self.address} does not tell its methods: it speaks plain MessagePack-RPC")
+        found: list[dict[str, Any]] = self.call(METHODS, (), {}, terms)
+        return found
+
     # ---- futures -----------------------------------------------------------------------------------------------------
 
     def submit(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any], terms: Terms) -> Future[Any]:
@@ -162,7 +140,7 @@ class Link(Opening):
         future: Future[Any] = Future(self, 0, call)
         conn = self.conn
         if conn is None or conn.ended:
-            self.check_packing(method, args, kwargs)
+            self.check_packing(method, args, kwargs, terms)
         elif not kwargs and (terms.limit == self.limit or conn.plain) and not conn.mutex._is_owned():  # as `entered`
             try:
                 conn.submit(future, call, method, args)
@@ -203,6 +181,14 @@ class Link(Opening):
                 raise
             future._tell(FINISHED, None, error)
 
+    def collected(self, method: str, args: Any, kwargs: dict[str, Any], terms: Terms, began: float) -> Call:
+        """A call that `launch` will send."""
+        return Call(method, args, kwargs, terms, began)
+
+    def owner(self) -> Link:
+        """Of the futures."""
+        return self
+
     @contextlib.contextmanager
     def gathering(self) -> Iterator[None]:
         """What is sent inside goes together, as far as there is room for it."""
@@ -233,7 +219,7 @@ class Link(Opening):
             return
         self.launch(future, call)
 
-    def check_packing(self, method: str, args: Any, kwargs: dict[str, Any]) -> None:
+    def check_packing(self, method: str, args: Any, kwargs: dict[str, Any], terms: Terms) -> None:
         """What cannot be packed is said where it was passed, though it is not sent from there."""
         Wire(limit=2**31 - 1, old_raw=self._old_raw).notify(method, [args, kwargs])
 
@@ -244,14 +230,11 @@ class Link(Opening):
         if isinstance(error, ElsewhereError):
             pause = self._repeats(error, call.method, call.terms, call.failures)
         now = time.monotonic()
-        if pause is None or (call.terms.retry is None and now + pause >= call.deadline):
+        if pause is None or not postponed(call, pause, now):
             future.attempt = call.failures
             future._tell(FINISHED, None, error)
             return
         call.channel = None
-        if call.terms.retry is not None:
-            call.began = now + pause
-            call.deadline = call.began + call.terms.limit
         self._later(now + pause, future, call)
 
     # ---- what futures ask of their owner: see `runtime.future.Owner` -------------------------------------------------

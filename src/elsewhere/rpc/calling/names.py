@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from elsewhere.rpc.calling.link import Link
-from elsewhere.rpc.calling.terms import Terms
+from elsewhere.rpc.calling.terms import Calling, Terms
 from elsewhere.runtime.future import Future
 
 __all__ = ["Collected", "Method"]
@@ -17,7 +16,7 @@ class Method:
 
     __slots__ = ("_link", "_name", "_terms")
 
-    def __init__(self, link: Link, name: str, terms: Terms) -> None:
+    def __init__(self, link: Calling, name: str, terms: Terms) -> None:
         self._link = link
         self._name = name
         self._terms = terms

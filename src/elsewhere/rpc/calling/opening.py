@@ -18,7 +18,7 @@ from elsewhere.transport import connecting
 from elsewhere.transport.address import Address
 from elsewhere.transport.tls import TLS
 
-__all__ = ["FIRST_PAUSE", "Opening"]
+__all__ = ["Opening"]
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between two attempts to connect, doubled each time
 
@@ -66,6 +66,7 @@ class Opening:
         self._opening = threading.Lock()
         self._pause = 0.0  # seconds, after the last attempt to connect, which failed
         self._not_before = 0.0
+        self._unasked = 0.0  # seconds before the last attempt that nobody has asked for
 
     # ---- the connection ----------------------------------------------------------------------------------------------
 
@@ -107,14 +108,19 @@ class Opening:
             sock = connecting.connect(self.target, None if left == float("inf") else left, self._tls)
         except ConnectError:
             self._pause = min(2 * self._pause or FIRST_PAUSE, LONGEST_PAUSE)
-            jitter = 0.5 + os.urandom(1)[0] / 512  # from a half to one; `random` would have to be imported
-            self._not_before = time.monotonic() + self._pause * jitter
+            self._not_before = time.monotonic() + self._pause * _jitter()
             raise
         self._pause = self._not_before = 0.0
         wire = Wire(limit=self._max_size, old_raw=self._old_raw)
         conn = Connection(stream_of(sock), wire, self.address, self.limit, self._greeting())
         self.offer(conn)
         return conn
+
+    def rest(self, lived: float) -> float:
+        """Seconds to wait before one connects again unasked, after a connection that has lived so many; 0 for none."""
+        long = lived > LONGEST_PAUSE
+        self._unasked = 0.0 if long else min(2 * self._unasked or FIRST_PAUSE, LONGEST_PAUSE)
+        return max(self._unasked * _jitter(), self._not_before - time.monotonic())
 
     def offer(self, conn: Connection) -> None:
         """Let the far side call what there is, if there is anything."""
@@ -193,6 +199,11 @@ class Opening:
         conn = getattr(self, "conn", None)
         if conn is not None:  # no lock is taken here: the collector runs where it likes. Who reads will see the end
             conn.stream.shutdown()
+
+
+def _jitter() -> float:
+    """From a half to one; `random` would have to be imported."""
+    return 0.5 + os.urandom(1)[0] / 512
 
 
 _all: WeakSet[Opening] = WeakSet()

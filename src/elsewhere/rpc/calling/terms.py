@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, NamedTuple
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from elsewhere.call import Retry
 from elsewhere.errors import CallTimeout, ConnectError, ConnectionLost, ElsewhereError
 
-__all__ = ["CLEAN", "DIRTY", "HANDED", "NOT_ALONE", "Call", "Lone", "Reentered", "Slot", "Terms", "late", "lost"]
+if TYPE_CHECKING:
+    from elsewhere.runtime.future import Future, Owner
+
+__all__ = [
+    "CLEAN", "DIRTY", "HANDED", "NOT_ALONE",
+    "Call", "Calling", "Lone", "Reentered", "Slot", "Terms", "late", "lost",
+]  # fmt: skip
 
 NOT_ALONE, DIRTY, CLEAN, HANDED = range(4)
+NONE: dict[str, Any] = {}
 
 
 class Reentered(RuntimeError):
@@ -55,13 +63,49 @@ class Call:
     def __init__(self, method: str, args: Any, kwargs: dict[str, Any], terms: Terms, began: float) -> None:
         self.method = method
         self.args = args
-        self.kwargs = kwargs
+        self.kwargs = kwargs or NONE  # thousands may be under way
         self.terms = terms
         self.began = began
         self.deadline = began + terms.limit
         self.channel: Any = None
         self.end = 0
         self.failures = 0
+
+
+class Calling(Protocol):
+    """What is behind a `Client`, whatever it speaks; each method is described there."""
+
+    address: str
+    closed: bool
+
+    def call(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any], terms: Terms) -> Any: ...
+
+    def submit(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any], terms: Terms) -> Future[Any]: ...
+
+    def notify(self, method: str, args: tuple[Any, ...], terms: Terms) -> None: ...
+
+    def listed(self, terms: Terms) -> list[dict[str, Any]]: ...
+
+    def state(self) -> str: ...
+
+    def close(self) -> None: ...
+
+    # What a batch needs:
+
+    def check_packing(self, method: str, args: Any, kwargs: dict[str, Any], terms: Terms) -> None:
+        """Raise if the arguments cannot be sent."""
+
+    def collected(self, method: str, args: Any, kwargs: dict[str, Any], terms: Terms, began: float) -> Call:
+        """A call that `launch` will send."""
+
+    def gathering(self) -> AbstractContextManager[None]:
+        """What is sent inside goes together."""
+
+    def launch(self, future: Future[Any], call: Any) -> None:
+        """Send it; its outcome is the future's."""
+
+    def owner(self) -> Owner:
+        """Of its futures."""
 
 
 class Slot:

@@ -5,6 +5,7 @@ Rule: ids of our requests are ours alone: an answer belongs to a request by its 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from typing import Any
@@ -65,8 +66,9 @@ class Asking:
         """Nobody wants the answer to a request any more."""
         with self._lock:
             known = self.wire.pending.pop(msgid, None)
-        if known is not None and "cancel" in self.features and not self.closed:
-            self.notify(dialect.CANCEL, [msgid])
+        if known is not None and "cancel" in self.features:
+            with contextlib.suppress(ConnectionLost):
+                self.notify(dialect.CANCEL, [msgid])
 
     def _answered(self, msgid: int, error: Any, result: Any) -> None:
         found = self.wire.pending.pop(msgid, None)

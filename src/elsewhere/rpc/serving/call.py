@@ -50,12 +50,14 @@ class Call:
         msgid: None for a notification.
         begun: when, by the monotonic clock.
         limit: seconds that it may take, or None.
-        stop: stops what runs, where that is possible.
         timer: of its time limit, if it has one.
         over: it has been answered: it ended, or it was too late, or it was cancelled.
+        anywhere: any thread may say how it has ended, also where connections live on a loop.
     """
 
-    __slots__ = ("_open", "begun", "limit", "method", "msgid", "over", "session", "stop", "timer")
+    anywhere = False
+
+    __slots__ = ("_open", "_stops", "begun", "limit", "method", "msgid", "over", "session", "timer")
 
     def __init__(self, session: Session, method: Method, msgid: int | None, begun: float, limit: float | None) -> None:
         self.session = session
@@ -63,16 +65,24 @@ class Call:
         self.msgid = msgid
         self.begun = begun
         self.limit = limit
-        self.stop: Callable[[], object] | None = None
         self.timer: Timer | None = None
         self.over = False
         self._open = [True]
+        self._stops: list[Callable[[], object]] = []
 
     def stopped_by(self, stop: Callable[[], object]) -> None:
         """This is how to stop it; at once, if it was answered before that was known."""
-        self.stop = stop
+        self._stops.append(stop)
         if self.over:
-            stop()
+            self.stop()
+
+    def stop(self) -> None:
+        """Stop what runs, if it is known how; once, whoever asks."""
+        try:
+            stop = self._stops.pop()
+        except IndexError:
+            return
+        stop()
 
     def close(self) -> bool:
         """Answer it, once: True for who does."""
@@ -84,7 +94,9 @@ class Call:
         return True
 
     def waits(self) -> None:
-        """As `caller` wants it: whoever reads the connection does not run this call."""
+        """As `caller` wants it: its thread waits for its caller, and others need one meanwhile."""
+        self.session.engine.lend(1)
 
     def goes_on(self) -> None:
-        """As above."""
+        """It waits no more."""
+        self.session.engine.lend(-1)

@@ -11,7 +11,8 @@ import contextvars
 import logging
 import os
 import threading
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from elsewhere.errors import NeverStarted
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from elsewhere.rpc.service import Service
+    from elsewhere.rpc.serving.loop.team import Team
 
 __all__ = ["Engine", "Limits"]
 
@@ -31,6 +33,8 @@ _log = logging.getLogger("elsewhere.rpc")
 # Lower priority of workers that compute. With the usual one, a quick method's 99th percentile beside one of them is
 # 1.3 ms instead of 0.07, since Linux lets who computes end its slice; with 10 it is 0.1; 5 is too little.
 NICE = 10
+PATIENCE = 2.0  # seconds for the loop's thread to end
+ASIDE = 4  # threads for work of our own: more would only take turns
 
 
 class Limits(NamedTuple):
@@ -58,6 +62,7 @@ class Engine:
         closing: no call is begun any more.
         on_loop: see `loop`.
         decoders: those of connections that are idle.
+        others: what was called in other processes that serve the same addresses; see `Source.told`.
     """
 
     def __init__(self, service: Service, loop: asyncio.AbstractEventLoop | None = None) -> None:
@@ -66,14 +71,15 @@ class Engine:
         self.limits: Limits = service._limits
         self.token: bytes | None = service._token
         self.traceback: bool = service._traceback
-        self.closing = False
+        self.closing = self._ended = False
         self.decoders: list[Any] = []
+        self.others: Callable[[], list[dict[str, list[Any]]]] = list
         self.on_loop = loop is not None
         self._lock = threading.Lock()
         self._loop = loop
         self._loop_thread: threading.Thread | None = None
         self._pool: Any = None
-        self._threads: ThreadPoolExecutor | None = None
+        self._teams: dict[str, Team] = {}
 
     def hello(self) -> dict[str, Any]:
         """What a service says of itself."""
@@ -96,14 +102,21 @@ class Engine:
         """Run a method on the loop."""
         from elsewhere.rpc.serving.loop.running import begin
 
-        loop = self._loop or self._start_loop()
+        loop = self.started_loop()
         if self.on_loop:
             begin(loop, call, args, kwargs)
         else:
             loop.call_soon_threadsafe(begin, loop, call, args, kwargs)
 
-    def _start_loop(self) -> asyncio.AbstractEventLoop:
-        from elsewhere.runtime.loops import new_loop, run_loop
+    def started_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop, which is started if nobody has needed it yet.
+
+        Raises:
+            NeverStarted: the service is closing.
+        """
+        if self._loop is not None:
+            return self._loop
+        from elsewhere.runtime.driving.loops import new_loop, run_loop
 
         with self._lock:
             if self.closing and self._loop is None:
@@ -118,23 +131,52 @@ class Engine:
 
     # ---- threads, where connections live on a loop -------------------------------------------------------------------
 
+    @property
+    def team(self) -> Team:
+        """Threads for methods that would hold a loop up; raises `NeverStarted` when the service has ended."""
+        return self._teams.get("team") or self._new_team("team", self.limits.threads)
+
+    @property
+    def aside(self) -> Team:
+        """A few threads for work of our own that would hold a loop up; as `team`."""
+        return self._teams.get("aside") or self._new_team("aside", ASIDE)
+
+    def _new_team(self, name: str, most: int) -> Team:
+        from elsewhere.rpc.serving.loop.team import Team
+
+        with self._lock:
+            if self._ended:
+                raise NeverStarted("the service has ended")
+            return self._teams.setdefault(name, Team(most, f"elsewhere-rpc-{name}"))
+
     def run_in_thread(self, call: Call, args: list[Any], kwargs: dict[str, Any]) -> None:
         """Run a method, which was registered after the server had been started on a loop, in a thread."""
         context = contextvars.copy_context()
         context.run(current.set, call)
-        with self._lock:
-            if self._threads is None:
-                self._threads = ThreadPoolExecutor(self.limits.threads, "elsewhere-rpc")
-        future = self._threads.submit(context.run, call.method.fn, *args, **kwargs)
-        future.add_done_callback(lambda future: self._settle(call, future))
+        settled: Future[Any] = Future()
+
+        def work() -> None:
+            try:
+                settled.set_result(context.run(call.method.fn, *args, **kwargs))
+            except BaseException as error:  # noqa: BLE001 - it is the caller's, whatever it is
+                settled.set_exception(error)
+            self._settle(call, settled)
+
+        call.stopped_by(self.team.submit(work).abandon)
 
     def _settle(self, call: Call, future: Any, *, ran: bool = True) -> None:
         """Answer a call with the outcome of a future, in the thread that answers."""
-        if self.on_loop and self._loop is not None:
+        if self.on_loop and self._loop is not None and not call.anywhere:
             with contextlib.suppress(RuntimeError):  # the loop has ended, and so have the connections
                 self._loop.call_soon_threadsafe(_settled, call, future, ran)
         else:
             _settled(call, future, ran)
+
+    def lend(self, count: int) -> None:
+        """So many of these threads more wait for their callers, and do not count."""
+        team = self._teams.get("team")
+        if team is not None:
+            team.lend(count)
 
     # ---- processes ---------------------------------------------------------------------------------------------------
 
@@ -176,18 +218,25 @@ class Engine:
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 
+    def mine(self) -> bool:
+        """Is the calling thread one that was started here?"""
+        return threading.current_thread() is self._loop_thread or any(
+            team.mine() for team in list(self._teams.values())
+        )
+
     def end(self) -> None:
         """Stop what is left: the loop's tasks are cancelled, the pool that was made on demand is terminated."""
         with self._lock:
-            self.closing = True
-            loop, thread, pool, threads = self._loop, self._loop_thread, self._pool, self._threads
-            self._loop_thread = self._pool = self._threads = None
+            self.closing = self._ended = True
+            loop, thread, pool, teams = self._loop, self._loop_thread, self._pool, self._teams
+            self._loop_thread = self._pool = None
+            self._teams = {}
         if loop is not None and thread is not None:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-        if threads is not None:
-            threads.shutdown(wait=False, cancel_futures=True)
+            thread.join(PATIENCE)  # a method that blocks it does not hold up the end for ever
+        for team in teams.values():
+            team.end()
         if pool is not None:
             pool.terminate()
             pool.join()

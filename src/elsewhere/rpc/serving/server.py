@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from elsewhere.rpc.serving.arrivals import Source
 from elsewhere.rpc.serving.engine import Engine
+from elsewhere.transport.address import HTTP, STREAMS, Address
 
 if TYPE_CHECKING:
     from elsewhere.rpc.service import Service
+    from elsewhere.rpc.web.listening.serving import Web
 
 __all__ = ["DRAIN", "Running", "Server", "Serving", "check_drain"]
 
@@ -27,7 +29,13 @@ DRAIN = 10.0  # seconds for calls that run when a server is closed
 
 
 class Serving(Protocol):
-    """What serves connections: on threads, or on a loop."""
+    """What serves connections: on threads, or on a loop.
+
+    Attributes:
+        web: what serves those of HTTP, which it is handed; None if there are none.
+    """
+
+    web: Web | None
 
     def start(self) -> None:
         """Accept from now on."""
@@ -43,6 +51,9 @@ class Serving(Protocol):
 
     def stop(self) -> None:
         """End everything now."""
+
+    def mine(self) -> bool:
+        """Is the calling thread one of its own?"""
 
 
 class Running:
@@ -70,6 +81,8 @@ class Running:
     def close(self, drain: float = DRAIN) -> None:
         """Accept nothing more, let calls that run end, and close the connections.
 
+        A method of the service may call this, too; then it does not wait, and is answered.
+
         Args:
             drain: seconds for them; then the connections are closed all the same. A method in a thread that does not
                 end is left to itself.
@@ -77,6 +90,9 @@ class Running:
         check_drain(drain)
         if os.getpid() != self._pid:
             return  # a forked copy: its threads, and the connections, are the other process's
+        if self._mine():  # who runs for it cannot wait for its own end
+            threading.Thread(target=self.close, args=(drain,), name="elsewhere-rpc-close").start()
+            return
         with self._lock:
             first, self._closing = not self._closing, True
         if not first:
@@ -104,6 +120,10 @@ class Running:
 
     def _close(self, deadline: float) -> None:
         raise NotImplementedError
+
+    def _mine(self) -> bool:
+        """Is the calling thread one that runs methods here?"""
+        return False
 
     def told(self) -> list[dict[str, list[Any]]]:
         """What was called in other processes, as `merged` wants it."""
@@ -138,7 +158,11 @@ class Server(Running):
         super().__init__(service, arrivals)
         try:
             self._engine, self._serving = make_serving(service, arrivals)
-            self._serving.start()
+            try:
+                self._serving.start()
+            except BaseException:
+                self._engine.end()
+                raise
         except BaseException:  # no thread can be started, or no descriptor is left
             self._closing = True
             service._servers.remove(self)
@@ -149,16 +173,28 @@ class Server(Running):
         """If it is being closed: wait no longer for calls that run."""
         if self._closing:
             self._serving.hurry()
+            if self._serving.web is not None:
+                self._serving.web.hurry()
 
     def _close(self, deadline: float) -> None:
         self._engine.closing = True
+        serving, web = self._serving, self._serving.web
         try:
-            self._serving.stop_accepting()
+            serving.stop_accepting()
             self._arrivals.close()
-            self._serving.drain(max(0.0, deadline - time.monotonic()))
+            if web is not None:
+                web.dismiss()
+            serving.drain(max(0.0, deadline - time.monotonic()))
+            if web is not None:
+                web.drain(max(0.0, deadline - time.monotonic()))
         finally:
-            self._serving.stop()
+            if web is not None:
+                web.stop()
+            serving.stop()
             self._engine.end()
+
+    def _mine(self) -> bool:
+        return self._serving.mine() or self._engine.mine()
 
 
 def check_drain(drain: Any) -> None:
@@ -168,14 +204,33 @@ def check_drain(drain: Any) -> None:
 
 
 def make_serving(service: Service, arrivals: Source) -> tuple[Engine, Serving]:
-    """The engine of a service and what serves its connections, by where its methods run."""
+    """The engine of a service and what serves its connections, by where its methods run and what is spoken."""
     methods = service._registry.methods.values()
-    if not hasattr(select, "epoll") or (methods and all(method.where != "threads" for method in methods)):
+    known = [Address.parse(each, (*STREAMS, *HTTP)) for each in arrivals.addresses]
+    http = [each for each in known if each.scheme in HTTP]
+    only_web = bool(http) and len(http) == len(known)
+    if not hasattr(select, "epoll") or only_web or (methods and all(method.where != "threads" for method in methods)):
         from elsewhere.rpc.serving.loop.server import LoopServing
 
         on_loop = LoopServing(service, arrivals)
+        if http:
+            on_loop.web = _web(on_loop.engine, on_loop.loop, http, arrivals)
         return on_loop.engine, on_loop
     from elsewhere.rpc.serving.threads.reactor import Reactor
 
     engine = Engine(service)
-    return engine, Reactor(engine, arrivals)
+    reactor = Reactor(engine, arrivals)
+    if http:
+        reactor.web = _web(engine, engine.started_loop(), http, arrivals)
+    return engine, reactor
+
+
+def _web(engine: Engine, loop: Any, addresses: list[Address], arrivals: Source) -> Web:
+    """What serves HTTP. The page is shown to who knows the token, or comes from this machine."""
+    from elsewhere.rpc.web.listening.serving import Web
+
+    engine.others = arrivals.told
+    page = engine.service._page
+    if page is None:
+        page = engine.token is not None or all(each.loopback or arrivals.certified for each in addresses)
+    return Web(engine, loop, [each.host for each in addresses], arrivals.gone, page=page)

@@ -205,13 +205,7 @@ class Session(Asking):
 
     def _unfold(self, params: list[Any]) -> tuple[str, list[Any], dict[str, Any], float | None]:
         """Method, arguments and limit of an `rpc.call`."""
-        if not 2 <= len(params) <= 4:
-            raise ArgumentError(f"{dialect.CALL} takes [method, args, kwargs, options]")
-        name, args, kwargs, options = [*params, {}, {}][:4]
-        if not (isinstance(name, str) and isinstance(args, list) and isinstance(kwargs, dict)):
-            raise ArgumentError(f"{dialect.CALL} takes [method, args, kwargs, options]")
-        if name.startswith(dialect.RESERVED):
-            raise MethodNotFound(f"{name!r:.200} method not found")
+        name, args, kwargs, options = dialect.unfolded(params)
         given = options.get("timeout") if isinstance(options, dict) else None
         return name, args, kwargs, self.limit if given is None else _seconds(given)
 
@@ -239,9 +233,8 @@ class Session(Asking):
 
     def abandon(self, call: Call, error: BaseException) -> None:
         """Answer it with an error, and stop it if that is possible."""
-        stop = call.stop
-        if self.finish(call, None, error, ran=False) and stop is not None:
-            stop()
+        if self.finish(call, None, error, ran=False):
+            call.stop()
 
     def finish(self, call: Call, value: Any, error: BaseException | None, *, ran: bool = True) -> bool:
         """Answer it; False if that was done already.

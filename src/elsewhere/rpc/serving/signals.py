@@ -35,15 +35,19 @@ def serve_until_signal(server: Running, drain: float) -> int:
     with near, far:
         far.setblocking(False)
         server.when_closed(lambda: _wake(far))
-        with _handled(far):
-            print("serving at " + ", ".join(server.addresses), file=sys.stderr, flush=True)  # noqa: T201 - it is wanted
-            signum = _told(near)
-            if signum:
-                closing = threading.Thread(target=server.close, args=(drain,), name="elsewhere-rpc-close")
-                closing.start()
-                if _told(near):
-                    server.hurry()
-                closing.join()
+        try:
+            with _handled(far):
+                print("serving at " + ", ".join(server.addresses), file=sys.stderr, flush=True)  # noqa: T201 - it is wanted
+                signum = _told(near)
+                if signum:
+                    closing = threading.Thread(target=server.close, args=(drain,), name="elsewhere-rpc-close")
+                    closing.start()
+                    if _told(near):
+                        server.hurry()
+                    closing.join()
+        except BaseException:  # of another signal's handler: who called has nothing to close it by
+            server.close(0.0)
+            raise
     return signum
 
 

@@ -28,6 +28,7 @@ from elsewhere.sansio.helm import Helm
 __all__ = ["Pump"]
 
 LONGEST_WAIT = 3600.0  # seconds; the system calls overflow at some hundred hours
+HEARS = 0.5  # seconds; a signal may hit another thread, or this one on its way to sleep: no sleep ends with it then
 LAST_LOOK = 1.0  # seconds for the background thread to see that it is over
 BETWEEN = 0.0005  # seconds between the steps that a thread makes while it posts call after call
 Subscribe = Callable[[Callable[[], None]], None]
@@ -239,6 +240,8 @@ class Pump:
             if left is not None and left <= 0:
                 self._step(0, deferred)  # at least one: who asks again and again without time keeps others from driving
                 return done()
+            if deferred.active and (left is None or left > HEARS):
+                left = HEARS
             self._step(left, deferred)
 
     def _drive_inside(self, done: Callable[[], bool], until: float | None, deferred: Deferred) -> bool:
@@ -263,7 +266,7 @@ class Pump:
             left = LONGEST_WAIT if until is None else until - time.monotonic()
             if left <= 0 or self._ended:
                 return False
-            deferred.sleep(ticket.sleep, min(left, LONGEST_WAIT))
+            deferred.sleep(ticket.sleep, min(left, HEARS if deferred.active else LONGEST_WAIT))
         return False
 
     def _leave(self, ticket: Any) -> None:

@@ -141,13 +141,17 @@ _state = _State()
 
 
 class Deferred:
-    """A context in which the main thread's handlers are put off but for inside `sleep`. Elsewhere it is empty."""
+    """A context in which the main thread's handlers are put off but for inside `sleep`. Elsewhere it is empty.
 
-    __slots__ = ("_active", "_was_open")
+    Attributes:
+        active: this is the main thread.
+    """
+
+    __slots__ = ("_was_open", "active")
 
     def __enter__(self) -> Self:
-        self._active = threading.get_ident() == _main
-        if self._active:
+        self.active = threading.get_ident() == _main
+        if self.active:
             self._was_open = _state.open  # of an outer wait, whose handler is what waits here
             _state.open = False
             _state.depth += 1
@@ -162,7 +166,7 @@ class Deferred:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._active:
+        if not self.active:
             return
         if _state.depth == 1:
             _state.end()
@@ -174,7 +178,7 @@ class Deferred:
 
     def sleep(self, wait: Callable[[Any], Any], argument: Any) -> Any:
         """``wait(argument)``, with handlers called as they come; first those that were put off."""
-        if not self._active:
+        if not self.active:
             return wait(argument)
         _state.open = True
         try:

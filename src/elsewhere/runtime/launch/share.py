@@ -66,7 +66,10 @@ def hold(cores: int, environ: Mapping[str, str]) -> None:
 
 def _hold_what_is_loaded(cores: int) -> None:
     """Libraries that came with a fork, or by `preload`, have read the environment already."""
+    before = {*os.environ}
     with contextlib.suppress(Exception):  # it is no dependency of ours, and what it finds are foreign libraries
         import threadpoolctl
 
         threadpoolctl.threadpool_limits(cores)
+    for name in {*os.environ} - before:  # it sets one as it is imported, and the caller may have no such
+        del os.environ[name]

@@ -28,7 +28,6 @@ __all__ = [
     "compare",
     "explained",
     "memory",
-    "open_anew",
     "pipe",
     "reopen",
     "verify",
@@ -140,11 +139,6 @@ def reopen(sender: Ticket, number: int, meant: Meant, words: Words, flags: int =
     if sender.space != place()[1]:
         gone += ", or runs in another container, whose processes cannot be seen from here"
     raise FileNotFoundError(errno.ENOENT, f"{gone}. {cure}")
-
-
-def open_anew(fd: int, flags: int = os.O_RDWR) -> int:
-    """Another description of a file that this process has."""
-    return _opened(f"/proc/self/fd/{fd:d}", flags)
 
 
 def verify(fd: int, meant: Meant, words: Words, whose: str) -> int:

@@ -15,10 +15,6 @@ opened is given up when memory gets short, or when descriptors do and no receipt
 after a later pickle of the same descriptor was opened: what is thrown away is mostly followed by what is used. Who
 knows that it throws a pickle away takes its tickets back (`elsewhere.runtime.issued`).
 
-Objects die in any thread at any moment, also within a collection of garbage that began in here: so `settle` never waits
-for the lock. Who has it looks again after letting go of it. What runs in such a moment, or a signal's handler, may also
-pickle: hence the recursive lock.
-
 The pipe is read by whoever pickles or lets go of something, and by a thread as long as only a receipt can free what is
 kept, or so many are out that the pipe could get full: a receipt that does not fit is lost.
 """
@@ -29,15 +25,14 @@ import contextlib
 import functools
 import itertools
 import os
-import threading
 import time
 from _thread import start_new_thread
 from collections import deque
-from typing import Any
 
 from elsewhere.runtime import issued
 from elsewhere.runtime.passing.descriptors import Descriptor
 from elsewhere.runtime.passing.leaving import wait_at_exit
+from elsewhere.runtime.passing.looking import Looking, limit
 from elsewhere.runtime.passing.mailbox import RECEIPT, Mailbox, Ticket, deliver, place
 
 __all__ = ["Ticket", "forget", "give", "limit", "orphaned", "settle", "ticket", "wait"]
@@ -54,8 +49,7 @@ def _begin_to_count() -> itertools.count[int]:
     return itertools.count(int.from_bytes(os.urandom(6), "little"))
 
 
-_lock: Any = threading.RLock()
-_again = False  # somebody wanted to look while the lock was taken
+_looking = Looking(lambda: _look())  # noqa: PLW0108 - which is defined below
 _serials = _begin_to_count()
 _waiting: dict[int, Descriptor] = {}  # by serial; the oldest is the first
 _pipe: Mailbox | None = None
@@ -72,7 +66,7 @@ def ticket(descriptor: Descriptor) -> Ticket:
         OSError: no descriptor is left for the pipe.
     """
     pid, where = place()
-    with _lock:
+    with _looking.lock:
         pipe = _pipe
         if pipe is None or not pipe.whole():
             pipe = _begin()
@@ -90,7 +84,7 @@ def ticket(descriptor: Descriptor) -> Ticket:
 def give(ticket: Ticket) -> None:
     """Let the sender know that what it has sent was opened; nothing, if it is gone."""
     if ticket[:2] == place():  # perhaps a process that had our number: its serials are not ours
-        with _lock:
+        with _looking.lock:
             _opened(ticket.serial)
             _wake()
         settle()
@@ -124,21 +118,7 @@ def orphaned(user: object) -> None:
 
 def settle() -> None:
     """Let go of what was opened; safe in the middle of anything."""
-    global _again
-    _again = True
-    lock = _lock  # a fork in here gets another one
-    while _again and not lock._is_owned():
-        try:
-            if not lock.acquire(blocking=False):
-                return
-            _again = False
-            _look()
-        finally:
-            # Tried, not asked or remembered: a signal's handler may raise after each call, also after acquire() itself.
-            try:  # noqa: SIM105 - suppress() is such a call
-                lock.release()
-            except RuntimeError:
-                pass
+    _looking.settle()
 
 
 def _withdraw(serial: int) -> None:
@@ -154,7 +134,7 @@ def forget() -> None:
 
 
 def _forget(descriptors: set[Descriptor]) -> None:
-    with _lock:
+    with _looking.lock:
         for serial, descriptor in list(_waiting.items()):
             if descriptor in descriptors and descriptor.orphan:  # else it was opened here just now
                 _waiting.pop(serial, None)
@@ -188,7 +168,7 @@ def _make_room() -> None:
             patience = time.monotonic() + PAUSE
         elif time.monotonic() > patience:
             _forget(set(list(_orphaned())[: found // 4 + 1]))
-    with _lock:
+    with _looking.lock:
         for serial in list(_waiting)[: max(0, len(_waiting) - MOST)]:
             _waiting.pop(serial, None)
     _crowded = len(_waiting) + most // 8
@@ -244,7 +224,7 @@ def _watch(pipe: Mailbox) -> None:
     global _watched
     due = 0.0
     while True:
-        with _lock:
+        with _looking.lock:
             if _watched is not pipe:
                 return
             _read(pipe)
@@ -309,19 +289,11 @@ def _wake() -> None:
             os.write(_watched.writer, bytes(RECEIPT))
 
 
-def limit() -> int:
-    """How many descriptors may be kept for others: a quarter of what the process may have."""
-    import resource
-
-    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return 4000 if soft == resource.RLIM_INFINITY else max(16, min(4000, soft // 4))
-
-
 def _forked() -> None:
     """In a forked copy: what the parent has sent is the parent's to keep."""
-    global _lock, _again, _pipe, _orphans, _watched, _serials
-    _lock = threading.RLock()
-    _again = _orphans = False
+    global _pipe, _orphans, _watched, _serials
+    _looking.forked()
+    _orphans = False
     _watched = None
     _serials = _begin_to_count()
     pipe, _pipe = _pipe, None

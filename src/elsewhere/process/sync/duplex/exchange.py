@@ -15,9 +15,6 @@ open or on its way. It listens on an abstract address, which is in no folder and
 As long as the end is open here a pickle can be loaded any number of times; once it is closed, once. What is never
 loaded is given up when descriptors get short, the oldest first; and a minute after a later pickle of the same end was
 loaded.
-
-Ends die in any thread at any moment, also within a collection of garbage that began in here: so `settle` never waits
-for the lock. Who has it looks again after letting go of it.
 """
 
 from __future__ import annotations
@@ -31,17 +28,16 @@ import signal
 import socket
 import stat
 import struct
-import threading
 import time
 from _thread import start_new_thread
 from collections import deque
-from typing import Any
 
 from elsewhere.errors import ProtocolError
 from elsewhere.process.sync.duplex import wire
 from elsewhere.process.sync.duplex.wire import ANSWER, REQUEST, Offer, identity
 from elsewhere.runtime import issued
 from elsewhere.runtime.passing.leaving import wait_at_exit
+from elsewhere.runtime.passing.looking import Looking, limit
 
 __all__ = ["Parcel", "fetch", "leave", "offer", "wait"]
 
@@ -96,8 +92,7 @@ class _Office:
         self.listener.listen(BACKLOG)
 
 
-_lock: Any = threading.RLock()
-_again = False  # somebody wanted to look while the lock was taken
+_looking = Looking(lambda: _look())  # noqa: PLW0108 - which is defined below
 _serials = itertools.count(1)
 _parcels: dict[bytes, Parcel] = {}  # by token, the oldest first
 _leaving: deque[Parcel] = deque()  # ends that were closed and not looked at yet
@@ -116,7 +111,7 @@ def offer(parcel: Parcel | None, fd: int) -> tuple[Parcel, Offer]:
     if len(_parcels) >= limit():
         _make_room()
     wait_at_exit(wait)
-    with _lock:
+    with _looking.lock:
         if parcel is None or parcel.token not in _parcels:  # or it was made in the parent, of which this is a fork
             parcel = Parcel(fd)
         office = _office or _open_office()
@@ -140,19 +135,7 @@ def leave(parcel: Parcel, fd: int) -> None:
 
 def settle() -> None:
     """Let go of what nobody can ask for any more; safe in the middle of anything."""
-    global _again
-    _again = True
-    lock = _lock  # a fork in here gets another one
-    while _again and not lock._is_owned():
-        try:
-            if not lock.acquire(blocking=False):
-                return
-            _again = False
-            _look()
-        finally:
-            # Asked, not remembered: a signal's handler may raise just when it was acquired.
-            if lock._is_owned():
-                lock.release()
+    _looking.settle()
 
 
 def wait(patience: float = PATIENCE) -> None:
@@ -162,14 +145,6 @@ def wait(patience: float = PATIENCE) -> None:
         if time.monotonic() > until:
             return
         time.sleep(0.005)
-
-
-def limit() -> int:
-    """How many ends may be kept for others: a quarter of the descriptors that the process may have."""
-    import resource
-
-    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return 4000 if soft == resource.RLIM_INFINITY else max(16, min(4000, soft // 4))
 
 
 def _take_back(parcel: Parcel, serial: int) -> None:
@@ -203,7 +178,7 @@ def _make_room() -> None:
         if now < before:
             before, patience = now, time.monotonic() + PAUSE
         elif time.monotonic() > patience:
-            with _lock:
+            with _looking.lock:
                 for parcel in kept[: now // 4 + 1]:
                     parcel.pending.clear()
                     _leaving.append(parcel)
@@ -242,7 +217,7 @@ def _attend(office: _Office) -> None:
     guests: dict[int, socket.socket] = {}
     try:
         while True:
-            with _lock:
+            with _looking.lock:
                 pause = _give_up()
             settle()
             if _office is not office:
@@ -285,7 +260,7 @@ def _serve(guest: socket.socket) -> None:
         if len(request) != REQUEST.size:
             return
         token, serial = REQUEST.unpack(request)
-        with _lock:  # the descriptor is not copied, nor may a fork come in between
+        with _looking.lock:  # the descriptor is not copied, nor may a fork come in between
             parcel = _found(token, serial)
             if parcel is None:
                 guest.send(ANSWER.pack(errno.ENOENT))
@@ -344,7 +319,7 @@ def fetch(offer: Offer) -> int:
         OSError: the process has too many files open.
     """
     if offer.token in _parcels:  # of this very process
-        with _lock:
+        with _looking.lock:
             parcel = _found(offer.token, offer.serial)
             fd = -1 if parcel is None else os.dup(parcel.fd)
             if parcel is not None:
@@ -365,9 +340,8 @@ def fetch(offer: Offer) -> int:
 
 def _forked() -> None:
     """In a forked copy: what the parent has sent is the parent's to keep."""
-    global _lock, _again, _office
-    _lock = threading.RLock()
-    _again = False
+    global _office
+    _looking.forked()
     for parcel in [*_kept(), *_leaving]:
         parcel.close()
     _parcels.clear()

@@ -29,6 +29,7 @@ __all__ = ["Channel"]
 
 BURST = 65536  # bytes that are gathered before they are sent
 AFTER_LARGE = 8  # messages that are looked at before they are read, which is a system call each
+HEARS = 0.5  # seconds; a signal may hit another thread, or the main one on its way to sleep: no sleep ends with it then
 SLICE = 0.05  # seconds after which who waits to send looks whether it should also read
 
 
@@ -196,6 +197,8 @@ class Channel:
     def receive(self, seconds: float) -> None:
         """With the turn: wait for bytes. For a lone answer, it may be quicker to look a while before sleeping."""
         receive = self.stream.receive
+        if seconds > HEARS:  # noqa: PLR1730 - on the way of each call, and min() costs three times as much
+            seconds = HEARS
         if self.wire.exact or self.large:
             self._aim()
             receive(seconds)
@@ -225,7 +228,7 @@ class Channel:
 
     def _sleep(self, how: tuple[Slot, float]) -> None:
         slot, seconds = how
-        slot.wake.acquire(timeout=min(seconds, 86400.0))
+        slot.wake.acquire(timeout=min(seconds, HEARS))
 
     # Only waits, for a signal's handler may raise in them:
 

@@ -51,7 +51,10 @@ class Peer(asyncio.Protocol):
         self._late: list[bytes] = []
         self._full = self._finished = self._paused = False
         self._heard = time.monotonic()
-        self._stall: asyncio.TimerHandle | None = None
+        self._given = 0  # bytes of answers
+        self._stall: asyncio.TimerHandle | None = None  # these three go with the connection, which they would keep
+        self._idle: asyncio.TimerHandle | None = None
+        self._greets: asyncio.TimerHandle | None = None
 
     # ---- asyncio's ---------------------------------------------------------------------------------------------------
 
@@ -90,8 +93,9 @@ class Peer(asyncio.Protocol):
         self._run()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
+        for timer in (self._stall, self._idle, self._greets):
+            if timer is not None:
+                timer.cancel()
         self._inbox.clear()
         self.server.went(self)
         self.session.lost()
@@ -145,10 +149,10 @@ class Peer(asyncio.Protocol):
 
     def _watch(self) -> None:
         """Answers wait: the peer has to read, within the time."""
-        limit, size = self.server.engine.limits.send, self._transport.get_write_buffer_size()
+        limit, before = self.server.engine.limits.send, self._taken
 
         def look() -> None:
-            if self._transport.get_write_buffer_size() >= size:
+            if self._taken <= before:
                 _log.warning("%s has not read its answers for %g s", self.label, limit)
                 self._transport.abort()
             else:
@@ -156,9 +160,16 @@ class Peer(asyncio.Protocol):
 
         self._stall = self.server.loop.call_later(limit, look)
 
+    @property
+    def _taken(self) -> int:
+        """Bytes of answers that the system has taken: what waits may grow though the peer reads."""
+        waiting: int = self._transport.get_write_buffer_size()
+        return self._given - waiting
+
     # ---- a session's link --------------------------------------------------------------------------------------------
 
     def _write(self, out: list[bytes]) -> None:
+        self._given += sum(map(len, out))
         if len(out) == 1:
             self._transport.write(out[0])
         elif out and max(map(len, out)) < LARGE:
@@ -187,10 +198,14 @@ class Peer(asyncio.Protocol):
             return self.server.loop.call_later(seconds, work)
         return _Later(self.server, seconds, work)
 
-    def look_whether_it_knows(self) -> None:
-        """End it, if the token has not come."""
-        if not self.session.authorized:
-            self.end("no token in time")
+    def expect_token(self, seconds: float) -> None:
+        """End it, if that has not come by then."""
+
+        def look() -> None:
+            if not self.session.authorized:
+                self.end("no token in time")
+
+        self._greets = self.server.loop.call_later(seconds, look)
 
     def expect(self, seconds: float) -> None:
         """Close it when nothing comes for so long, and nothing runs."""
@@ -199,10 +214,10 @@ class Peer(asyncio.Protocol):
             left = self._heard + seconds - time.monotonic()
             if left <= 0.0 and not self.session.running:
                 self.end(f"nothing came for {seconds:g} s")
-            elif not self._transport.is_closing():
-                self.server.loop.call_later(left if left > 0.0 else seconds, look)
+            else:
+                self._idle = self.server.loop.call_later(left if left > 0.0 else seconds, look)
 
-        self.server.loop.call_later(seconds, look)
+        self._idle = self.server.loop.call_later(seconds, look)
 
     def abort(self) -> None:
         """End it now; on the loop's thread."""

@@ -5,25 +5,23 @@ Rule: one thread, which runs the loop, accepts, reads, runs what is quick, and w
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import socket
-import ssl
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from elsewhere.rpc.serving.arrivals import Arrival, Seldom, Source, exhausted
+from elsewhere.rpc.serving.arrivals import Arrival, Entrance, Source
 from elsewhere.rpc.serving.engine import Engine
+from elsewhere.rpc.serving.loop.opening import Opening
 from elsewhere.rpc.serving.loop.protocol import Peer
-from elsewhere.runtime.loops import new_loop, run_loop
-from elsewhere.transport.connecting import tune
+from elsewhere.runtime.driving.loops import new_loop, run_loop
+
+if TYPE_CHECKING:
+    from elsewhere.rpc.web.listening.serving import Web
 
 __all__ = ["LoopServing"]
 
 _log = logging.getLogger("elsewhere.rpc")
-AT_ONCE = 64  # connections that are accepted in one go
-PAUSE = 0.1  # seconds without accepting, when there are no more descriptors
 PATIENCE = 2.0  # seconds for the loop's thread to end
 
 
@@ -38,25 +36,39 @@ class LoopServing:
         engine: of the service.
         loop: the loop.
         thread_id: of the thread that runs it.
+        web: serves the connections of HTTP; None if there are none.
     """
+
+    web: Web | None = None
 
     def __init__(self, service: Any, arrivals: Source) -> None:
         self.loop = new_loop()
         self.engine = Engine(service, self.loop)
         self.thread_id = 0
         self._arrivals = arrivals
-        self._sources = arrivals.sources()
+        self._entrance = Entrance(
+            arrivals,
+            watch=lambda fd: self.loop.add_reader(fd, self._entrance.accept, fd),
+            unwatch=self.loop.remove_reader,
+            later=self.loop.call_later,
+            welcome=self._greet,
+            closing=lambda: self.engine.closing,
+        )
         self._peers: set[Peer] = set()
-        self._opening: set[asyncio.Task[Any]] = set()
-        self._accepting = False
-        self._warn = Seldom()
+        self._opening = Opening(
+            self.loop, self.engine.limits.handshake, arrivals.gone, self._look_whether_all_have_gone
+        )
         self._empty = threading.Event()
         self._thread = threading.Thread(target=self._run, name="elsewhere-rpc-loop", daemon=True)
 
     def start(self) -> None:
         """Accept from now on."""
-        self.loop.call_soon(self._accept_again)
-        self._thread.start()
+        self.loop.call_soon(self._entrance.open)
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self.loop.close()
+            raise
 
     def _run(self) -> None:
         self.thread_id = threading.get_ident()
@@ -71,65 +83,17 @@ class LoopServing:
 
     # ---- new connections ---------------------------------------------------------------------------------------------
 
-    def _accept_again(self) -> None:
-        if not self._accepting and not self.engine.closing:
-            self._accepting = True
-            for fd, accept in self._sources.items():
-                self.loop.add_reader(fd, self._accept, accept)
-
-    def _stop_accepting(self) -> None:
-        if self._accepting:
-            self._accepting = False
-            for fd in self._sources:
-                self.loop.remove_reader(fd)
-
-    def _accept(self, accept: Callable[[], Arrival | None]) -> None:
-        for _ in range(AT_ONCE):
-            try:
-                found = accept()
-            except OSError as error:
-                if exhausted(error):
-                    self._warn("no connection can be accepted for now: %s", error.strerror)
-                    self._stop_accepting()
-                    self.loop.call_later(PAUSE, self._accept_again)
-                return
-            if found is None:
-                return
-            self._greet(*found)
-
-    def _greet(self, sock: socket.socket, label: str, context: ssl.SSLContext | None) -> None:
-        limits = self.engine.limits
-        if len(self._peers) + len(self._opening) >= limits.connections or self.engine.closing:
-            self._warn("%s is turned away: there are %d connections", label, len(self._peers))
-            sock.close()
+    def _greet(self, arrival: Arrival) -> None:
+        limits, web = self.engine.limits, self.web
+        count = len(self._peers) + len(self._opening) + (0 if web is None else web.count)
+        if count >= limits.connections or self.engine.closing:
+            self._entrance.warn("%s is turned away: there are %d connections", arrival.label, count)
+            arrival.sock.close()
             self._arrivals.gone()
-            return
-        sock.setblocking(False)
-        tune(sock)
-        task = self.loop.create_task(self._open(sock, label, context))
-        self._opening.add(task)
-        task.add_done_callback(self._opened)
-
-    async def _open(self, sock: socket.socket, label: str, context: ssl.SSLContext | None) -> None:
-        limit = self.engine.limits.handshake
-        try:
-            await self.loop.connect_accepted_socket(
-                lambda: Peer(self, label),
-                sock,
-                ssl=context,
-                ssl_handshake_timeout=None if context is None else limit,
-            )
-        except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
-            _log.warning("%s: TLS failed: %s", label, getattr(error, "reason", None) or error)
-            sock.close()
-            self._arrivals.gone()
-        except BaseException:  # the server ends meanwhile
-            sock.close()
-            raise
-
-    def _opened(self, task: asyncio.Task[Any]) -> None:
-        self._opening.discard(task)
-        self._look_whether_all_have_gone()
+        elif web is not None and arrival.web:
+            web.open(arrival)
+        else:
+            self._opening.begin(arrival, lambda: Peer(self, arrival.label))
 
     def _look_whether_all_have_gone(self) -> None:
         if self.engine.closing and not self._peers and not self._opening:
@@ -140,7 +104,7 @@ class LoopServing:
         self._peers.add(peer)
         limits = self.engine.limits
         if not peer.session.authorized:
-            self.loop.call_later(limits.handshake, peer.look_whether_it_knows)
+            peer.expect_token(limits.handshake)
         if limits.idle is not None:
             peer.expect(limits.idle)
         if self.engine.closing:
@@ -159,7 +123,7 @@ class LoopServing:
         done = threading.Event()
 
         def stop() -> None:
-            self._stop_accepting()
+            self._entrance.close()
             done.set()
 
         self.soon(stop)
@@ -176,6 +140,10 @@ class LoopServing:
         # Two turns: in the first, what had come by now is read.
         self.soon(lambda: self.loop.call_soon(drain))
         return self._empty.wait(seconds)
+
+    def mine(self) -> bool:
+        """Is the calling thread the loop's?"""
+        return threading.current_thread() is self._thread
 
     def hurry(self) -> None:
         """`drain` is to wait no longer."""

@@ -16,18 +16,29 @@ import pathlib
 import types
 import typing
 import uuid
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 from elsewhere.rpc.serving.methods.mismatch import Converter, Mismatch, convert_part
 from elsewhere.rpc.serving.methods.records import record
 
-__all__ = ["EXACT", "converter", "expected"]
+__all__ = ["EXACT", "converter", "expected", "text_as_bytes", "unwrapped"]
 
 EXACT = (int, float, str, bytes, bool)  # a value of just this type needs no conversion
 _LISTS = (list, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection,
           collections.abc.MutableSequence)  # fmt: skip
 _SETS = (set, frozenset, collections.abc.Set, collections.abc.MutableSet)
 _MAPS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
+
+
+def _as_before(text: str) -> bytes:
+    """A peer of the old specification of MessagePack has one type for both."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+# What becomes of a text where bytes are wanted: JSON, which has none, sets base64 while it binds arguments.
+text_as_bytes: ContextVar[Callable[[str], bytes]] = ContextVar("elsewhere.rpc.text_as_bytes", default=_as_before)
 
 
 def expected(annotation: Any) -> str:
@@ -39,13 +50,9 @@ def expected(annotation: Any) -> str:
     return str(annotation).replace("typing.", "")
 
 
-def converter(annotation: Any) -> Converter | None:
-    """The converter of an annotation; None if it allows anything.
-
-    Raises:
-        TypeError: nothing that MessagePack holds can become that.
-    """
-    while True:  # through what only names another
+def unwrapped(annotation: Any) -> Any:
+    """What an annotation means that only names another."""
+    while True:
         if isinstance(annotation, typing.NewType):
             annotation = annotation.__supertype__
         elif typing.get_origin(annotation) in {typing.Annotated, typing.Required, typing.NotRequired}:
@@ -53,7 +60,18 @@ def converter(annotation: Any) -> Converter | None:
         elif type(annotation).__name__ == "TypeAliasType":  # `type X = ...` of Python 3.12
             annotation = annotation.__value__
         else:
-            break
+            return annotation
+
+
+def converter(annotation: Any) -> Converter | None:
+    """The converter of an annotation; None if it allows anything.
+
+    Raises:
+        TypeError: nothing that MessagePack holds can become that.
+    """
+    annotation = unwrapped(annotation)
+    if not isinstance(annotation, collections.abc.Hashable):  # such as [int], which is meant to be list[int]
+        raise TypeError(f"{annotation!r:.60} is no type")
     if annotation in {Any, object} or isinstance(annotation, typing.TypeVar):
         return None
     if annotation in _SIMPLE:
@@ -104,15 +122,21 @@ def _float(value: Any) -> float:
     if type(value) is float:
         return value
     if type(value) is int:
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise Mismatch("float", value, told="an int too large for one") from None
     raise Mismatch("float", value)
 
 
 def _bytes(value: Any) -> bytes:
     if type(value) is bytes:
         return value
-    if type(value) is str:  # a peer of the old specification has one type for both
-        return value.encode("utf-8", "surrogateescape")
+    if type(value) is str:
+        try:
+            return text_as_bytes.get()(value)
+        except ValueError as error:
+            raise Mismatch("bytes, as base64", value, told=f"text that is none ({error})") from None
     raise Mismatch("bytes", value)
 
 
@@ -136,13 +160,14 @@ def _parsed(kind: Any, name: str, takes: tuple[type, ...], parse: Converter) -> 
 
 def _datetime(value: Any) -> Any:
     if type(value).__name__ == "Timestamp":  # MessagePack's own, as the codec gives it
-        return value.to_datetime()
+        try:
+            return value.to_datetime()
+        except (ValueError, OverflowError):  # before the year 1, or after 9999
+            raise Mismatch("datetime", value, told=f"{value!r:.60}") from None
     return _ISO_DATETIME(value)
 
 
-_ISO_DATETIME = _parsed(
-    dt.datetime, "datetime (ISO 8601 text)", (str,), dt.datetime.fromisoformat
-)  # fmt: skip
+_ISO_DATETIME = _parsed(dt.datetime, "datetime (ISO 8601 text)", (str,), dt.datetime.fromisoformat)
 _SIMPLE: dict[Any, Converter] = {
     int: _exactly(int),
     float: _float,

@@ -13,7 +13,7 @@ from typing import Any
 
 from elsewhere.rpc.serving.methods.mismatch import Converter, Mismatch, convert_part
 
-__all__ = ["record"]
+__all__ = ["members", "record"]
 
 Compile = Callable[[Any], "Converter | None"]
 
@@ -29,8 +29,35 @@ def record(kind: type, compiled: Compile) -> Converter | None:
     return None
 
 
-def _hints(kind: Any) -> dict[str, Any]:
-    return typing.get_type_hints(kind, include_extras=True)
+def members(kind: type) -> list[tuple[str, Any, bool]] | None:
+    """Name, annotation, and whether it may be left out, of each field of a class of records; None if it is none.
+
+    Raises:
+        NameError: an annotation names what does not exist while running.
+    """
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind, include_extras=True)
+        return [
+            (field.name, hints[field.name], _has_default(field)) for field in dataclasses.fields(kind) if field.init
+        ]
+    if typing.is_typeddict(kind):
+        hints = typing.get_type_hints(kind, include_extras=True)
+        return [(key, hint, not _needed(kind, key, hint)) for key, hint in hints.items()]
+    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        hints = typing.get_type_hints(kind, include_extras=True)
+        defaults = getattr(kind, "_field_defaults", {})
+        return [(key, hints.get(key, Any), key in defaults) for key in kind._fields]
+    return None
+
+
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+
+
+def _needed(kind: Any, key: str, hint: Any) -> bool:
+    # Python does not see Required and NotRequired in annotations that are text.
+    mark = typing.get_origin(hint)
+    return mark is typing.Required or (key in kind.__required_keys__ and mark is not typing.NotRequired)
 
 
 def _fields_of(value: Any, name: str, parts: dict[str, Converter | None], required: frozenset[str]) -> dict[str, Any]:
@@ -45,28 +72,22 @@ def _fields_of(value: Any, name: str, parts: dict[str, Converter | None], requir
     return {key: convert_part(part, parts[key], f".{key}") for key, part in value.items()}
 
 
-def _lazily(make: Callable[[], tuple[dict[str, Converter | None], frozenset[str]]]) -> Callable[[], Any]:
+def _lazily(kind: type, compiled: Compile) -> Callable[[], tuple[dict[str, Converter | None], frozenset[str]]]:
+    """Its fields' converters, and which fields it needs; worked out at the first call."""
     made: list[tuple[dict[str, Converter | None], frozenset[str]]] = []
 
     def get() -> tuple[dict[str, Converter | None], frozenset[str]]:
         if not made:
-            made.append(make())
+            found = members(kind) or []
+            parts = {name: compiled(hint) for name, hint, _ in found}
+            made.append((parts, frozenset(name for name, _, free in found if not free)))
         return made[0]
 
     return get
 
 
 def _dataclass(kind: Any, compiled: Compile) -> Converter:
-    def make() -> tuple[dict[str, Converter | None], frozenset[str]]:
-        hints, fields = _hints(kind), [field for field in dataclasses.fields(kind) if field.init]
-        needed = frozenset(
-            field.name
-            for field in fields
-            if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        )
-        return {field.name: compiled(hints[field.name]) for field in fields}, needed
-
-    get = _lazily(make)
+    get = _lazily(kind, compiled)
 
     def convert(value: Any) -> Any:
         found = _fields_of(value, kind.__name__, *get())
@@ -79,15 +100,7 @@ def _dataclass(kind: Any, compiled: Compile) -> Converter:
 
 
 def _typed_dict(kind: Any, compiled: Compile) -> Converter:
-    def make() -> tuple[dict[str, Converter | None], frozenset[str]]:
-        hints = _hints(kind)
-        # Python does not see Required and NotRequired in annotations that are text.
-        marks = {key: typing.get_origin(hint) for key, hint in hints.items()}
-        needed = {key for key in kind.__required_keys__ if marks[key] is not typing.NotRequired}
-        needed |= {key for key, mark in marks.items() if mark is typing.Required}
-        return {key: compiled(hint) for key, hint in hints.items()}, frozenset(needed)
-
-    get = _lazily(make)
+    get = _lazily(kind, compiled)
 
     def convert(value: Any) -> Any:
         return _fields_of(value, kind.__name__, *get())
@@ -96,12 +109,7 @@ def _typed_dict(kind: Any, compiled: Compile) -> Converter:
 
 
 def _named_tuple(kind: Any, compiled: Compile) -> Converter:
-    get = _lazily(
-        lambda: (
-            {key: compiled(_hints(kind).get(key, Any)) for key in kind._fields},
-            frozenset(kind._fields) - frozenset(kind._field_defaults),
-        )
-    )
+    get = _lazily(kind, compiled)
 
     def convert(value: Any) -> Any:
         parts, required = get()

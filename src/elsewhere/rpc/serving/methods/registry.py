@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from elsewhere.rpc.dialect import RESERVED
 from elsewhere.rpc.serving.methods.schema import Schema
 
-__all__ = ["WHERE", "Method", "MethodStatistics", "Registry", "merged", "public_methods"]
+__all__ = ["WHERE", "Method", "MethodStatistics", "Registry", "is_pythons", "merged", "public_methods", "summed"]
 
 QUICK = 0.001  # seconds: a call that takes longer is one to be watched for
 UNKNOWN = 100  # calls of a new method that are watched closely ...
@@ -42,7 +42,7 @@ class MethodStatistics(NamedTuple):
     longest: float
 
 
-def merged(told: Iterable[dict[str, Any]]) -> dict[str, MethodStatistics]:
+def summed(told: Iterable[dict[str, Any]]) -> dict[str, list[Any]]:
     """The sum of what several processes tell: calls, errors, running, seconds and the longest of each method."""
     sums: dict[str, list[Any]] = {}
     for each in told:
@@ -51,9 +51,14 @@ def merged(told: Iterable[dict[str, Any]]) -> dict[str, MethodStatistics]:
             sums[name] = [
                 old[0] + calls, old[1] + errors, old[2] + running, old[3] + seconds, max(old[4], longest),
             ]  # fmt: skip
+    return sums
+
+
+def merged(told: Iterable[dict[str, Any]]) -> dict[str, MethodStatistics]:
+    """The same, as users see it."""
     return {
         name: MethodStatistics(calls, errors, running, seconds / calls if calls else 0.0, longest)
-        for name, (calls, errors, running, seconds, longest) in sums.items()
+        for name, (calls, errors, running, seconds, longest) in summed(told).items()
     }
 
 
@@ -222,8 +227,13 @@ def public_methods(obj: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
             continue
         static = inspect.getattr_static(type(obj), name)
         called = callable(static) or isinstance(static, staticmethod | classmethod | functools.partialmethod)
-        if called and not isinstance(static, type) and hasattr(type(static), "__get__"):
+        if called and hasattr(type(static), "__get__"):  # else it is something that can be called, and no method
             yield name, getattr(obj, name)
+
+
+def is_pythons(kind: type, name: str) -> bool:
+    """Is this method one of a type of Python's own, such as int, str or dict?"""
+    return next((each.__module__ for each in kind.__mro__ if name in vars(each)), "") == "builtins"
 
 
 def _functions_of(module: types.ModuleType) -> Iterator[tuple[str, Callable[..., Any]]]:

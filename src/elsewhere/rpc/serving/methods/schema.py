@@ -7,6 +7,7 @@ types costs one comparison of two lists.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 import typing
@@ -33,6 +34,7 @@ class Schema:
 
     Attributes:
         signature: in words, such as ``"(n: int, *, unit: str = 'm') -> int"``.
+        parameters: what it takes, each with its annotation as an object, not as text; Any where there is none.
         plain: the types of positional arguments that can be passed on as they are; None if there is more to it.
 
     Raises:
@@ -42,7 +44,7 @@ class Schema:
     def __init__(self, fn: Callable[..., Any], name: str) -> None:
         self.name = name
         try:
-            found = _signature(fn)
+            found = inspect.signature(fn)
         except (TypeError, ValueError):  # some builtins have none
             found = inspect.Signature(
                 [
@@ -51,10 +53,13 @@ class Schema:
                 ]
             )
         hints = _hints(fn, name)
-        self.signature = str(found)
+        self.signature = _in_words(found, hints)
+        hints.pop("return", None)
+        self.parameters: list[inspect.Parameter] = []
         self._converters: dict[str, Converter | None] = {}
         for parameter in found.parameters.values():
             hint = hints.get(parameter.name, Any)
+            self.parameters.append(parameter.replace(annotation=hint))
             try:
                 self._converters[parameter.name] = converter(hint)
             except TypeError as error:
@@ -122,24 +127,61 @@ class Schema:
             raise ArgumentError(f"{self.name}: {where}: expected {mismatch.expected}, got {mismatch.got}") from None
 
 
-def _signature(fn: Any) -> inspect.Signature:
-    try:
-        return inspect.signature(fn, eval_str=True)
-    except NameError:
-        return inspect.signature(fn)
+class _Words:
+    """An annotation as it is shown, without the quotes that a str would have."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _in_words(signature: inspect.Signature, hints: dict[str, Any]) -> str:
+    def shown(name: str, annotation: Any) -> Any:
+        if name in hints:
+            return _Words(expected(hints[name]))
+        return _Words(annotation.strip("'\"")) if isinstance(annotation, str) else annotation
+
+    parameters = [each.replace(annotation=shown(each.name, each.annotation)) for each in signature.parameters.values()]
+    told = signature.replace(parameters=parameters, return_annotation=shown("return", signature.return_annotation))
+    return str(told)
+
+
+class _One:
+    """One annotation of a function, for `typing.get_type_hints`, which takes all of them or none."""
+
+    def __init__(self, fn: Any, name: str) -> None:
+        self.__annotations__ = {name: fn.__annotations__[name]}
+        self.__type_params__ = getattr(fn, "__type_params__", ())
 
 
 def _hints(fn: Any, name: str) -> dict[str, Any]:
-    """The annotations of its parameters."""
-    while hasattr(fn, "func") and not hasattr(fn, "__annotations__"):  # a partial
+    """The annotations of its parameters, and of what it returns; those that can be known.
+
+    Raises:
+        TypeError: one is nothing that Python can read.
+    """
+    while isinstance(fn, functools.partial):
         fn = fn.func
-    target = fn if hasattr(fn, "__annotations__") else type(fn).__call__  # of an object that can be called
+    # Of an object that can be called, its annotations are those of its attributes.
+    target = fn if inspect.isroutine(fn) or hasattr(fn, "__wrapped__") else type(fn).__call__
+    if not getattr(target, "__annotations__", None):  # also a builtin
+        return {}
     try:
-        found = typing.get_type_hints(target, include_extras=True)
-    except NameError as error:  # what is imported for type checkers only, or local to a function
-        _log.warning("%r is served without a check of its arguments: its annotations name %s", name, error)
-        return {}
-    except TypeError:  # a builtin
-        return {}
-    found.pop("return", None)
+        return typing.get_type_hints(target, include_extras=True)
+    except NameError:  # what is imported for type checkers only, or local to a function
+        pass
+    except Exception as error:
+        raise TypeError(f"an annotation of {name!r} cannot be read: {error}") from error
+    found: dict[str, Any] = {}
+    known = getattr(inspect.unwrap(target), "__globals__", {})
+    for key in target.__annotations__:
+        try:
+            found |= typing.get_type_hints(_One(target, key), known, include_extras=True)
+        except NameError as error:
+            if key != "return":
+                _log.warning("%r is served without a check of its argument %r: %s", name, key, error)
     return found

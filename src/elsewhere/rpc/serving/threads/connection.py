@@ -57,8 +57,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_closed", "_lock", "_met", "_most", "_moved", "ended", "fd", "finished", "inbox", "label", "large", "out",
-        "outbox", "parked", "reactor", "secure", "session", "since", "sock", "talks",
+        "_closed", "_lock", "_met", "_most", "_moved", "_stalls", "_timers", "ended", "fd", "finished", "inbox",
+        "label", "large", "out", "outbox", "parked", "reactor", "secure", "session", "since", "sock", "talks",
     )  # fmt: skip
 
     def __init__(self, reactor: Reactor, sock: socket.socket, label: str, secure: Secure | None) -> None:
@@ -77,6 +77,8 @@ class Connection:
         self.ended = ""
         self.since = self._moved = time.monotonic()
         self.talks = self._closed = False
+        self._stalls = False  # it is watched whether the outbox gets shorter
+        self._timers: tuple[Deadline, ...] = ()
         self._most = reactor.engine.limits.calls
         self._met = False  # was it owned before?
         self._lock = threading.Lock()
@@ -194,7 +196,9 @@ class Connection:
             self.outbox = rest
             self._moved = time.monotonic()
             self.reactor.watch(self)
-        self.later(self.reactor.engine.limits.send, self._look_whether_it_reads)
+            watched, self._stalls = self._stalls, True
+        if not watched:
+            self.expect(self.reactor.engine.limits.send, self._look_whether_it_reads)
 
     def push(self) -> None:
         """The reactor has heard that the kernel takes more of the outbox."""
@@ -222,13 +226,16 @@ class Connection:
     def _look_whether_it_reads(self) -> None:
         """In the reactor: the outbox has been there for a while."""
         limit = self.reactor.engine.limits.send
-        if self.outbox is not None and not self._closed:
-            left = self._moved + limit - time.monotonic()
-            if left > 0.0:
-                self.later(left, self._look_whether_it_reads)
-            else:
-                _log.warning("%s has not read its answers for %g s", self.label, limit)
-                self.end("it does not read its answers")
+        with self._lock:
+            self._stalls = self.outbox is not None and not self._closed
+        if not self._stalls:
+            return
+        left = self._moved + limit - time.monotonic()
+        if left > 0.0:
+            self.expect(left, self._look_whether_it_reads)
+        else:
+            _log.warning("%s has not read its answers for %g s", self.label, limit)
+            self.end("it does not read its answers")
 
     # ---- whose it is -------------------------------------------------------------------------------------------------
 
@@ -289,6 +296,13 @@ class Connection:
         """Call it then, in the reactor's thread."""
         return self.reactor.later(seconds, work)
 
+    def expect(self, seconds: float, work: Callable[[], object]) -> None:
+        """`later`, if it is still open then: else what is looked for would keep it for so long."""
+        entry = self.later(seconds, work)
+        self._timers = (*(each for each in self._timers if each.work is not None), entry)
+        if self._closed:
+            entry.cancel()
+
     # ---- the end -----------------------------------------------------------------------------------------------------
 
     def end(self, reason: str) -> None:
@@ -315,6 +329,8 @@ class Connection:
             self.outbox = None
             self.reactor.gone(self)
             self.sock.close()
+        for timer in self._timers:
+            timer.cancel()
         _log.debug("%s: closed: %s", self.label, self.ended or "the peer has closed it")
         self.session.lost()
 

@@ -94,6 +94,7 @@ class Owner:
                 self._taken = False
             finally:
                 self.connection = None
+                del connection  # while this thread waits for the next one, nobody else may have it
                 self.reactor.left()
         self.reactor.thread_ended(self)
 

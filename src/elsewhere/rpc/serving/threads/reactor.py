@@ -18,20 +18,23 @@ import os
 import queue
 import select
 import socket
-import ssl
 import struct
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
-from elsewhere.rpc.serving.arrivals import Arrival, Seldom, Source, exhausted
+from elsewhere.rpc.serving.arrivals import Arrival, Entrance, Source
 from elsewhere.rpc.serving.deadlines import Deadline, Deadlines
 from elsewhere.rpc.serving.engine import Engine
 from elsewhere.rpc.serving.threads.connection import LINGER, Connection
 from elsewhere.rpc.serving.threads.owner import LOOK, Owner
 from elsewhere.rpc.serving.threads.secure import Secure
 from elsewhere.transport.connecting import tune
+
+if TYPE_CHECKING:
+    from elsewhere.rpc.web.listening.serving import Web
 
 __all__ = ["Reactor"]
 
@@ -40,8 +43,6 @@ SLOWLY = 0.02  # seconds between two looks at owners whose methods have all prov
 PUSH = 0.02  # seconds that an owner waits for the kernel to take a large answer, before the reactor sends the rest
 EAGER = 4  # threads that are started as soon as there is something to do; more, when it waits for a look
 STAY = 10.0  # seconds that a thread without work stays; the last one stays longer
-PAUSE = 0.1  # seconds without accepting, when there are no more descriptors
-AT_ONCE = 64  # connections that are accepted in one go
 PATIENCE = 2.0  # seconds for threads that were told to end
 OVERFLOW = 8  # abandoned threads and those that wait for their callers may be this many times the threads
 READABLE = select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR
@@ -53,16 +54,26 @@ class Reactor:
     Args:
         engine: of the service.
         arrivals: where connections come from.
+
+    Attributes:
+        web: serves the connections of HTTP; None if there are none.
     """
+
+    web: Web | None = None
 
     def __init__(self, engine: Engine, arrivals: Source) -> None:
         self.engine = engine
         self.connections: dict[int, Connection] = {}
         self._arrivals = arrivals
-        self._sources = arrivals.sources()
-        self._accepting = False
-        self._warn = Seldom()
         self._poll = select.epoll()
+        self._entrance = Entrance(
+            arrivals,
+            watch=lambda fd: self._poll.register(fd, select.EPOLLIN),
+            unwatch=self._poll.unregister,
+            later=self.later,
+            welcome=self._greet,
+            closing=lambda: engine.closing,
+        )
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll.register(self._wake, select.EPOLLIN)
         self._deadlines = Deadlines()
@@ -80,8 +91,12 @@ class Reactor:
 
     def start(self) -> None:
         """Accept from now on."""
-        self._accept_again()
-        self._thread.start()
+        self._entrance.open()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._close()
+            raise
 
     # ---- its thread --------------------------------------------------------------------------------------------------
 
@@ -111,8 +126,8 @@ class Reactor:
         connection = self.connections.get(fd)
         if connection is not None:
             self._moved(connection, event)
-        elif fd in self._sources:
-            self._accept(self._sources[fd])
+        elif fd in self._entrance:
+            self._entrance.accept(fd)
         elif fd == self._wake:
             os.eventfd_read(fd)
 
@@ -143,39 +158,21 @@ class Reactor:
 
     # ---- new connections ---------------------------------------------------------------------------------------------
 
-    def _accept_again(self) -> None:
-        if not self.engine.closing and not self._accepting:
-            self._accepting = True
-            for fd in self._sources:
-                self._poll.register(fd, select.EPOLLIN)
-
     def stop_accepting(self) -> None:
         """Look at the listeners no more."""
-        if self._accepting:
-            self._accepting = False
-            for fd in self._sources:
-                self._poll.unregister(fd)
+        self._entrance.close()
 
-    def _accept(self, accept: Callable[[], Arrival | None]) -> None:
-        for _ in range(AT_ONCE):
-            try:
-                found = accept()
-            except OSError as error:
-                if exhausted(error):
-                    self._warn("no connection can be accepted for now: %s", error.strerror)
-                    self.stop_accepting()
-                    self.later(PAUSE, self._accept_again)
-                return  # else it was aborted before it was accepted
-            if found is None:
-                return
-            self._greet(*found)
-
-    def _greet(self, sock: socket.socket, label: str, context: ssl.SSLContext | None) -> None:
-        limits = self.engine.limits
-        if len(self.connections) >= limits.connections or self.engine.closing:
-            self._warn("%s is turned away: there are %d connections", label, len(self.connections))
+    def _greet(self, arrival: Arrival) -> None:
+        sock, label, context, _ = arrival
+        limits, web = self.engine.limits, self.web
+        count = len(self.connections) + (0 if web is None else web.count)
+        if count >= limits.connections or self.engine.closing:
+            self._entrance.warn("%s is turned away: there are %d connections", label, count)
             sock.close()
             self._arrivals.gone()
+            return
+        if web is not None and arrival.web:
+            web.take(arrival)
             return
         sock.setblocking(True)
         tune(sock)
@@ -185,9 +182,9 @@ class Reactor:
         self.connections[connection.fd] = connection
         self._poll.register(connection.fd, select.EPOLLIN | select.EPOLLONESHOT)
         if context is not None or not connection.session.authorized:
-            self.later(limits.handshake, lambda: self._look_whether_it_knows(connection))
+            connection.expect(limits.handshake, lambda: self._look_whether_it_knows(connection))
         if limits.idle is not None:
-            self.later(limits.idle, lambda: self._look_whether_it_lives(connection))
+            connection.expect(limits.idle, lambda: self._look_whether_it_lives(connection))
 
     def _look_whether_it_knows(self, connection: Connection) -> None:
         if connection.secure is not None and not connection.secure.ready:
@@ -197,13 +194,13 @@ class Reactor:
 
     def _look_whether_it_lives(self, connection: Connection) -> None:
         idle = self.engine.limits.idle
-        if idle is None or self.connections.get(connection.fd) is not connection:
+        if idle is None:
             return
         left = connection.since + idle - time.monotonic()
         if left <= 0.0 and connection.parked and not connection.session.running:
             connection.end(f"nothing came for {idle:g} s")
         else:
-            self.later(left if left > 0.0 else idle, lambda: self._look_whether_it_lives(connection))
+            connection.expect(left if left > 0.0 else idle, lambda: self._look_whether_it_lives(connection))
 
     # ---- what connections ask for ------------------------------------------------------------------------------------
 
@@ -319,6 +316,10 @@ class Reactor:
         if not self.connections:
             self.empty.set()
 
+    def mine(self) -> bool:
+        """Is the calling thread one that runs methods?"""
+        return any(owner.thread is threading.current_thread() for owner in self._owners)
+
     def hurry(self) -> None:
         """`drain` is to wait no longer."""
         self.empty.set()
@@ -333,9 +334,10 @@ class Reactor:
         for _ in owners:
             self._ready.put(None)
         os.eventfd_write(self._wake, 1)
+        patience = time.monotonic() + PATIENCE
         for thread in [self._thread, *(owner.thread for owner in owners if not owner.token and not owner.call)]:
             if thread is not threading.current_thread():
-                thread.join(PATIENCE)
+                thread.join(max(0.0, patience - time.monotonic()))
         self._close()
 
     def _close(self) -> None:

@@ -2,8 +2,10 @@
 
 ::
 
-    to a worker     ["connection", label, secure], with its descriptor · ["close", seconds] · ["statistics", number]
+    to a worker     ["connection", label, secure, web], with its descriptor
+                    ["close", seconds] · ["statistics", number] · ["others", number, {name: [...]}]
     to the parent   ["ready"] · ["gone", connections closed so far] · ["statistics", number, {name: [...]}]
+                    ["others", number]: what were the other workers called?
 
 Rule: neither side ever waits for the other here: what does not fit is tried again by who can.
 """
@@ -51,11 +53,10 @@ class Channel:
         return True
 
     def receive(self) -> Packet | None:
-        """The next packet; None if there is none now.
+        """The next packet, without its descriptor if this process has none left for that; None if there is none now.
 
         Raises:
             EOFError: the other end is closed.
-            OSError: there is no descriptor left for the one that comes; the packet is lost.
         """
         try:
             data, ancillary, *_ = self.sock.recvmsg(LARGEST, socket.CMSG_SPACE(FDS), socket.MSG_CMSG_CLOEXEC)

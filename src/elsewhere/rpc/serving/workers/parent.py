@@ -18,11 +18,13 @@ import select
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from elsewhere.errors import WorkerStartError, describe_exit
 from elsewhere.process.process import Process
-from elsewhere.rpc.serving.arrivals import Arrival, Arrivals, Seldom, exhausted
+from elsewhere.rpc.dialect import plainly
+from elsewhere.rpc.serving.arrivals import Arrival, Arrivals, Entrance
+from elsewhere.rpc.serving.methods.registry import summed
 from elsewhere.rpc.serving.server import Running
 from elsewhere.rpc.serving.workers.channel import pair
 from elsewhere.rpc.serving.workers.worker import work
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["Workers"]
 
 _log = logging.getLogger("elsewhere.rpc")
-PAUSE = 0.1  # seconds without accepting, when no worker takes a connection or there are no more descriptors
 SHORT = 1.0  # seconds: a worker that lived less is replaced only after a while, which doubles each time ...
 LONGEST = 30.0  # ... up to so many seconds
 START = 60.0  # seconds for the first workers to be ready
@@ -83,27 +84,50 @@ class Worker:
         self.process.close()
 
 
+class Gathered(NamedTuple):
+    """What others tell one worker that has asked.
+
+    Attributes:
+        worker: who has asked.
+        question: its number of that.
+        left: who has not answered yet.
+        told: what they have said so far.
+    """
+
+    worker: Worker
+    question: int
+    left: set[Worker]
+    told: list[dict[str, list[Any]]]
+
+
 class Workers(Running):
     """A service that is served by several processes."""
 
     def __init__(self, service: Service, arrivals: Arrivals, count: int, tls: TLS | None) -> None:
         super().__init__(service, arrivals)
         self._arrivals: Arrivals = arrivals
-        self._sources = arrivals.sources()
         self._count = count
         self._tls = tls if arrivals.secure else None
         self._poll = select.epoll()
+        self._entrance = Entrance(
+            arrivals,
+            watch=lambda fd: self._poll.register(fd, select.EPOLLIN),
+            unwatch=self._poll.unregister,
+            later=self._after,
+            welcome=self._hand_over,
+            closing=lambda: self._closing,
+        )
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll.register(self._wake, select.EPOLLIN)
         self._workers: list[Worker] = []
         self._numbers = itertools.count(1)
         self._told: dict[int, list[dict[str, list[Any]]]] = {}
+        self._gathered: dict[int, Gathered] = {}
         self._changed = threading.Condition()
-        self._later: list[tuple[float, Callable[[], None]]] = []
-        self._asked: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._later: list[tuple[float, Callable[[], object]]] = []
+        self._asked: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._delay = 0.0
-        self._warn = Seldom()
-        self._accepting = self._stopping = False
+        self._begun = self._stopping = False
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="elsewhere-rpc-parent", daemon=True)
         try:
@@ -119,7 +143,7 @@ class Workers(Running):
     def _start_worker(self) -> None:
         most = math.ceil(self._service._limits.connections / self._count)
         share = most, max(1, available() // self._count)
-        worker = Worker(work, (self._service, self._tls, share), next(self._numbers))
+        worker = Worker(work, (self._service, self._tls, share, self.addresses), next(self._numbers))
         self._workers.append(worker)
         self._poll.register(worker.channel.fileno(), select.EPOLLIN)
 
@@ -127,10 +151,12 @@ class Workers(Running):
         with self._changed:
             ready = self._changed.wait_for(lambda: self._failure or all(each.ready for each in self._workers), START)
         if self._failure is not None:
-            raise WorkerStartError(f"a worker of the service cannot start: {self._failure}") from self._failure
+            why = plainly(self._failure)
+            raise WorkerStartError(f"a worker of the service cannot start: {why}") from self._failure
         if not ready:
             raise WorkerStartError(f"the workers of the service were not ready within {START:g} s")
-        self._rouse(self._accept_again)
+        self._begun = True
+        self._rouse(self._entrance.open)
 
     # ---- its thread --------------------------------------------------------------------------------------------------
 
@@ -154,55 +180,33 @@ class Workers(Running):
             while not self._asked.empty():
                 self._asked.get()()
             return
-        accept = self._sources.get(fd)
-        if accept is not None:
-            if self._accepting:
-                self._accept(accept)
+        if fd in self._entrance:
+            self._entrance.accept(fd)
             return
         for worker in self._workers:
             if worker.channel.fileno() == fd:
                 self._hear(worker)
                 return
 
-    def _rouse(self, work: Callable[[], None]) -> None:
+    def _rouse(self, work: Callable[[], object]) -> None:
         self._asked.put(work)
         os.eventfd_write(self._wake, 1)
 
+    def _after(self, seconds: float, work: Callable[[], object]) -> None:
+        self._later.append((time.monotonic() + seconds, work))
+
     # ---- connections -------------------------------------------------------------------------------------------------
 
-    def _accept_again(self) -> None:
-        if not self._accepting and not self._closing:
-            self._accepting = True
-            for fd in self._sources:
-                self._poll.register(fd, select.EPOLLIN)
-
-    def _stop_accepting(self) -> None:
-        if self._accepting:
-            self._accepting = False
-            for fd in self._sources:
-                self._poll.unregister(fd)
-
-    def _pause(self) -> None:
-        self._stop_accepting()
-        self._later.append((time.monotonic() + PAUSE, self._accept_again))
-
-    def _accept(self, accept: Callable[[], Arrival | None]) -> None:
-        try:
-            arrival = accept()
-        except OSError as error:
-            if exhausted(error):
-                self._warn("no connection can be accepted for now: %s", error.strerror)
-                self._pause()
-            return
-        if arrival is None:
-            return
+    def _hand_over(self, arrival: Arrival) -> None:
         with arrival.sock as sock:
             for worker in sorted((each for each in self._workers if each.ready), key=lambda each: each.load):
-                if worker.channel.send(["connection", arrival.label, arrival.context is not None], sock.fileno()):
+                if worker.channel.send(
+                    ["connection", arrival.label, arrival.context is not None, arrival.web], sock.fileno()
+                ):
                     worker.given += 1
                     return
-        self._warn("%s is turned away: no worker takes it", arrival.label)
-        self._pause()
+        self._entrance.warn("%s is turned away: no worker takes it", arrival.label)
+        self._entrance.rest()
 
     # ---- workers -----------------------------------------------------------------------------------------------------
 
@@ -218,25 +222,53 @@ class Workers(Running):
             (verb, *rest), _ = packet
             with self._changed:
                 if verb == "gone":
-                    worker.gone = rest[0]
+                    worker.gone = max(worker.gone, rest[0])  # two threads of it may tell in the wrong order
                 elif verb == "ready":
                     worker.ready = True
                     self._delay = 0.0
                 elif verb == "statistics" and rest[0] in self._told:
                     self._told[rest[0]].append(rest[1])
+                elif verb == "statistics":
+                    self._gather(worker, *rest)
+                elif verb == "others":
+                    self._ask_others(worker, rest[0])
                 self._changed.notify_all()
+
+    def _ask_others(self, worker: Worker, question: int) -> None:
+        """A worker wants to know what the others were called; nothing waits for that here."""
+        number = next(self._numbers)
+        told = ["statistics", number]
+        others = {each for each in self._workers if each is not worker and each.ready and each.channel.send(told)}
+        self._gathered[number] = Gathered(worker, question, others, [])
+        self._answer_if_all_said(number)
+
+    def _answer_if_all_said(self, number: int) -> None:
+        found = self._gathered[number]
+        if not found.left:
+            del self._gathered[number]
+            found.worker.channel.send(["others", found.question, summed(found.told)])
+
+    def _gather(self, worker: Worker, number: int, told: dict[str, list[Any]]) -> None:
+        found = self._gathered.get(number)
+        if found is not None:  # not one that `told` has not waited for
+            found.told.append(told)
+            found.left.discard(worker)
+            self._answer_if_all_said(number)
 
     def _lost(self, worker: Worker) -> None:
         """Its channel is closed: it has ended, or is about to."""
         self._poll.unregister(worker.channel.fileno())
         self._workers.remove(worker)
+        for number, found in list(self._gathered.items()):
+            found.left.discard(worker)
+            self._answer_if_all_said(number)
         lived = time.monotonic() - worker.born
         failure = _outcome(worker.process)
         code = worker.process.exitcode
         worker.end(time.monotonic() + GRACE)
         if self._closing:
             return
-        if not worker.ready and not self._accepting:  # one of the first
+        if not self._begun:  # one of the first
             with self._changed:
                 self._failure = failure
                 self._changed.notify_all()
@@ -248,7 +280,7 @@ class Workers(Running):
             worker.load,
         )
         self._delay = 0.0 if lived >= SHORT else min(LONGEST, max(0.1, 2 * self._delay))
-        self._later.append((time.monotonic() + self._delay, self._replace))
+        self._after(self._delay, self._replace)
 
     def _replace(self) -> None:
         if self._closing or len(self._workers) >= self._count:
@@ -258,7 +290,7 @@ class Workers(Running):
         except Exception:  # noqa: BLE001 - it is tried again
             _log.exception("a worker cannot be started")
             self._delay = min(LONGEST, max(0.1, 2 * self._delay))
-            self._later.append((time.monotonic() + self._delay, self._replace))
+            self._after(self._delay, self._replace)
 
     @property
     def pids(self) -> list[int]:
@@ -296,7 +328,10 @@ class Workers(Running):
         seconds = max(0.0, deadline - time.monotonic())
         try:
             for worker in self._workers:
-                worker.channel.send(["close", seconds])
+                while not worker.channel.send(["close", seconds]) and worker.process.is_alive():
+                    time.sleep(0.01)  # it has not taken its last connections yet
+                    if time.monotonic() >= deadline:
+                        break
             for worker in self._workers:
                 worker.process.join(max(0.0, max(deadline, time.monotonic()) + GRACE - time.monotonic()))
         finally:  # a signal may have ended the patience

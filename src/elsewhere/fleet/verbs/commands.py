@@ -1,0 +1,47 @@
+"""Commands on a host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from elsewhere.fleet.commands import run as commands
+from elsewhere.fleet.commands.prepare import prepare
+from elsewhere.fleet.engine import engine
+from elsewhere.fleet.results import Result
+from elsewhere.fleet.verbs.base import Part
+from elsewhere.runtime.future import Future
+
+__all__ = ["Commands"]
+
+
+class Commands(Part):
+    """See the module."""
+
+    def run(self, command: str | Sequence[str], **options: Any) -> Result:
+        """Run a command and wait for its end.
+
+        Args:
+            command: a str for the login shell there; or a list of a program and its arguments, which are quoted.
+            cwd: the folder to run it in; ``~`` is the home there.
+            env: further variables. They are in no command line, there or here.
+            input: a str or bytes to read from; nothing by default.
+            timeout: seconds, after which it is ended on the far side too; None for no limit.
+            check: raise if it fails.
+            pty: give it a terminal; its output and its errors are then one.
+            encoding: of what it writes, which is a str then; None for bytes. What is none of it becomes surrogates.
+
+        Raises:
+            CommandError: it has failed.
+            CallTimeout: it took too long.
+            ConnectError, ConnectTimeout, HostKeyError, Unauthorized: there is no way there. It has not run.
+            ConnectionLost: the connection broke. It may have run; what was left of it is ended.
+            TypeError, ValueError: an argument is wrong.
+        """
+        prepared = prepare(command, **options)
+        return engine().call(lambda: commands.run(self._host, prepared))
+
+    def run_async(self, command: str | Sequence[str], **options: Any) -> Future[Result]:
+        """`run`, as a `Future`; cancelling it ends the command."""
+        prepared = prepare(command, **options)
+        return engine().submit(lambda: commands.run(self._host, prepared))

@@ -1,0 +1,5 @@
+"""Certificates for HTTPS."""
+
+from tests.certificates import certificates
+
+__all__ = ["certificates"]

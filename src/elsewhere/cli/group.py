@@ -24,6 +24,7 @@ VERBS = {
     "map": "elsewhere.cli.map:map_command",
     "serve": "elsewhere.cli.serve:serve_command",
     "call": "elsewhere.cli.call:call_command",
+    "fab": "elsewhere.cli.fab:fab_command",
 }
 
 

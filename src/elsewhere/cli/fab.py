@@ -1,0 +1,93 @@
+"""The verb ``fab``: task files of Fabric, whose command line this is from here on."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import click
+
+from elsewhere.cli.ending import Problem, WrongUsage, sentence
+from elsewhere.fabric.dialect import OldPython
+from elsewhere.fabric.finder import install
+from elsewhere.fabric.loading import Missing, dialect_of_file, find
+
+__all__ = ["fab_command"]
+
+_TASK_FILE = ("-f", "--fabfile")
+
+
+class _Plain(click.Command):
+    """All that follows is the dialect's to read."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.params["args"] = list(args)
+        return []
+
+
+@click.command("fab", cls=_Plain, short_help="Run tasks of a Fabric task file.")
+def fab_command(args: list[str]) -> int:
+    """Run tasks of a task file of Fabric, whichever of its two dialects that is written in."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    dialect = _forced(args)
+    if dialect is None:
+        dialect = _told(args)
+    return int(_main(dialect)(args))
+
+
+def _forced(args: list[str]) -> int | None:
+    """What ``--dialect`` says; it is taken away."""
+    for at, word in enumerate(args):
+        if word == "--":
+            return None
+        name, equals, value = word.partition("=")
+        if name == "--dialect":
+            given = value if equals else (args[at + 1] if at + 1 < len(args) else "")
+            if given not in {"1", "3"}:
+                raise WrongUsage(f"--dialect is 1 or 3, not {given!r}.")
+            del args[at : at + (1 if equals else 2)]
+            return int(given)
+    return None
+
+
+def _told(args: list[str]) -> int:
+    """What the task file says; where there is none, it is dialect 1's to say so."""
+    try:
+        path = find(_named(args))
+        return 1 if path is None else dialect_of_file(path)
+    except Missing as missing:
+        raise Problem(sentence(missing)) from None
+    except OldPython as old:
+        raise Problem(sentence(old)) from None
+    except SyntaxError:
+        return 1  # importing it shows where, as Python does
+    except OSError as error:
+        raise Problem(f"{error.filename}: {error.strerror}.") from None
+
+
+def _named(args: list[str]) -> str | None:
+    """What ``-f`` says: in both dialects it names the task file."""
+    for at, word in enumerate(args):
+        if word == "--":
+            return None
+        if word in _TASK_FILE and at + 1 < len(args):
+            return args[at + 1]
+        for name in _TASK_FILE:
+            if word.startswith(name) and word != name:
+                rest = word.removeprefix(name)
+                if name == "--fabfile" and not rest.startswith("="):
+                    continue
+                return rest.removeprefix("=")
+    return None
+
+
+def _main(dialect: int) -> Any:
+    if dialect == 1:
+        from elsewhere.fabric import v1
+
+        install(v1.NAMES, "Fabric 1")
+        from elsewhere.fabric.v1.main import main
+
+        return main
+    raise Problem("Task files of Fabric 2 and 3 are not read yet.")

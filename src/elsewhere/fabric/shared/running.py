@@ -1,0 +1,73 @@
+"""A command on a host, whose output its caller is given while it comes, in its own thread."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from elsewhere.fleet.commands import run as commands
+from elsewhere.fleet.engine import GRACE, engine
+
+if TYPE_CHECKING:
+    from elsewhere.fleet.commands.run import Command
+    from elsewhere.fleet.host import Host
+    from elsewhere.fleet.results import Result
+
+__all__ = ["connect", "live"]
+
+Came = Callable[[str, bytes], None]
+
+
+def live(host: Host, command: Command, came: Came) -> Result:
+    """Run it, and wait for its end.
+
+    Args:
+        host: where.
+        command: what.
+        came: is given ``"stdout"`` or ``"stderr"`` and what came, in the thread that called this one. What it raises
+            ends the command.
+
+    Raises:
+        whatever `elsewhere.fleet.commands.run.run` does.
+    """
+    told: queue.SimpleQueue[tuple[str, bytes] | None] = queue.SimpleQueue()
+
+    async def whole() -> Result:
+        try:
+            return await commands.run(host, command, lambda name, data: told.put((name, data)))
+        finally:
+            told.put(None)
+
+    future = engine().submit(whole)
+    try:
+        while (piece := told.get()) is not None:
+            came(*piece)
+        return future.result()
+    except BaseException:
+        if not future.done() and future.cancel():
+            _drain(told)
+        raise
+
+
+def _drain(told: queue.SimpleQueue[Any]) -> None:
+    """Until what was cancelled has ended on the far side, too, or that takes too long."""
+    try:
+        while told.get(timeout=GRACE) is not None:
+            pass
+    except queue.Empty:
+        return
+
+
+def connect(host: Host) -> None:
+    """Have a connection to it.
+
+    Raises:
+        ConnectError, Unauthorized: there is none to be had.
+    """
+
+    async def up() -> None:
+        await asyncio.shield(host.link.connection())
+
+    engine().call(up)

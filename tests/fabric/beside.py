@@ -1,0 +1,141 @@
+"""One task file, run by the real Fabric and by ours, against the same hosts: what each said, and what each left."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.fleet.sshd import Sshd
+from tests.require import ROOT, require
+
+HERE = Path(__file__).parent
+PATIENCE = 60.0  # seconds that one run may take
+VENV = {1: ".venv-fabric1", 3: ".venv-fabric3"}
+
+
+class Ran(NamedTuple):
+    """How a run has ended.
+
+    Attributes:
+        status: its exit status.
+        out, err: what it wrote, with what differs by nature made equal.
+        tree: the files that it left, by their path, with kind, mode and contents.
+    """
+
+    status: int
+    out: list[str]
+    err: list[str]
+    tree: dict[str, str]
+
+
+class Bench:
+    """A folder for the hosts' files, a home with keys, and the two programs.
+
+    The hosts are all this machine, so that what they hold is one folder, ``FAB_THERE`` in the environment.
+    """
+
+    def __init__(self, folder: Path, server: Sshd, dialect: int) -> None:
+        self.folder = folder
+        self.server = server
+        self.dialect = dialect
+        python = require(file=f"{VENV[dialect]}/bin/python", install=f".ci/peers fabric{dialect}")
+        self.original = [str(python), "-W", "ignore", str(ROOT / VENV[dialect] / "bin" / "fab")]
+        self.ours = [sys.executable, "-m", "elsewhere", "fab"]
+        self.hosts = [f"{server.user}@{host}:{server.port}" for host in server.hosts]
+
+    def run(
+        self, program: list[str], arguments: list[str], *, stdin: str = "", env: dict[str, str] | None = None
+    ) -> Ran:
+        """One run, in a world of its own that looks like every other's."""
+        world = self.folder / "world"
+        shutil.rmtree(world, ignore_errors=True)
+        for name in ("home/.ssh", "there", "here"):
+            (world / name).mkdir(parents=True)
+        for key in ("id_ed25519",):
+            shutil.copy(self.server.key, world / "home/.ssh" / key)
+        shutil.copy(self.server.known_hosts, world / "home/.ssh/known_hosts")
+        for path in (HERE / f"files{self.dialect}").iterdir():
+            if path.name != "__pycache__":
+                (shutil.copytree if path.is_dir() else shutil.copy)(path, world / "here" / path.name)
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(world / "home"),
+            "LANG": "C.UTF-8",
+            "USER": self.server.user,
+            "LOGNAME": self.server.user,
+            "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "FAB_THERE": str(world / "there"),
+            "FAB_HOSTS": ",".join(self.hosts),
+            **(env or {}),
+        }
+        done = subprocess.run(
+            [*program, *arguments],
+            cwd=world / "here",
+            env=environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        return Ran(done.returncode, _lines(done.stdout), _lines(done.stderr), _tree(world))
+
+    def both(self, *arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> tuple[Ran, Ran]:
+        """The original's and ours."""
+        first = self.run(self.original, list(arguments), stdin=stdin, env=env)
+        return first, self.run(self.ours, list(arguments), stdin=stdin, env=env)
+
+
+def same(original: Ran, ours: Ran, *, ordered: bool = True, errors: bool = True) -> None:
+    """Fail unless both have done the same.
+
+    Args:
+        original: the real Fabric's run.
+        ours: ours.
+        ordered: lines come in the same order; not those of tasks that ran side by side.
+        errors: what was written to stderr counts.
+    """
+    arrange = list if ordered else _pieces
+    told = f"\n--- original\n{chr(10).join(original.out)}\n--- ours\n{chr(10).join(ours.out)}\n"
+    told += f"--- original's errors\n{chr(10).join(original.err)}\n--- ours\n{chr(10).join(ours.err)}"
+    assert arrange(ours.out) == arrange(original.out), told
+    assert ours.status == original.status, told
+    assert ours.tree == original.tree, told
+    if errors:
+        assert arrange(ours.err) == arrange(original.err), told
+
+
+def _pieces(lines: list[str]) -> list[str]:
+    """What each host said, wherever it came: the original's processes write into each other's lines."""
+    return sorted(piece for piece in re.split(r"(?=\[\w+@)", "".join(lines)) if piece)
+
+
+_ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
+
+
+def _lines(text: str) -> list[str]:
+    return [_ADDRESS.sub("0x…", line.rstrip()) for line in text.replace("\r\n", "\n").split("\n")]
+
+
+def _tree(world: Path) -> dict[str, str]:
+    found = {}
+    for top in ("there", "here", "home"):
+        for path in sorted((world / top).rglob("*")):
+            name = str(path.relative_to(world))
+            if name.startswith("home/.ssh") or "__pycache__" in name:
+                continue
+            mode = path.lstat().st_mode
+            if path.is_symlink():
+                found[name] = f"-> {os.readlink(path)}"
+            elif path.is_dir():
+                found[name] = f"{mode:o}"
+            else:
+                found[name] = f"{mode:o} {path.read_bytes()!r}"
+    return found

@@ -1,0 +1,4 @@
+def iso():
+    from datetime import date
+
+    print(date.today())

@@ -1,0 +1,6 @@
+from fabric.api import task
+
+
+@task
+def go():
+    print("go")

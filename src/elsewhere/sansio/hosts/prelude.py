@@ -49,6 +49,7 @@ def line(
     prefixes: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     quiet_input: bool = False,
+    plain: bool = False,
 ) -> bytes:
     """The line that the prelude reads.
 
@@ -58,6 +59,7 @@ def line(
         prefixes: commands that must succeed before it.
         env: further variables.
         quiet_input: nothing is its input.
+        plain: it is for sh, whatever shell the user has there.
 
     Raises:
         ValueError: a name is none, or something holds a NUL, which no shell can pass on.
@@ -69,7 +71,8 @@ def line(
     if isinstance(command, str):
         # `eval` in this very shell where that is plain sh, as most are not what runs scripts but who logs in.
         whole = quoted(" && ".join(prefixes) + " && " + command if prefixes else command)
-        parts.append(f'case ${{SHELL:-/bin/sh}} in */sh|*/dash) eval {whole} ;; *) exec "$SHELL" -c {whole} ;; esac')
+        login = f'case ${{SHELL:-/bin/sh}} in */sh|*/dash) eval {whole} ;; *) exec "$SHELL" -c {whole} ;; esac'
+        parts.append(f"eval {whole}" if plain else login)
     elif isinstance(command, Sequence) and all(isinstance(word, str) for word in command) and command:
         words = " ".join(map(quoted, command))
         if prefixes:

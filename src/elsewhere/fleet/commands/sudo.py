@@ -185,8 +185,8 @@ def _text(pieces: list[bytes], encoding: str | None) -> Any:
 def _refusal(host: Host, asked: Sudo, refused: Refused) -> Unauthorized:
     """In words."""
     login, target = host.settings.user, asked.user or "root"
-    said = next((line.strip() for line in reversed(refused.said.splitlines()) if line.strip()), "")
-    says = f": {said:.200}" if said else ""
+    said = "; ".join(line.strip() for line in refused.said.splitlines() if line.strip())
+    says = f": {said:.300}" if said else ""
     text = {
         Refusal.NONE: f"there is no sudo, with which {login} would become {target}",
         Refusal.WRONG: f"sudo does not take the password of {asked.password.source} for {login}; it was sent once",

@@ -193,8 +193,7 @@ class Channel:
                 self._permit.end()  # it was not asked for after all
             self._begun.set()
         elif step is Step.OVER:
-            with contextlib.suppress(OSError):
-                process.stdin.write_eof()
+            await self._write(b"\n")
         elif step is Step.REFUSED:
             raise self._refused()
         else:
@@ -228,6 +227,7 @@ class Channel:
         line = self._asked.line()
         if self._pty:
             await self._write(line)
+            await self._taken()  # what comes before the terminal is as usual would be no line, and end nothing
             async for data in _parts(source):
                 await self._write(data)
         elif source is None:

@@ -63,7 +63,8 @@ _GUARD = _BOTH + (
     ".) ;; *) break ;; esac; case $k in *.) exec >/dev/null ;; esac; done; "
     'trap "" USR1; kill -s TERM -- -$g; exec <&- >&- 3<&- 4>&-; {{ sleep 2; kill -s KILL -- -$g; }} & }} | '
     "{{ trap : HUP INT TERM QUIT; read -r r; "
-    "/bin/sh -c 'n=${{IFS#??}}; IFS= read -r c && eval \"$c\"' 2>&4 3<&- 4>&-; "
+    # The command takes its standard error itself: else the shell that waits would write there how it was killed.
+    "/bin/sh -c 'exec 2>&4 3<&- 4>&-; n=${{IFS#??}}; IFS= read -r c && eval \"$c\"'; "
     "s=$?; kill -s USR1 $r; exit $s; }}\n"
 )
 # With a terminal for the command its end is a hangup, which each process there is told; some ignore it.
@@ -71,7 +72,7 @@ _GUARD_TERMINAL = _BOTH + (
     '{{ trap "" INT QUIT TERM; '
     "trap 'trap \"\" HUP; kill -s KILL $z; kill -s TERM -- -$g; sleep 2; kill -s KILL -- -$g; exit' HUP; "
     "trap 'kill -s KILL $z; exit' USR1; while :; do sleep 86400 & z=$!; wait $z; done; }} >/dev/null 2>&1 & w=$!; "
-    "/bin/sh -c 'n=${{IFS#??}}; IFS= read -r c && {{ stty icanon echo; eval \"$c\"; }}'; "
+    "/bin/sh -c 'n=${{IFS#??}}; IFS= read -r c && {{ stty icanon echo; echo {more} more; eval \"$c\"; }}'; "
     "s=$?; kill -s USR1 $w; exit $s\n"
 )
 
@@ -142,7 +143,7 @@ class Step(Enum):
     BEGIN = "send the guard and what the command reads"
     MORE = "send the next piece"
     DEAF = "the command reads no more"
-    OVER = "the command has ended: end the input"
+    OVER = "the command has ended: send a newline"
     REFUSED = "it was refused: end"
 
 

@@ -77,7 +77,7 @@ def test_a_terminal_shows_names_in_colours_unless_told_otherwise(monkeypatch: py
 def test_a_stream_that_has_not_all_characters() -> None:
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     told(Live(out, out), (WEB1, "stdout", "café\n".encode()))
-    assert out.buffer.getvalue() == b"[web1] caf\\xe9\n"  # type: ignore[attr-defined]  # a BytesIO
+    assert out.buffer.getvalue() == b"[web1] caf\\xe9\n"
 
 
 def test_hosts_with_the_same_output_are_one_group() -> None:
@@ -136,9 +136,13 @@ def test_nobody_reads_what_is_shown(server: Sshd) -> None:
     read, write = os.pipe()
     os.close(read)
     # Closing it raises, too, as it still holds the line.
-    with contextlib.suppress(BrokenPipeError), Fleet("127.0.1.1", **options(server)) as fleet, open(write, "w") as out:
-        with pytest.raises(BrokenPipeError):
-            fleet.run("echo hi; exec sleep 1000", output=Live(out, out))
+    with (
+        contextlib.suppress(BrokenPipeError),
+        Fleet("127.0.1.1", **options(server)) as fleet,
+        open(write, "w") as out,
+        pytest.raises(BrokenPipeError),
+    ):
+        fleet.run("echo hi; exec sleep 1000", output=Live(out, out))
 
 
 def test_everything_is_told_in_one_thread_and_in_order(server: Sshd) -> None:

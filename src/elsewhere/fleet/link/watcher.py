@@ -25,7 +25,8 @@ PATIENCE = 10.0  # seconds for its first word
 # In one line, and without what a login shell of another kind than sh would take for its own.
 SCRIPT = (
     'trap : HUP INT TERM PIPE QUIT; echo elsewhere-watcher $SHELL; exec 2>/dev/null; all=" "; '
-    "stop() { for g in $1; do kill -s TERM -- -$g; done; sleep GRACE; for g in $1; do kill -s KILL -- -$g; done; }; "
+    'stop() { left=; for g in $1; do kill -s TERM -- -$g && left="$left $g"; done; '
+    '[ -z "$left" ] || { sleep GRACE; for g in $left; do kill -s KILL -- -$g; done; }; }; '
     "while read -r what; do g=${what#?}; case $what in "
     '+*) all="$all$g " ;; '
     '-*) case $all in *" $g "*) all="${all%% $g *} ${all#* $g }" ;; esac ;; '

@@ -225,5 +225,7 @@ def test_the_watcher_ends_what_is_left(host: Host, how: str) -> None:
         assert left.wait(PATIENCE) == -signal.SIGTERM
         assert ended.poll() is None
     finally:
-        os.killpg(ended.pid, signal.SIGKILL)
-        ended.wait()
+        for process in (left, ended):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from tests.fleet.sshd import Sshd, account, sshd
 
-USER = "ewbench"
+USER = f"ewbench{os.getpid()}"  # two may run at the same time
 HOSTS = [f"127.17.0.{number}" for number in range(1, 51)]
 MEMORY = Path("/dev/shm")  # where files are as quick as they get, so that it is the way there which is measured
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from elsewhere.fleet.files.far import far
-from elsewhere.fleet.files.local import digest
+from elsewhere.fleet.files.here.local import digest
 from elsewhere.fleet.files.wanted import Payload
 from elsewhere.sansio.hosts.copies.tree import Entry
 from elsewhere.sansio.hosts.copies.words import sum_script

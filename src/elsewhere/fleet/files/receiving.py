@@ -12,10 +12,10 @@ from elsewhere.errors import CallTimeout, ProtocolError
 from elsewhere.fleet.files.bar import Bar
 from elsewhere.fleet.files.checking import Same, compared
 from elsewhere.fleet.files.far import Far, far, listing
-from elsewhere.fleet.files.local import look
+from elsewhere.fleet.files.here.local import look
+from elsewhere.fleet.files.here.staging import Stage
+from elsewhere.fleet.files.here.unpacking import Unpacking
 from elsewhere.fleet.files.outcome import Change, Transfer, TransferError, changes
-from elsewhere.fleet.files.staging import Stage
-from elsewhere.fleet.files.unpacking import Unpacking
 from elsewhere.fleet.files.wanted import Get
 from elsewhere.sansio.hosts.copies.found import Found, found
 from elsewhere.sansio.hosts.copies.plan import Plan, doubtful, plan

@@ -13,8 +13,8 @@ from elsewhere.errors import CallTimeout
 from elsewhere.fleet.files.bar import Bar
 from elsewhere.fleet.files.checking import compared
 from elsewhere.fleet.files.far import Far, far, listing
+from elsewhere.fleet.files.here.stream import pieces
 from elsewhere.fleet.files.outcome import Transfer, TransferError, changes
-from elsewhere.fleet.files.stream import pieces
 from elsewhere.fleet.files.wanted import Collected, Payload, Put
 from elsewhere.sansio.hosts.copies.listing import entries, sections
 from elsewhere.sansio.hosts.copies.plan import Plan, doubtful, plan

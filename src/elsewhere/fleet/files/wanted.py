@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO, Any, NamedTuple, Self
 
-from elsewhere.fleet.files.local import entry_of, expand, scan
+from elsewhere.fleet.files.here.local import entry_of, expand, scan
 from elsewhere.sansio.hosts.copies.tree import Entry
 from elsewhere.sansio.hosts.slashes import inside, place
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 
 from elsewhere.errors import ProtocolError
-from elsewhere.fleet.files.staging import Stage
+from elsewhere.fleet.files.here.staging import Stage
 from elsewhere.sansio.hosts.copies.members import Member, Members
 from elsewhere.sansio.hosts.copies.tree import Entry
 

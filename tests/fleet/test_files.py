@@ -177,6 +177,8 @@ def test_bytes_and_file_like_objects(host: Host, tmp_path: Path) -> None:
     there = tmp_path / "there"
     host.put(b"bytes", there)
     assert (there.read_bytes(), stat.S_IMODE(there.stat().st_mode)) == (b"bytes", 0o644)
+    assert (host.put(b"BYTES", there).sent, there.read_bytes()) == (1, b"BYTES")
+    assert host.put(b"BYTES", there, checksum=True).sent == 0
     there.chmod(0o600)
     large = os.urandom(9_000_000)
     assert host.put(io.BytesIO(large), there).bytes == len(large)

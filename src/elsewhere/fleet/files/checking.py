@@ -18,7 +18,7 @@ from elsewhere.sansio.hosts.copies.words import sum_script
 if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
 
-__all__ = ["Same", "compared"]
+__all__ = ["Same", "compared", "different"]
 
 Same = Callable[[Entry, Entry], bool]
 
@@ -33,7 +33,7 @@ async def compared(host: Host, ours: Mapping[str, Payload], theirs: Mapping[str,
         base: the folder there in which names that are relative begin.
     """
     if not theirs:
-        return _different
+        return different
     loop = asyncio.get_running_loop()
     here = loop.run_in_executor(None, lambda: {path: _sum(ours[path]) for path in theirs})
     there = await _far_sums(host, base, list(theirs.values()))
@@ -41,7 +41,8 @@ async def compared(host: Host, ours: Mapping[str, Payload], theirs: Mapping[str,
     return lambda new, old: new.size == old.size and new.path in sums
 
 
-def _different(new: Entry, old: Entry) -> bool:
+def different(new: Entry, old: Entry) -> bool:
+    """Never the same."""
     return False
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from elsewhere.errors import CallTimeout
 from elsewhere.fleet.files.bar import Bar
-from elsewhere.fleet.files.checking import compared
+from elsewhere.fleet.files.checking import Same, compared, different
 from elsewhere.fleet.files.far import Far, far, listing
 from elsewhere.fleet.files.here.stream import pieces
 from elsewhere.fleet.files.outcome import Transfer, TransferError, changes
@@ -68,7 +68,7 @@ async def _send(host: Host, wanted: Put, collected: Collected, bar: Bar) -> Tran
     async with far(host, partial(_script, collected=collected, delete=wanted.delete)) as (there, nonce):
         began = time.monotonic()
         seen = _understood(host, await listing(there, nonce), nonce, collected)
-        same = None
+        same: Same | None = None if wanted.data is None else different  # bytes have no time
         if wanted.checksum:
             theirs = {path: f"./{path}" for path in doubtful(seen.entries.values(), seen.found)}
             same = await compared(host, seen.payloads, theirs, seen.base)

@@ -27,8 +27,8 @@ from elsewhere.errors import (
 from elsewhere.fleet import CommandError, Fleet, FleetError, Host, Result
 from elsewhere.fleet.engine import engine
 from elsewhere.fleet.kinds import by_kind, kind_of, report
+from elsewhere.fleet.many.together import Plan, Together
 from elsewhere.fleet.output.base import Output
-from elsewhere.fleet.together import Plan, Together
 from tests.fleet.sshd import Sshd
 from tests.fleet.test_commands import pid_in
 from tests.fleet.test_link import becomes, gone, options

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import json
 import os
 import re
+import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +19,13 @@ from elsewhere.errors import ConnectError, ConnectTimeout, NotTouched
 from elsewhere.fleet import CommandError, Fleet, FleetError, Host, Result
 from elsewhere.fleet.output import summary
 from elsewhere.fleet.output.base import Output
+from elsewhere.fleet.output.courier import MOST, Courier
 from elsewhere.fleet.output.grouped import Grouped
 from elsewhere.fleet.output.live import Live
 from elsewhere.fleet.output.rows import line, row
 from tests.fleet.sshd import Sshd
-from tests.fleet.test_link import options
+from tests.fleet.test_commands import pid_in
+from tests.fleet.test_link import becomes, gone, options
 
 
 class Terminal(io.StringIO):
@@ -146,8 +151,6 @@ def test_nobody_reads_what_is_shown(server: Sshd) -> None:
 
 
 def test_everything_is_told_in_one_thread_and_in_order(server: Sshd) -> None:
-    import threading
-
     class Everything(Output):
         def __init__(self) -> None:
             self.news: list[tuple[Any, ...]] = []
@@ -179,6 +182,61 @@ def test_everything_is_told_in_one_thread_and_in_order(server: Sshd) -> None:
         assert own == [("came", host, "stdout", b"hi\n"), ("ended", host, 0, True)]
     assert len(output.threads) == 1
     assert threading.get_ident() not in output.threads
+
+
+class Stands(Output):
+    """One that stands still until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.stands, self.goes = threading.Event(), threading.Event()
+        self.came_bytes = 0
+
+    def came(self, host: Host, stream: str, data: bytes) -> None:
+        self.stands.set()
+        assert self.goes.wait(60)
+        self.came_bytes += len(data)
+
+
+def test_what_is_not_shown_yet_is_not_piled_up() -> None:
+    output = Stands()
+    courier = Courier([WEB1], [output])
+
+    async def pours() -> int:
+        courier.begin(lambda: None)
+        sink, poured = courier.sink(WEB1), 0
+        while (room := sink("stdout", b"x" * 100_000)) is None:
+            poured += 100_000
+        poured += 100_000
+        await asyncio.sleep(0)  # as it is
+        assert courier._size > MOST > courier._size - 200_000
+        output.goes.set()
+        await asyncio.wait_for(room, 60)
+        await courier.end()
+        return poured
+
+    poured = asyncio.run(pours())
+    assert MOST - 200_000 < poured == output.came_bytes
+    assert courier._size == 0
+
+
+def test_ctrl_c_while_nothing_can_be_shown(server: Sshd, tmp_path: Path) -> None:
+    output = Stands()
+
+    def interrupt() -> None:
+        assert output.stands.wait(60)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    with Fleet("127.0.1.1", **options(server)) as fleet:
+        with pytest.raises(KeyboardInterrupt):
+            thread.start()
+            fleet.run(f"echo $$ > {tmp_path}/pid; echo hi; exec sleep 1000", output=output)
+        becomes(lambda: gone(pid_in(tmp_path / "pid")))
+    output.goes.set()
+    thread.join()
+    for each in threading.enumerate():
+        if each.name == "elsewhere-output":
+            each.join(60)
 
 
 # ---- rows ------------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Self
 from benchmarks.fleet.contest import Contestant, Failed
 from benchmarks.fleet.environments import PEERS
 from benchmarks.fleet.faults.relay import Relay
-from benchmarks.fleet.yard import MEMORY
+from benchmarks.fleet.yard import FOLDER
 from tests.fleet.sshd import Sshd, account, sshd
 
 HOST = "127.17.2.1"
@@ -123,8 +123,7 @@ class Ground(NamedTuple):
 
 @contextlib.contextmanager
 def ground() -> Iterator[Ground]:
-    # Not where the tests keep their files, which nobody else can enter.
-    folder = Path(tempfile.mkdtemp(prefix="elsewhere-faults-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None))
+    folder = Path(tempfile.mkdtemp(prefix="elsewhere-faults-", dir=FOLDER))
     try:
         folder.chmod(0o755)
         for name in ("ssh", "near", "far"):

@@ -23,11 +23,13 @@ __all__ = ["Watcher"]
 
 GRACE = 2  # seconds between TERM and KILL
 PATIENCE = 30.0  # seconds for its first word: behind a slow profile, on a busy host
+CLOSING = 2.0  # seconds for its last one
 WORD = b"elsewhere-watcher"
 # In one line, and without what a login shell of another kind than sh would take for its own.
 SCRIPT = (
     'trap : HUP INT TERM PIPE QUIT; echo elsewhere-watcher $SHELL; exec 2>/dev/null; all=" "; '
-    "stop() { for g in $1; do kill -s TERM -- -$g; done; sleep GRACE; for g in $1; do kill -s KILL -- -$g; done; }; "
+    'stop() { left=; for g in $1; do kill -s TERM -- -$g && left="$left $g"; done; '
+    '[ -z "$left" ] || { sleep GRACE; for g in $left; do kill -s KILL -- -$g; done; }; }; '
     "while read -r what; do g=${what#?}; case $what in "
     '+*) all="$all$g " ;; '
     '-*) case $all in *" $g "*) all="${all%% $g *} ${all#* $g }" ;; esac ;; '
@@ -54,6 +56,7 @@ class Watcher:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = self._loop.create_future()
+        self._silent: asyncio.Future[None] = self._loop.create_future()
         self._channel: Any = None
         self._started = False
         self._said = b""
@@ -106,15 +109,20 @@ class Watcher:
                 self._channel.write(told.encode())
 
     async def close(self) -> None:
-        """Have it end what is left, and then itself; returns when it has been told."""
+        """Have it end what is left, and then itself.
+
+        Returns when it has read all that it was told, which it shows by the end of its output: an sshd that reads a
+        goodbye throws away what it has not handed on. Or when the far side does not answer.
+        """
         self._patience.cancel()
-        if self._channel is None:
+        if not self._started:
             self._opening.cancel()
             self.gone = True
-            return
-        self._tell()
-        with contextlib.suppress(OSError):
-            self._channel.write_eof()
+        else:
+            with contextlib.suppress(OSError):
+                self._channel.write_eof()
+            await asyncio.wait([self._silent], timeout=CLOSING)
+        if self._channel is not None:
             self._channel.close()
 
     def _fail(self, reason: str) -> None:
@@ -159,6 +167,7 @@ class Watcher:
                 self._ready.set_result(None)
 
     def eof_received(self) -> bool:
+        self._ends()
         return True
 
     def exit_status_received(self, _status: int) -> None:
@@ -175,4 +184,9 @@ class Watcher:
 
     def connection_lost(self, error: Exception | None) -> None:
         self.gone = True
+        self._ends()
         self._fail(str(error) if error is not None else "its shell does not run `sh`")
+
+    def _ends(self) -> None:
+        if not self._silent.done():
+            self._silent.set_result(None)

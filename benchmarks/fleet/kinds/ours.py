@@ -49,20 +49,32 @@ class Ours(Kind):
     def close(self) -> None:
         self.fleet.close()
 
+    def crowd(self, hosts: list[str]) -> dict[str, Any]:
+        """What became of each: "ok", or the name of its error's type."""
+        from elsewhere.fleet import Fleet
+
+        with Fleet(*hosts, **self.options) as fleet:
+            found = fleet.run("true", return_exceptions=True)
+        told = {
+            str(host): "ok" if not isinstance(outcome, Exception) else type(outcome).__name__
+            for host, outcome in found.items()
+        }
+        return {"outcomes": told}
+
     def tree(self, source: str, target: str, existing: bool) -> None:
         from elsewhere.fleet import Host
 
         with Host(self.hosts[0], **self.options) as host:
-            host.put(f"{source}/", f"{target}/")  # type: ignore[attr-defined]
+            host.put(f"{source}/", f"{target}/")
 
     def put(self, source: str, target: str) -> None:
         from elsewhere.fleet import Host
 
         with Host(self.hosts[0], **self.options) as host:
-            host.put(source, target)  # type: ignore[attr-defined]
+            host.put(source, target)
 
     def get(self, source: str, target: str) -> None:
         from elsewhere.fleet import Host
 
         with Host(self.hosts[0], **self.options) as host:
-            host.get(source, target)  # type: ignore[attr-defined]
+            host.get(source, target)

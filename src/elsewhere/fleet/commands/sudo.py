@@ -1,21 +1,20 @@
-"""A command under sudo: the whole of it, with its folder, its variables, its redirections.
-
-Its input may be a stream, and its output go to one, as copies under sudo need it: see `pipe`.
-"""
+"""A command under sudo: the whole of it, with its folder, its variables, its redirections."""
 
 from __future__ import annotations
 
 import asyncio
 import codecs
+import inspect
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from elsewhere.errors import CallTimeout, Unauthorized
+from elsewhere.errors import CallTimeout, ConnectError, Unauthorized
+from elsewhere.fleet.commands.command import Command
 from elsewhere.fleet.commands.prepare import prepare
-from elsewhere.fleet.commands.run import Command, Sink
-from elsewhere.fleet.commands.sudo_channel import Channel, Refused, Source
+from elsewhere.fleet.commands.running import Sink, Source
+from elsewhere.fleet.commands.sudo_channel import Channel, Refused
 from elsewhere.fleet.naming.password import HOW, Password, password_of
 from elsewhere.fleet.results import Result
 from elsewhere.sansio.hosts import prelude as words
@@ -24,27 +23,39 @@ from elsewhere.sansio.hosts.sudo import Refusal, account
 if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
 
-__all__ = ["Sudo", "pipe", "prepare_sudo", "run"]
+__all__ = ["Sudo", "prepare_sudo", "run"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sudo:
-    """A command under sudo, for however many hosts; see `Host.sudo`."""
+    """A command under sudo, for however many hosts; see `Host.sudo`.
+
+    Attributes:
+        command: what.
+        password: for a sudo that asks for one.
+        user: as whom; None for sudo's default.
+        group: with which group; None for the user's.
+    """
 
     command: Command
     password: Password
     user: str | None = None
     group: str | None = None
 
+    @property
+    def encoding(self) -> str | None:
+        """Of what it writes."""
+        return self.command.encoding
+
     def line(self) -> bytes:
-        """What the shell under sudo reads; raises where something cannot be said."""
+        """What the shell under sudo reads; raises where something cannot be said. `Command.on` goes first."""
         command = self.command
         return words.line(
             command.command,
             cwd=command.cwd,
             prefixes=command.prefixes,
             env=command.env,
-            quiet_input=command.input is None and not command.pty,
+            quiet_input=command.quiet,
             plain=True,
         )
 
@@ -76,105 +87,91 @@ def prepare_sudo(
     return asked
 
 
-async def run(host: Host, asked: Sudo, sink: Sink | None = None) -> Result:
+async def run(
+    host: Host, asked: Sudo, sink: Sink | None = None, *, source: Source | None = None, keep: bool = True
+) -> Result:
     """Run it, and wait for its end.
 
     Args:
         host: where.
         asked: what.
-        sink: is given the output while it comes.
+        sink: is given the output while it comes; what it gives is awaited before more is read.
+        source: its input, in pieces, which are asked for as fast as it takes them; instead of the command's own.
+        keep: the output is in the result, too.
+
+    Where sudo wants a terminal and the command does not, what it writes to its standard error is in its output.
 
     Raises:
         Unauthorized: sudo does not run it: it has not run.
         CommandError: it has failed, and was to be checked.
         CallTimeout: it took too long, and was ended.
-        ConnectError, ConnectionLost: there is no way there, or not any more.
+        ConnectError, ConnectTimeout, HostKeyError: there is no way there. It has not run.
+        ConnectionLost: the connection broke while it ran.
     """
-    command, output = asked.command, {"stdout": [], "stderr": []}  # type: tuple[Command, dict[str, list[bytes]]]
+    asked = replace(asked, command=asked.command.on(host))
+    output: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
 
     async def came(name: str, data: bytes) -> None:
-        output[name].append(data)
-        if sink is not None:
-            sink(name, data)
+        if keep:
+            output[name].append(data)
+        given = sink(name, data) if sink is not None else None
+        if given is not None and inspect.isawaitable(given):
+            await given
 
-    status, signal, seconds = await _ended(host, asked, command.input, came)
-    texts = (_text(output[name], command.encoding) for name in ("stdout", "stderr"))
-    result = Result(command.command, status, *texts, host=host, seconds=seconds, signal=signal)
+    channel, took = await _ended(host, asked, came, source)
+    status, signal = channel.status()
+    command = asked.command
+    result = Result(
+        command.command if isinstance(command.command, str) else list(command.command),
+        status,
+        _text(output["stdout"], command.encoding),
+        _text(output["stderr"], command.encoding),
+        host=host,
+        seconds=took,
+        signal=signal,
+    )
     if command.check:
         result.check_returncode()
     return result
 
 
-async def pipe(
-    host: Host,
-    asked: Sudo,
-    source: Source,
-    output: Callable[[bytes], Awaitable[None]] | None = None,
-) -> Result:
-    """Run it with a stream as its input, and its output going to another one, each as fast as the slower side is.
-
-    Args:
-        host: where.
-        asked: what; its own ``input`` does not count.
-        source: what it reads; None for nothing.
-        output: is awaited with each piece of its standard output; None to keep it as the result's.
-
-    Raises:
-        As `run` does, and what the source and the output raise, after it was ended. Where sudo wants a terminal, what
-        the command writes to its standard error is in its output.
-    """
-    errors: list[bytes] = []
-    kept: list[bytes] = []
-
-    async def came(name: str, data: bytes) -> None:
-        if name == "stderr":
-            errors.append(data)
-        elif output is None:
-            kept.append(data)
-        else:
-            await output(data)
-
-    asked = replace(asked, command=replace(asked.command, input=None if source is None else b"", pty=False))
-    status, signal, seconds = await _ended(host, asked, source, came)
-    told = _text(errors, asked.command.encoding or "utf-8")
-    result = Result(asked.command.command, status, b"".join(kept), told, host=host, seconds=seconds, signal=signal)
-    if asked.command.check:
-        result.check_returncode()
-    return result
-
-
-async def _ended(
-    host: Host,
-    asked: Sudo,
-    source: Source,
-    came: Callable[[str, bytes], Awaitable[None]],
-) -> tuple[int, str | None, float]:
-    """Its status, its signal, and the seconds it took."""
-    connection = await host.link.connection()
-    async with host.link.session():
-        for raw in (False, True):
+async def _ended(host: Host, asked: Sudo, came: Any, source: Source | None) -> tuple[Channel, float]:
+    """The channel on which it has ended, and the seconds it took."""
+    raw = lost = False
+    while True:
+        connection = await host.link.connection()
+        async with host.link.session():
             channel = Channel(host, asked, connection, came, raw=raw)
-            began = time.monotonic()
             try:
-                async with asyncio.timeout(asked.command.timeout) as limit:
-                    await channel.run(source, limit)
-            except TimeoutError:
-                await channel.stop()
-                raise CallTimeout(
-                    f"{host}: {asked.command.command!r} under sudo did not end within its timeout of "
-                    f"{asked.command.timeout:g} s, and was ended after {time.monotonic() - began:.3g} s"
-                ) from None
+                return channel, await _once(host, asked, channel, source)
+            except ConnectError:
+                if lost or not connection.is_closed():
+                    raise
+                lost = True  # it was dead, which nobody had seen: once more on a new one
             except Refused as refused:
-                await channel.stop()
-                if refused.why is Refusal.TERMINAL and not raw and not asked.command.pty:
-                    continue  # requiretty: with one for sudo, which the command does not see as its input
-                raise _refusal(host, asked, refused) from None
-            except BaseException:
-                await asyncio.shield(channel.stop())
-                raise
-            status, signal = channel.status()
-            return status, signal, time.monotonic() - began
-    raise AssertionError
+                if refused.why is not Refusal.TERMINAL or raw or asked.command.pty:
+                    raise _refusal(host, asked, refused) from None
+                raw = True  # requiretty: sudo gets one, which is not the command's input
+
+
+async def _once(host: Host, asked: Sudo, channel: Channel, source: Source | None) -> float:
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(asked.command.timeout) as limit:
+            await channel.run(source, limit)
+    except TimeoutError:
+        await channel.stop()
+        text = (
+            f"{host}: {asked.command.command!r} under sudo did not end within its timeout of "
+            f"{asked.command.timeout:g} s, and was ended after {time.monotonic() - began:.3g} s"
+        )
+        if channel.answers is not None and channel.answers.open:
+            text += f"; the last that it wrote was {channel.answers.open!r:.200}, for which there is no answer"
+        raise CallTimeout(text) from None
+    except BaseException:
+        await asyncio.shield(channel.stop())
+        raise
+    return time.monotonic() - began
 
 
 def _text(pieces: list[bytes], encoding: str | None) -> Any:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.errors import ConnectError, ConnectionLost, ElsewhereError
+from elsewhere.fleet.commands.running import Source
 from elsewhere.fleet.naming.password import Permit
 from elsewhere.sansio.hosts import sudo as words
+from elsewhere.sansio.hosts.answers import Answers
 from elsewhere.sansio.hosts.sudo import Refusal, Step
 
 if TYPE_CHECKING:
@@ -19,14 +21,14 @@ if TYPE_CHECKING:
     from elsewhere.fleet.commands.sudo import Sudo
     from elsewhere.fleet.host import Host
 
-__all__ = ["Channel", "Refused", "Source"]
+__all__ = ["Channel", "Refused"]
 
 READ = 64 << 10  # bytes
 FIRST = 64 << 10  # bytes of the first piece of input, which is twice as long each time
 LARGEST = 1 << 20  # bytes of a piece; that much memory it takes there
 PATIENCE = 60.0  # seconds for sudo to run it or ask: it may have to ask others that are slow
 ENDING = 6.0  # seconds for what is stopped to be gone: TERM, two seconds, KILL, and the way there
-Source = bytes | AsyncIterable[bytes] | None
+END_OF_FILE = b"\x04"  # as it is typed
 
 
 class Refused(Exception):
@@ -47,6 +49,9 @@ class Channel:
         connection: to there.
         came: is awaited with "stdout" or "stderr" and what came.
         raw: sudo gets a terminal that the command does not use.
+
+    Attributes:
+        answers: to what it asks, if there are any.
     """
 
     def __init__(
@@ -68,11 +73,14 @@ class Channel:
         self._nonce, self._more = secrets.token_hex(8), secrets.token_hex(8)
         self._dialogue = words.Dialogue(self._nonce, self._more, marked=not self._terminal)
         self._credit: asyncio.Queue[Step] = asyncio.Queue()
+        answers = asked.command.answers
+        self.answers = Answers(answers, asked.command.encoding or "utf-8") if answers else None
+        self._typed: asyncio.Queue[bytes] = asyncio.Queue()
         self._begun = asyncio.Event()
         self._permit: Permit | None = None
         self._process: asyncssh.SSHClientProcess[bytes] | None = None
 
-    async def run(self, source: Source, limit: asyncio.Timeout) -> None:
+    async def run(self, source: Source | None, limit: asyncio.Timeout) -> None:
         """From the beginning to the end.
 
         Args:
@@ -147,13 +155,13 @@ class Channel:
         while data := await self._next(stream):
             found, steps = dialogue.heard(data)
             if found:
-                await self._came(name, found)
+                await self._wrote(name, found)
             for step in steps:
                 await self._do(step, limit)
         if not dialogue.begun:
             await process.wait_closed()
         if rest := dialogue.ended():
-            await self._came(name, rest)
+            await self._wrote(name, rest)
         if dialogue.refusal is not None:
             if process.exit_status is None and process.exit_signal is None:
                 raise self._lost(None)
@@ -175,7 +183,12 @@ class Channel:
         assert process is not None
         while data := await process.stdout.read(READ):
             if found := self._dialogue.out(data):
-                await self._came("stdout", found)
+                await self._wrote("stdout", found)
+
+    async def _wrote(self, name: str, data: bytes) -> None:
+        if self.answers is not None and (typed := self.answers.feed(name, data)):
+            self._typed.put_nowait(typed)
+        await self._came(name, data)
 
     async def _do(self, step: Step, limit: asyncio.Timeout) -> None:
         process = self._process
@@ -220,41 +233,72 @@ class Channel:
 
     # ---- what goes ---------------------------------------------------------------------------------------------------
 
-    async def _feed(self, source: Source) -> None:
+    async def _feed(self, source: Source | None) -> None:
         """The guard, the command, and its input, as fast as it takes it."""
         await self._begun.wait()
         await self._write(words.guard(self._more, self._dialogue.outer, pty=self._pty))
-        line = self._asked.line()
+        own = self._asked.command.input
+        if source is None and self.answers is not None:
+            source = self._answered()
+        elif source is None and own is not None and (self._pty or len(own) > LARGEST):
+            source = _parts(own)
         if self._pty:
-            await self._write(line)
-            await self._taken()  # what comes before the terminal is as usual would be no line, and end nothing
-            async for data in _parts(source):
-                await self._write(data)
-        elif source is None:
-            await self._write(words.piece(line, last=True))
+            await self._type(source)
+        elif source is not None:
+            await self._feed_pieces(bytearray(self._asked.line()), source)
         else:
-            await self._feed_pieces(line, source)
+            await self._feed_pieces(bytearray(self._asked.line() + (own or b"")), None)
 
-    async def _feed_pieces(self, line: bytes, source: bytes | AsyncIterable[bytes]) -> None:
-        size, held = FIRST, bytearray(line)
-        if not isinstance(source, bytes):  # whose first part may take its time
-            await self._write(words.piece(line, last=False))
-            held.clear()
-            if not await self._taken():
-                return
-        async for data in _parts(source):
-            held += data
-            while len(held) > size:
-                await self._write(words.piece(bytes(held[:size]), last=False))
-                del held[:size]
-                size = min(2 * size, LARGEST)
-                if not await self._taken():
-                    return
-        await self._write(words.piece(bytes(held), last=True))
+    async def _type(self, source: Source | None) -> None:
+        await self._write(self._asked.line())
+        await self._credit.get()  # from here on the terminal is as any other
+        last = b""
+        if source is not None:
+            async for data in source:
+                last = data or last
+                await self._write(data)
+            await self._write(END_OF_FILE if last[-1:] in {b"", b"\n"} else END_OF_FILE * 2)
 
-    async def _taken(self) -> bool:
-        """Has it taken the last piece, and wants more?"""
-        return await self._credit.get() is Step.MORE
+    async def _feed_pieces(self, held: bytearray, source: Source | None) -> None:
+        """Whatever has come by the time that the last piece was taken is the next one.
+
+        Args:
+            held: the first of it.
+            source: the rest; None for none.
+        """
+        size = FIRST
+        credit: asyncio.Task[Step] | None = None
+        coming: asyncio.Task[bytes | None] | None = None
+        try:
+            while True:
+                if credit is None and (held or source is None):
+                    last = source is None and len(held) <= size
+                    await self._write(words.piece(bytes(held[:size]), last=last))
+                    if last:
+                        return
+                    del held[:size]
+                    size = min(2 * size, LARGEST)
+                    credit = asyncio.create_task(self._credit.get())
+                if coming is None and source is not None and len(held) < size:
+                    coming = asyncio.create_task(_next(source))
+                await asyncio.wait([task for task in (credit, coming) if task], return_when=asyncio.FIRST_COMPLETED)
+                if coming is not None and coming.done():
+                    data, coming = coming.result(), None
+                    if data is None:
+                        source = None
+                    else:
+                        held += data
+                if credit is not None and credit.done():
+                    if credit.result() is not Step.MORE:
+                        return
+                    credit = None
+        finally:
+            await _cancelled([task for task in (credit, coming) if task])
+
+    async def _answered(self) -> Source:
+        """What is typed for it."""
+        while True:
+            yield await self._typed.get()
 
     async def _write(self, data: bytes) -> None:
         process = self._process
@@ -280,18 +324,25 @@ async def _until(reading: asyncio.Future[Any], feeding: Coroutine[Any, Any, None
             feeder.result()
         await reading
     finally:
-        for task in (reading, feeder):
-            task.cancel()
-        await asyncio.wait([reading, feeder])
-        if not feeder.cancelled():
-            feeder.exception()  # looked at: what is not wanted any more may fail
+        await _cancelled([reading, feeder])
 
 
-async def _parts(source: Source) -> AsyncIterator[bytes]:
-    if isinstance(source, bytes):
-        view = memoryview(source)
-        for at in range(0, len(view), LARGEST):
-            yield bytes(view[at : at + LARGEST])
-    elif source is not None:
-        async for data in source:
-            yield data
+async def _cancelled(tasks: list[Any]) -> None:
+    """End them; what is not wanted any more may fail."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+        for task in tasks:
+            if not task.cancelled():
+                task.exception()
+
+
+async def _next(source: Source) -> bytes | None:
+    return await anext(source, None)
+
+
+async def _parts(data: bytes) -> Source:
+    view = memoryview(data)
+    for at in range(0, len(view), LARGEST):
+        yield bytes(view[at : at + LARGEST])

@@ -27,6 +27,8 @@ import re
 from collections.abc import Iterable
 from enum import Enum
 
+from elsewhere.sansio.hosts.prelude import MODES
+
 __all__ = ["Dialogue", "Refusal", "Step", "account", "guard", "opening", "piece"]
 
 _ACCOUNT = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.@+-]*|#[0-9]+")
@@ -64,7 +66,7 @@ _GUARD = _BOTH + (
     'trap "" USR1; kill -s TERM -- -$g; exec <&- >&- 3<&- 4>&-; {{ sleep 2; kill -s KILL -- -$g; }} & }} | '
     "{{ trap : HUP INT TERM QUIT; read -r r; "
     # The command takes its standard error itself: else the shell that waits would write there how it was killed.
-    "/bin/sh -c 'exec 2>&4 3<&- 4>&-; n=${{IFS#??}}; IFS= read -r c && eval \"$c\"'; "
+    "/bin/sh -c 'exec 2>&4 3<&- 4>&-; __n=${{IFS#??}}; IFS= read -r __c && eval \"$__c\"'; "
     "s=$?; kill -s USR1 $r; exit $s; }}\n"
 )
 # With a terminal for the command its end is a hangup, which each process there is told; some ignore it.
@@ -72,7 +74,7 @@ _GUARD_TERMINAL = _BOTH + (
     '{{ trap "" INT QUIT TERM; '
     "trap 'trap \"\" HUP; kill -s KILL $z; kill -s TERM -- -$g; sleep 2; kill -s KILL -- -$g; exit' HUP; "
     "trap 'kill -s KILL $z; exit' USR1; while :; do sleep 86400 & z=$!; wait $z; done; }} >/dev/null 2>&1 & w=$!; "
-    "/bin/sh -c 'n=${{IFS#??}}; IFS= read -r c && {{ stty icanon echo; echo {more} more; eval \"$c\"; }}'; "
+    "/bin/sh -c '__n=${{IFS#??}}; IFS= read -r __c && {{ stty {modes}; echo {more} more; eval \"$__c\"; }}'; "
     "s=$?; kill -s USR1 $w; exit $s\n"
 )
 
@@ -109,9 +111,10 @@ def opening(
     if not _NONCE.fullmatch(nonce):
         raise ValueError("a nonce is hexadecimal digits")
     who = f'-u "{account(user, "user")}" ' if user is not None else ""
+    off = " ".join(f"-{mode}" for mode in MODES.split())
     who += f'-g "{account(group, "group")}" ' if group is not None else ""
     return _OPENING.format(
-        terminal="stty raw -echo; " if raw else "stty -icanon -echo min 1 time 0; " if pty else "",
+        terminal="stty raw -echo; " if raw else f"stty {off} min 1 time 0; " if pty else "",
         nonce=nonce,
         elsewhere=ELSEWHERE,
         who=who,
@@ -127,7 +130,7 @@ def guard(nonce: str, outer: int, *, pty: bool = False) -> bytes:
         outer: the process that said ``begin``.
         pty: as for `opening`.
     """
-    return (_GUARD_TERMINAL if pty else _GUARD).format(outer=outer, more=nonce).encode()
+    return (_GUARD_TERMINAL if pty else _GUARD).format(outer=outer, more=nonce, modes=MODES).encode()
 
 
 def piece(data: bytes, *, last: bool) -> bytes:

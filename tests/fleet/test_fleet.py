@@ -238,7 +238,7 @@ def test_nobody_is_touched_after_the_limit(server: Sshd, tmp_path: Path) -> None
         assert "2 not touched: 127.0.1.[5-6]" in str(error)
         assert len(fleet.only(*error.untouched).run(command)) == 2
         # a status that was not to be checked is no failure
-        assert len(fleet.options(max_failures=1).run(command, check=False)) == 6
+        assert len(fleet.options(max_failures=1, jobs=6).run(command, check=False)) == 6
 
 
 def worked(hosts: int, plan: Plan, work: Any) -> dict[str, Any]:

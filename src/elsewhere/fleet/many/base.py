@@ -50,6 +50,7 @@ class Many:
             return engine().call(lambda: together.run(return_exceptions=return_exceptions))
         except BaseException as error:
             together.tell(error)  # an interrupt comes to this thread, not to the loop
+            together.abandon()
             raise
 
     def _begin(
@@ -64,7 +65,10 @@ class Many:
     ) -> Future[dict[Host, T]]:
         """`_do`, as a `Future`."""
         together = self._together(verb, work, output, progress, encoding)
-        return engine().submit(lambda: together.run(return_exceptions=return_exceptions))
+        future = engine().submit(lambda: together.run(return_exceptions=return_exceptions))
+        if together.shown:
+            future.add_done_callback(lambda _: together.abandon())
+        return future
 
     def _together(
         self, verb: str, work: Work[T], output: Shown, progress: bool | str, encoding: str | None

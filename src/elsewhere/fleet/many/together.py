@@ -115,6 +115,16 @@ class Together:
             with contextlib.suppress(AttributeError, TypeError):
                 error.results = self.results()  # type: ignore[attr-defined]  # any exception, KeyboardInterrupt too
 
+    @property
+    def shown(self) -> bool:
+        """Does anybody look?"""
+        return self._courier is not None
+
+    def abandon(self) -> None:
+        """It is over; if it was cancelled before it began, whoever looks learns it here."""
+        if self._courier is not None:
+            self._courier.abandon()
+
     def _outcome(self, index: int, host: Host) -> Any:
         if index in self._outcomes:
             return self._outcomes[index]

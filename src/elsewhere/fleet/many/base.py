@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -62,10 +63,16 @@ class Many:
         output: Shown = None,
         progress: bool | str = False,
         encoding: str | None = "utf-8",
+        within: contextlib.AbstractContextManager[Any] | None = None,
     ) -> Future[dict[Host, T]]:
-        """`_do`, as a `Future`."""
+        """`_do`, as a `Future`; `within` is a block around it all."""
         together = self._together(verb, work, output, progress, encoding)
-        future = engine().submit(lambda: together.run(return_exceptions=return_exceptions))
+
+        async def whole() -> dict[Host, T]:
+            with within or contextlib.nullcontext():
+                return await together.run(return_exceptions=return_exceptions)
+
+        future = engine().submit(whole)
         if together.shown:
             future.add_done_callback(lambda _: together.abandon())
         return future

@@ -221,6 +221,14 @@ def test_a_report_is_short_for_many_hosts() -> None:
     assert "\x1b" not in report("put", many)
 
 
+def test_what_stands_around_commands_of_a_fleet(server: Sshd, tmp_path: Path) -> None:
+    with Fleet("127.0.1.[1-3]", **options(server)) as fleet:
+        with fleet.cd(str(tmp_path)), fleet.env(WHERE="here"), fleet[1].env(WHERE="there"), fleet.prefix("W=$WHERE"):
+            told = [result.stdout.split() for result in fleet.run("pwd; echo $W").values()]
+        assert told == [[str(tmp_path), where] for where in ("here", "there", "here")]
+        assert fleet[:1].run("echo $WHERE")[fleet[0]].stdout == "\n"
+
+
 # ---- rolling work ----------------------------------------------------------------------------------------------------
 
 

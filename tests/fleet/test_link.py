@@ -17,12 +17,13 @@ import pytest
 from elsewhere.errors import ConnectError, ConnectTimeout, HostKeyError, Unauthorized
 from elsewhere.fleet import Host
 from elsewhere.fleet.engine import engine
+from tests.fleet.inprocess import Yard
 from tests.fleet.sshd import Sshd, sshd
 
 PATIENCE = 20.0
 
 
-def options(server: Sshd, **more: Any) -> dict[str, Any]:
+def options(server: Sshd | Yard, **more: Any) -> dict[str, Any]:
     known = (str(server.known_hosts),)
     return {"port": server.port, "keys": (str(server.key),), "known_hosts": known, "config": (), "agent": False} | more
 
@@ -224,5 +225,7 @@ def test_the_watcher_ends_what_is_left(host: Host, how: str) -> None:
         assert left.wait(PATIENCE) == -signal.SIGTERM
         assert ended.poll() is None
     finally:
-        os.killpg(ended.pid, signal.SIGKILL)
-        ended.wait()
+        for process in (left, ended):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()

@@ -53,16 +53,16 @@ class Ours(Kind):
         from elsewhere.fleet import Host
 
         with Host(self.hosts[0], **self.options) as host:
-            host.put(f"{source}/", f"{target}/")  # type: ignore[attr-defined]
+            host.put(f"{source}/", f"{target}/")
 
     def put(self, source: str, target: str) -> None:
         from elsewhere.fleet import Host
 
         with Host(self.hosts[0], **self.options) as host:
-            host.put(source, target)  # type: ignore[attr-defined]
+            host.put(source, target)
 
     def get(self, source: str, target: str) -> None:
         from elsewhere.fleet import Host
 
         with Host(self.hosts[0], **self.options) as host:
-            host.get(source, target)  # type: ignore[attr-defined]
+            host.get(source, target)

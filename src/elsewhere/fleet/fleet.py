@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Self, overload
 
 from elsewhere.call import Options
-from elsewhere.fleet.commands import run as commands
-from elsewhere.fleet.commands.prepare import prepare
 from elsewhere.fleet.engine import engine
 from elsewhere.fleet.host import Host
-from elsewhere.fleet.members import members
-from elsewhere.fleet.output.choose import Shown, courier
-from elsewhere.fleet.results import Result
-from elsewhere.fleet.together import Plan, Sink, Together
-from elsewhere.runtime.future import Future
+from elsewhere.fleet.many.commands import Commands
+from elsewhere.fleet.many.members import members
+from elsewhere.fleet.many.together import Plan
 from elsewhere.sansio.hosts.inventory import Inventory
 from elsewhere.sansio.hosts.many.folding import shortly
 from elsewhere.sansio.hosts.names import expand, split
 
 __all__ = ["Fleet"]
 
-T = TypeVar("T")
-Work = Callable[[Host, Sink | None], Coroutine[Any, Any, T]]
 
-
-class Fleet:
+class Fleet(Commands):
     """Many machines; each verb is done on all of them, so many at once.
 
     Args:
@@ -59,8 +52,6 @@ class Fleet:
     Raises:
         TypeError, ValueError: an argument is wrong.
     """
-
-    hosts: tuple[Host, ...]
 
     def __init__(
         self,
@@ -159,86 +150,6 @@ class Fleet:
 
     def __contains__(self, host: object) -> bool:
         return host in self.hosts
-
-    # ---- verbs -------------------------------------------------------------------------------------------------------
-
-    def run(
-        self,
-        command: str | Sequence[str],
-        *,
-        return_exceptions: bool = False,
-        output: Shown = None,
-        progress: bool | str = False,
-        **options: Any,
-    ) -> dict[Host, Result]:
-        """Run a command on each host, and wait until all have finished.
-
-        Args:
-            command: as `Host.run` takes it.
-            return_exceptions: give exceptions in the dict instead of raising.
-            output: how what the hosts write is shown meanwhile; see `Fleet`.
-            progress: draw a bar on stderr.
-            options: as `Host.run` takes them.
-
-        Raises:
-            FleetError: hosts have failed: ``.results`` has all of them.
-            TypeError, ValueError: an argument is wrong; nobody was connected to.
-        """
-        work = self._running(command, options)
-        return self._do("run", work, return_exceptions, output, progress, options)
-
-    def run_async(
-        self,
-        command: str | Sequence[str],
-        *,
-        return_exceptions: bool = False,
-        output: Shown = None,
-        progress: bool | str = False,
-        **options: Any,
-    ) -> Future[dict[Host, Result]]:
-        """`run`, as a `Future`; cancelling it ends what runs."""
-        work = self._running(command, options)
-        return self._begin("run", work, return_exceptions, output, progress, options)
-
-    def _running(self, command: Any, options: dict[str, Any]) -> Work[Result]:
-        options.setdefault("timeout", self._plan.timeout)
-        prepared = prepare(command, **options)
-        return lambda host, sink: commands.run(host, prepared, sink)
-
-    def _together(
-        self, verb: str, work: Work[T], output: Shown, progress: bool | str, options: dict[str, Any]
-    ) -> Together:
-        shown = courier(self.hosts, output, progress, verb, options.get("encoding", "utf-8"))
-        return Together(verb, self.hosts, work, self._plan, shown)
-
-    def _do(
-        self,
-        verb: str,
-        work: Work[T],
-        return_exceptions: bool,
-        output: Shown,
-        progress: bool | str,
-        options: dict[str, Any],
-    ) -> dict[Host, T]:
-        """Do it on all, and wait."""
-        together = self._together(verb, work, output, progress, options)
-        try:
-            return engine().call(lambda: together.run(return_exceptions=return_exceptions))
-        except BaseException as error:
-            together.tell(error)  # an interrupt comes to this thread, not to the loop
-            raise
-
-    def _begin(
-        self,
-        verb: str,
-        work: Work[T],
-        return_exceptions: bool,
-        output: Shown,
-        progress: bool | str,
-        options: dict[str, Any],
-    ) -> Future[dict[Host, T]]:
-        together = self._together(verb, work, output, progress, options)
-        return engine().submit(lambda: together.run(return_exceptions=return_exceptions))
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["Watcher"]
 
 GRACE = 2  # seconds between TERM and KILL
-PATIENCE = 10.0  # seconds for its first word
+PATIENCE = 30.0  # seconds for its first word
+CLOSING = 2.0  # seconds for its last one
 # In one line, and without what a login shell of another kind than sh would take for its own.
 SCRIPT = (
     'trap : HUP INT TERM PIPE QUIT; echo elsewhere-watcher $SHELL; exec 2>/dev/null; all=" "; '
-    "stop() { for g in $1; do kill -s TERM -- -$g; done; sleep GRACE; for g in $1; do kill -s KILL -- -$g; done; }; "
+    'stop() { left=; for g in $1; do kill -s TERM -- -$g && left="$left $g"; done; '
+    '[ -z "$left" ] || { sleep GRACE; for g in $left; do kill -s KILL -- -$g; done; }; }; '
     "while read -r what; do g=${what#?}; case $what in "
     '+*) all="$all$g " ;; '
     '-*) case $all in *" $g "*) all="${all%% $g *} ${all#* $g }" ;; esac ;; '
@@ -90,10 +92,18 @@ class Watcher:
             self._process.stdin.write(text.encode())
 
     async def close(self) -> None:
-        """Have it end what is left, and then itself; returns when it has been told."""
-        with contextlib.suppress(OSError):
+        """Have it end what is left, and then itself.
+
+        Returns when it has read all that it was told, which it shows by the end of its output: an sshd that reads a
+        goodbye throws away what it has not handed on. Or when the far side does not answer.
+        """
+        import asyncssh
+
+        with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
             self._process.stdin.write_eof()
-            self._process.close()
+            async with asyncio.timeout(CLOSING):
+                await self._process.stdout.read()
+        self._process.close()
 
 
 def _lost(settings: Settings, reason: str) -> ConnectionLost:

@@ -11,7 +11,7 @@ import contextlib
 import contextvars
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.fleet.output.base import Output
@@ -66,11 +66,12 @@ class Courier:
         self._post(lambda: self._each(lambda output: output.begin(self._hosts)))
         self._thread.start()
 
-    def sink(self, host: Host) -> Callable[[str, bytes], None]:
-        """Takes what a host writes."""
+    def sink(self, host: Host) -> Callable[[str, bytes], Awaitable[None] | None]:
+        """Takes what a host writes; where it gives something, that is to be awaited before more is read."""
 
-        def sink(stream: str, data: bytes) -> None:
+        def sink(stream: str, data: bytes) -> Awaitable[None] | None:
             self._post(lambda: self._each(lambda output: output.came(host, stream, data)), len(data))
+            return None if self._room.is_set() else self.room()
 
         return sink
 
@@ -95,6 +96,8 @@ class Courier:
         self._thread.join()
 
     def _post(self, news: Callable[[], None], size: int = 0) -> None:
+        if self.error is not None:
+            return
         with self._condition:
             self._news.append((news, size + SIZE))
             self._size += size + SIZE

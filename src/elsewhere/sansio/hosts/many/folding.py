@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 __all__ = ["fold", "shortly"]
 
-_NUMBER = re.compile(r"[0-9]+")
 _PARTS = re.compile(r"([0-9]+)")
 _ADDRESS = re.compile(r"[0-9a-fA-F:.%]*:[0-9a-fA-F:.%]*:|\[")  # IPv6, in which a range would mean something else
 
@@ -32,16 +31,16 @@ def _folded(names: Iterable[str]) -> list[str]:
     like become ``rack1-web[01-40]``.
     """
     found: dict[tuple[str, ...], list[str]] = {}
-    order = list(dict.fromkeys(names))
-    for name in order:
-        found.setdefault(tuple(_PARTS.split(name)[::2]), []).append(name)
-    return [part for shape, alike in found.items() for part in _ranges(shape, alike)]
+    for name in dict.fromkeys(names):
+        user, at, place = name.rpartition("@")  # a range is none before the @
+        found.setdefault((user + at, *_PARTS.split(place)[::2]), []).append(place)
+    return [user + part for (user, *shape), alike in found.items() for part in _ranges(shape, alike)]
 
 
-def _ranges(shape: tuple[str, ...], names: list[str]) -> list[str]:
-    if len(names) == 1 or len(shape) == 1 or any(map(_unfit, names)):
-        return names
-    split = [_PARTS.split(name) for name in names]
+def _ranges(shape: list[str], places: list[str]) -> list[str]:
+    if len(places) == 1 or len(shape) == 1 or any(map(_unfit, places)):
+        return places
+    split = [_PARTS.split(place) for place in places]
     counts = [len({parts[at] for parts in split}) for at in range(1, len(split[0]), 2)]
     at = 2 * max(range(len(counts)), key=lambda n: (counts[n], n)) + 1
     alike: dict[tuple[str, str], list[str]] = {}
@@ -50,10 +49,9 @@ def _ranges(shape: tuple[str, ...], names: list[str]) -> list[str]:
     return [f"{head}{_numbers(numbers)}{tail}" for (head, tail), numbers in alike.items()]
 
 
-def _unfit(name: str) -> bool:
-    """A name in which brackets would mean something else, or in which a number is none."""
-    place = name.rpartition("@")[2]
-    return _ADDRESS.match(place) is not None or "[" in name
+def _unfit(place: str) -> bool:
+    """Brackets would mean something else in it."""
+    return _ADDRESS.match(place) is not None
 
 
 def _numbers(texts: list[str]) -> str:

@@ -22,7 +22,7 @@ from elsewhere.sansio.hosts.many.rolling import Rolling
 
 __all__ = ["Plan", "Sink", "Together"]
 
-Sink = Callable[[str, bytes], None]
+Sink = Callable[[str, bytes], Any]  # "stdout" or "stderr", and what came; what it gives may be awaited
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,8 +47,8 @@ def test_the_same_with_resume(before: str, after: str) -> None:
 
 
 WORDS = st.sampled_from(
-    ["-H", "a", "--hosts", "--hosts=b", "-Hc", "-g", "d", "-xe", "-q", "-n", "-qn", "-j", "3", "-j3", "--cwd", "/x", "-i",
-     "--pty", "--json", "--timeout=4", "-qHz"]
+    ["-H", "a", "--hosts", "--hosts=b", "-Hc", "-g", "d", "-xe", "-q", "-n", "-qn", "-j", "3", "-j3", "--cwd", "/x",
+     "-i", "--pty", "--json", "--timeout=4", "-qHz"]
 )  # fmt: skip
 
 

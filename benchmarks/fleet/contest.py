@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.fleet.environments import PEERS, ROOT, environment
@@ -43,16 +44,30 @@ class Contestant:
     Args:
         kind: in `clients`.
         config: what it is told of the hosts.
+        module: instead of `clients`.
+        python: its interpreter; that of the peers by default.
+        env: more of its environment.
+        quiet: what it writes to stderr is thrown away.
     """
 
-    def __init__(self, kind: str, config: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        config: dict[str, Any],
+        *,
+        module: str = "benchmarks.fleet.clients",
+        python: Path | None = None,
+        env: dict[str, str] | None = None,
+        quiet: bool = False,
+    ) -> None:
         self.process = subprocess.Popen(
-            [str(PEERS), "-m", "benchmarks.fleet.clients", kind, json.dumps(config)],
+            [str(python or PEERS), "-m", module, kind, json.dumps(config)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL if quiet else None,
             cwd=ROOT,
-            env=environment(),
-            process_group=0,
+            env=environment() | (env or {}),
+            start_new_session=True,  # it has no terminal
         )
         self._rest = b""
 
@@ -69,11 +84,15 @@ class Contestant:
         line, _, self._rest = self._rest.partition(b"\n")
         return line.decode()
 
-    def ask(self, verb: str, *arguments: Any) -> Took:
-        """Have it do something; raises `Failed` if it does not."""
+    def tell(self, verb: str, *arguments: Any) -> None:
+        """Have it begin something."""
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps([verb, *arguments]).encode() + b"\n")
         self.process.stdin.flush()
+
+    def ask(self, verb: str, *arguments: Any) -> Took:
+        """Have it do something; raises `Failed` if it does not."""
+        self.tell(verb, *arguments)
         found = json.loads(self.line())
         if "error" in found:
             raise Failed(found["error"])

@@ -24,8 +24,8 @@ HEAD = """# Hosts beside their peers
 
 Written by `python -m benchmarks --set fleet --write`. All in one run and in turns, medians; on {cores} cores,
 {system}, Python {python}. Fifty hosts are loopback addresses of four OpenSSH servers (and so share these cores with
-who is measured), their user has a plain `sh`, and files lie in memory. Each contestant is a process of its own; *CPU*
-is what it and the programs that it starts use of the cores, and, as a rate, what a whole core would do.
+who is measured), and their user has a plain `sh`. Each contestant is a process of its own; *CPU* is what it and the
+programs that it starts use of the cores, and, as a rate, what a whole core would do.
 
 *asyncssh* is a program of a few lines that does all at once; *tar through ssh* unpacks beside the target, which then
 takes its place. Each copy makes its connection first.

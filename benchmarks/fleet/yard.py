@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from tests.fleet.sshd import Sshd, account, sshd
 
-USER = "ewbench"
+USER = f"ewbench{os.getpid()}"  # two may run at the same time
 HOSTS = [f"127.17.0.{number}" for number in range(1, 51)]
-MEMORY = Path("/dev/shm")  # where files are as quick as they get, so that it is the way there which is measured
+FOLDER = Path("/var/tmp")  # not where tests keep their files, which nobody else can enter
 
 
 class Yard(NamedTuple):
@@ -46,7 +46,7 @@ class Yard(NamedTuple):
 @contextlib.contextmanager
 def yard(hosts: list[str] | None = None) -> Iterator[Yard]:
     """Hosts that run. As root there is a user of its own for them, otherwise it is who runs this."""
-    folder = Path(tempfile.mkdtemp(prefix="elsewhere-yard-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None))
+    folder = Path(tempfile.mkdtemp(prefix="elsewhere-yard-", dir=FOLDER))
     try:
         folder.chmod(0o755)
         for name in ("ssh", "near", "far"):

@@ -49,6 +49,18 @@ class Ours(Kind):
     def close(self) -> None:
         self.fleet.close()
 
+    def crowd(self, hosts: list[str]) -> dict[str, Any]:
+        """What became of each: "ok", or the name of its error's type."""
+        from elsewhere.fleet import Fleet
+
+        with Fleet(*hosts, **self.options) as fleet:
+            found = fleet.run("true", return_exceptions=True)
+        told = {
+            str(host): "ok" if not isinstance(outcome, Exception) else type(outcome).__name__
+            for host, outcome in found.items()
+        }
+        return {"outcomes": told}
+
     def tree(self, source: str, target: str, existing: bool) -> None:
         from elsewhere.fleet import Host
 

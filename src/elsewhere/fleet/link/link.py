@@ -98,8 +98,8 @@ class Link:
         for attempt in range(1, TRIES + 1):
             tunnel = await self._links.tunnel(settings)
             try:
-                async with self._links.gates.handshake(settings.hostname, settings.port):
-                    return await open_connection(settings, tunnel)
+                async with self._links.gates.address(settings.hostname, settings.port):
+                    return await open_connection(settings, self._links.gates, tunnel)
             except Transient:
                 if attempt == TRIES:
                     raise

@@ -13,7 +13,8 @@ from elsewhere.cli.batch.destination import Wish
 from elsewhere.cli.batch.output import Stream
 from elsewhere.cli.batch.run import say
 from elsewhere.cli.batch.summary import count
-from elsewhere.cli.ending import Problem, Signals, Stopped, WrongUsage, sentence
+from elsewhere.cli.ending import Problem, ReaderGone, Signals, Stopped, WrongUsage, sentence
+from elsewhere.cli.hosts.doing.copies import Copies
 from elsewhere.cli.hosts.doing.endings import code_of, code_of_all, is_well
 from elsewhere.cli.hosts.doing.file import Rows, check, look, open_rows
 from elsewhere.cli.hosts.doing.rows import Bare, RowsTo, is_terminal
@@ -45,7 +46,7 @@ class Plan:
         again: the command that goes on: with ``--resume`` where that is true, else for the hosts that are named.
         wish: what is said of rows.
         jobs, max_failures, retries: see the options.
-        style: how output is shown: "live", "grouped", "json".
+        style: how output is shown: "live", "grouped", "json"; "copies" for copies.
         quiet: no bar and no notes.
         passes: what one host alone writes is passed on as it is, even to a terminal.
     """
@@ -145,6 +146,10 @@ class Work:
         try:
             with Fleet(*self._left, jobs=plan.jobs, max_failures=plan.max_failures) as fleet:
                 return plan.do(fleet.options(retry=retry), self._outputs())
+        except BrokenPipeError:  # click would make an exit code of its own of it
+            raise ReaderGone from None
+        except OSError as error:
+            raise Problem(sentence(f"what hosts say cannot be shown: {error.strerror or error}")) from None
         except (TypeError, ValueError) as error:
             raise WrongUsage(sentence(error)) from None
         finally:
@@ -154,7 +159,9 @@ class Work:
 
     def _outputs(self) -> list[Output]:
         plan, shown = self.plan, self._shown()
-        draws = isinstance(shown, Live) and is_terminal(STDOUT)  # lines are progress enough, and a bar is torn by them
+        draws = isinstance(shown, Live | Copies) and is_terminal(
+            STDOUT
+        )  # lines are progress enough, and a bar is torn by them
         bar: list[Output] = []
         if len(plan.hosts) > 1 and not plan.quiet and not draws:
             bar.append(Bar(len(self._left), plan.verb))
@@ -168,6 +175,8 @@ class Work:
             return RowsTo(Stream(STDOUT, "stdout"))
         if plan.style == "grouped":
             return Grouped()
+        if plan.style == "copies":
+            return Copies(bare=len(plan.hosts) == 1, quiet=plan.quiet)
         if len(plan.hosts) > 1:
             return Live()
         if plan.passes or not is_terminal(STDOUT):

@@ -1,7 +1,7 @@
 # Everything starts here, on a fresh clone too: each target makes its own environment when it is missing, or when
 # pyproject.toml has changed since. PYTHON picks the interpreter, VENV the folder, T the tests, B how to measure:
 # make test T=tests/pool, make bench B="--rows 1,3", make bench B="--set shared",
-# make bench B="--set rpc", make bench B="--set http".
+# make bench B="--set rpc", make bench B="--set http", make bench B="--set fleet".
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -17,7 +17,7 @@ DEV := $(VENV)/.dev
 BENCH := $(VENV)/.bench
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast check format bench faults hostile clean
+.PHONY: help demo test test-fast check format bench faults hostile faults-hosts clean
 
 help:
 	@echo "make demo    measure every module of the standard library, on every core and in a plain loop"
@@ -27,6 +27,7 @@ help:
 	@echo "make bench   side by side with the peers (B=--quick: two minutes; B=--write: into docs/, too)"
 	@echo "make faults  the named crashes, ours and the peers': writes docs/faults.md"
 	@echo "make hostile hostile input over HTTP, ours and the standard library's: writes docs/hostile-http.md"
+	@echo "make faults-hosts  faults of hosts and of the way there, ours and Fabric 3's: writes docs/faults-hosts.md"
 	@echo "make clean   remove environments and caches"
 
 demo: $(RUNTIME)
@@ -62,6 +63,11 @@ faults: $(DEV) $(BENCH) compiled
 hostile: $(DEV) compiled
 	$(BIN)/python -m pytest tests/hostile
 	$(BIN)/python -m benchmarks.hostile --write $(B)
+
+# Five minutes: the tests, then each fault with Fabric 3 and with ours, which writes docs/faults-hosts.md.
+faults-hosts: $(DEV) compiled
+	$(BIN)/python -m pytest tests/fleet/test_faults.py
+	$(BIN)/python -m benchmarks.fleet.faults --write $(B)
 
 # As pip does with packages that it installs, and the benchmarks too, which children of multiprocessing import again.
 # Where PYTHONDONTWRITEBYTECODE is set, each of the many processes that tests and benchmarks start would compile all of

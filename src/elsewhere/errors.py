@@ -9,7 +9,8 @@
     │   ├── ConnectError        no connection to the address; knows the phase it failed in (a ConnectionError)
     │   │   ├── ConnectTimeout  ... within the time (a TimeoutError)
     │   │   └── HostKeyError    the host's key is unknown, or is not the one that is known; knows its fingerprint
-    │   └── Unauthorized        the far side wants a token or a login, or another one (a PermissionError)
+    │   ├── Unauthorized        the far side wants a token or a login, or another one (a PermissionError)
+    │   └── NotTouched          a host that was left alone, because too many others had failed before its turn
     ├── MayHaveRun              the call may have run, in part or whole: repeat it only if that does no harm
     │   ├── WorkerLost          its worker died; knows the pid, the exit code and the signal's name
     │   │   └── LimitExceeded   it was killed because the call took more than it was allowed; knows the limit's name
@@ -48,6 +49,7 @@ __all__ = [
     "MessageTooLarge",
     "MethodNotFound",
     "NeverStarted",
+    "NotTouched",
     "PoolClosed",
     "ProtocolError",
     "RemoteError",
@@ -120,6 +122,10 @@ class HostKeyError(ConnectError):
 
 class Unauthorized(NeverStarted, PermissionError):
     """The far side wants a token or a login, or another one than it was given. No message of ours ever shows one."""
+
+
+class NotTouched(NeverStarted):
+    """A host was left alone: as many others as ``max_failures`` had failed before its turn, or the work was ended."""
 
 
 class MayHaveRun(ElsewhereError):

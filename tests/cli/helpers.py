@@ -125,7 +125,7 @@ class Started:
         self.process = subprocess.Popen(
             command(*args),
             cwd=cwd,
-            env=environment(),
+            env=environment(**more.pop("variables", {})),
             stdin=more.pop("stdin", subprocess.DEVNULL),
             stdout=more.pop("stdout", subprocess.PIPE),
             stderr=subprocess.PIPE,

@@ -117,7 +117,8 @@ def test_shared_options_are_one_table():
     ]:
         assert option in names
     assert [parameter.name for parameter in command.params] == [
-        "jobs", "output", "resume", "max_failures", "timeout", "retries", "as_json", "dry_run", "quiet",
+        "jobs", "output", "resume", "retry_failed", "overwrite", "max_failures", "timeout", "retries",
+        "as_json", "dry_run", "quiet",
     ]  # fmt: skip
     assert options.seconds("inf") is None
 

@@ -117,11 +117,11 @@ def _pieces(lines: list[str]) -> list[str]:
     return sorted(piece for piece in re.split(r"(?=\[\w+@)", "".join(lines)) if piece)
 
 
-_ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
+_ADDRESS = re.compile(r"0x[0-9a-f]{6,}|(?<=/tmp/tmp)\w{8}")
 
 
 def _lines(text: str) -> list[str]:
-    return [_ADDRESS.sub("0x…", line.rstrip()) for line in text.replace("\r\n", "\n").split("\n")]
+    return [_ADDRESS.sub("…", line.rstrip()) for line in text.replace("\r\n", "\n").split("\n")]
 
 
 def _tree(world: Path) -> dict[str, str]:

@@ -53,6 +53,8 @@ CASES = {
     "texts": "-f network.py texts",
     "unreachable": "-f network.py unreachable",
     "by hand": "-f network.py by_hand",
+    "sudo": "-f sudo.py -H {0} plain whole files",
+    "sudo, fails": "-f sudo.py -H {0} fails",
     "remainder": "-H {0},{1} -- echo a remainder",
 }
 

@@ -17,12 +17,13 @@ import pytest
 from elsewhere.errors import ConnectError, ConnectTimeout, HostKeyError, Unauthorized
 from elsewhere.fleet import Host
 from elsewhere.fleet.engine import engine
+from tests.fleet.inprocess import Yard
 from tests.fleet.sshd import Sshd, sshd
 
 PATIENCE = 20.0
 
 
-def options(server: Sshd, **more: Any) -> dict[str, Any]:
+def options(server: Sshd | Yard, **more: Any) -> dict[str, Any]:
     known = (str(server.known_hosts),)
     return {"port": server.port, "keys": (str(server.key),), "known_hosts": known, "config": (), "agent": False} | more
 
@@ -30,10 +31,10 @@ def options(server: Sshd, **more: Any) -> dict[str, Any]:
 def gone(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        with open(f"/proc/{pid}/stat") as file:  # an orphan that nobody reaps is gone, too
+            return file.read().rpartition(")")[2].split()[0] == "Z"
+    except (ProcessLookupError, FileNotFoundError):
         return True
-    with open(f"/proc/{pid}/stat") as file:  # an orphan that nobody reaps is gone, too
-        return file.read().rpartition(")")[2].split()[0] == "Z"
 
 
 def becomes(what: Any) -> None:
@@ -224,5 +225,7 @@ def test_the_watcher_ends_what_is_left(host: Host, how: str) -> None:
         assert left.wait(PATIENCE) == -signal.SIGTERM
         assert ended.poll() is None
     finally:
-        os.killpg(ended.pid, signal.SIGKILL)
-        ended.wait()
+        for process in (left, ended):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()

@@ -24,6 +24,7 @@ VERBS = {
     "map": "elsewhere.cli.map:map_command",
     "serve": "elsewhere.cli.serve:serve_command",
     "call": "elsewhere.cli.call:call_command",
+    "run": "elsewhere.cli.hosts.run:run_command",
     "fab": "elsewhere.cli.fab:fab_command",
 }
 
@@ -51,7 +52,7 @@ class _Verbs(click.Group):
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 def group() -> None:
-    """Call Python functions elsewhere: in other processes, on every core, behind an address."""
+    """Call Python functions elsewhere: in other processes, on every core, behind an address; look after hosts."""
 
 
 def run(args: Sequence[str] | None = None) -> int:

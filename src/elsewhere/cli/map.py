@@ -40,9 +40,7 @@ SHOWN = 3  # inputs that a dry run shows
 @click.option("--from", "source", metavar="FILE", help="One input a line of FILE; - is stdin.")
 @click.option("-0", "--null", is_flag=True, help="Inputs are parted by NUL bytes, as by find -print0.")
 @click.option("--json-input", is_flag=True, help="Each input is a JSON text; the function gets its value.")
-@shared("jobs", "timeout", "retries", "max_failures", "output", "resume")
-@click.option("--retry-failed", is_flag=True, help="As --resume, and run again what failed.")
-@click.option("--overwrite", is_flag=True, help="Start anew, though FILE exists.")
+@shared("jobs", "timeout", "retries", "max_failures", "output", "resume", "retry_failed", "overwrite")
 @click.option("--unordered", is_flag=True, help="Print lines as calls end, not in the order of the inputs.")
 @shared("text", "dry_run", "quiet")
 @click.pass_context

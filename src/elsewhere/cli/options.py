@@ -1,17 +1,18 @@
 """The options that verbs share: spelled, checked and explained once, so that they mean the same everywhere.
 
-A verb takes what it needs by ``@shared("jobs", "output", ...)``. Further verbs add rows to the table, not spellings.
+A verb takes what it needs by ``@shared("jobs", "output", ...)``, in words of its own where they mean something else to
+it. Further verbs add rows to the table, not spellings.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import click
 
-__all__ = ["TABLE", "seconds", "shared"]
+__all__ = ["TABLE", "Decorator", "Row", "row", "seconds", "shared", "taken"]
 
 
 def seconds(text: str) -> float | None:
@@ -28,39 +29,62 @@ def seconds(text: str) -> float | None:
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def _option(*names: str, **settings: Any) -> Decorator:
-    return click.option(*names, **settings)
+class Row(NamedTuple):
+    """How an option is spelled, and the rest of what `click.option` takes."""
+
+    spelled: tuple[str, ...]
+    settings: dict[str, Any]
 
 
-TABLE: dict[str, Decorator] = {
-    "jobs": _option(
+def row(*spelled: str, **settings: Any) -> Row:
+    """A row of a table."""
+    return Row(spelled, settings)
+
+
+TABLE: dict[str, Row] = {
+    "jobs": row(
         "-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="How many at once; as many as there are cores."
     ),
-    "output": _option(
+    "output": row(
         "-o", "--output", type=click.Path(), metavar="FILE", help="Append rows to FILE instead of printing them."
     ),
-    "resume": _option("--resume", is_flag=True, help="Go on with an existing FILE: run what has no row yet."),
-    "max_failures": _option(
+    "resume": row("--resume", is_flag=True, help="Go on with an existing FILE: run what has no row yet."),
+    "retry_failed": row("--retry-failed", is_flag=True, help="As --resume, and run again what failed."),
+    "overwrite": row("--overwrite", is_flag=True, help="Start anew, though FILE exists."),
+    "max_failures": row(
         "--max-failures", type=click.IntRange(min=1), metavar="N", help="Stop after N failures; never by default."
     ),
-    "timeout": _option("--timeout", type=seconds, metavar="SECONDS", help="Stop a call that runs longer."),
-    "retries": _option(
+    "timeout": row("--timeout", type=seconds, metavar="SECONDS", help="Stop a call that runs longer."),
+    "retries": row(
         "--retries", type=click.IntRange(min=0), default=0, metavar="N", help="Repeat a failed call up to N times."
     ),
-    "text": _option(
-        "--json/--text", "as_json", default=True, help="JSON lines (the default), or values only, one a line."
-    ),
-    "dry_run": _option("-n", "--dry-run", is_flag=True, help="Say what would be run, and run nothing."),
-    "quiet": _option("-q", "--quiet", is_flag=True, help="No progress bar and no notes; errors remain."),
+    "text": row("--json/--text", "as_json", default=True, help="JSON lines (the default), or values only, one a line."),
+    "dry_run": row("-n", "--dry-run", is_flag=True, help="Say what would be run, and run nothing."),
+    "quiet": row("-q", "--quiet", is_flag=True, help="No progress bar and no notes; errors remain."),
 }
 
 
-def shared(*names: str) -> Decorator:
-    """The options of these names, in this order, for a command."""
+def shared(*names: str, **changes: str | dict[str, Any]) -> Decorator:
+    """The options of these names, in this order, for a command.
+
+    Args:
+        names: of rows.
+        changes: by name, another help or other settings: what a verb calls its work, and its own default.
+    """
+    return taken(TABLE, names, changes)
+
+
+def taken(
+    table: Mapping[str, Row], names: tuple[str, ...], changes: Mapping[str, str | dict[str, Any]] | None = None
+) -> Decorator:
+    """`shared`, of any table."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for name in reversed(names):  # the last decorator applied is the first option listed
-            command = TABLE[name](command)
+            change = (changes or {}).get(name, {})
+            more = {"help": change} if isinstance(change, str) else change
+            spelled, settings = table[name]
+            command = click.option(*spelled, **{**settings, **more})(command)
         return command
 
     return decorate

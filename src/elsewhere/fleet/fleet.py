@@ -3,65 +3,164 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, overload
 
-from elsewhere.fleet.commands import run as commands
-from elsewhere.fleet.commands.prepare import prepare
+from elsewhere.call import Options
 from elsewhere.fleet.engine import engine
 from elsewhere.fleet.host import Host
-from elsewhere.fleet.results import FleetError, Result
+from elsewhere.fleet.many.commands import Commands
+from elsewhere.fleet.many.files import Files
+from elsewhere.fleet.many.members import members
+from elsewhere.fleet.many.together import Plan
+from elsewhere.sansio.hosts.inventory import Inventory
+from elsewhere.sansio.hosts.many.folding import shortly
+from elsewhere.sansio.hosts.names import expand, split
 
 __all__ = ["Fleet"]
 
 
-class Fleet:
-    """Many machines.
+class Fleet(Commands, Files):
+    """Many machines; each verb is done on all of them, so many at once.
 
     Args:
-        hosts: their names, or `Host` objects.
+        hosts: their names, with ranges (``"web[01-20]"``) and commas; ``"@FILE"`` for the lines of a file; or `Host`
+            objects. A host that is named twice is worked on once.
         jobs: how many are worked on at once.
-        options: for each `Host` that is named.
+        max_failures: how many may fail before those that have not begun are left alone; None for any number.
+        inventory: a file, or a program: a plain list, Ansible's INI, or what prints ``ansible-inventory --list``.
+            All of its hosts, if neither hosts nor groups are named.
+        groups: of the inventory: a name, or several.
+        exclude: hosts, ranges, or groups of the inventory, that are left out.
+        options: for each `Host` that is named: how it is reached; see `Given`.
+
+    Every verb lets all hosts finish, and gives a dict of each `Host` (equal to its own text) to its result. If any has
+    failed, it raises one `FleetError` instead, which has all of that as ``.results``; with ``return_exceptions=True``
+    it gives the dict with exceptions in it. ``check=False`` is about a command's status alone.
+
+    Whatever ends a verb early, such as Ctrl-C, carries ``.results`` as well: hosts that had ended with their outcomes,
+    those that ran as `MayHaveRun`, the others as `NotTouched`. What ran is ended on the far side.
+
+    ``output="live"`` shows what hosts write line by line, with their names before it; ``"grouped"`` shows it at the
+    end, put together where it is the same; an `Output` of your own is told all that happens. ``progress=True`` draws
+    a bar. Each verb is also there as ``NAME_async``, which gives a `Future` of the dict at once.
+
+    Also a context manager, which closes the connections; they are made when they are first needed.
+
+    Raises:
+        TypeError, ValueError: an argument is wrong.
     """
 
-    def __init__(self, *hosts: str | Host, jobs: int = 50, **options: Any) -> None:
-        self.hosts = [host if isinstance(host, Host) else Host(host, **options) for host in hosts]
-        self.jobs = jobs
+    def __init__(
+        self,
+        *hosts: str | Host,
+        jobs: int = 50,
+        max_failures: int | None = None,
+        inventory: str | os.PathLike[str] | Inventory | None = None,
+        groups: str | Sequence[str] = (),
+        exclude: str | Sequence[str] = (),
+        **options: Any,
+    ) -> None:
+        self._plan = Plan(jobs=jobs, max_failures=max_failures)
+        self.hosts = tuple(members(hosts, groups, exclude, inventory, options))
 
-    def run(self, command: str | list[str], *, return_exceptions: bool = False, **options: Any) -> dict[Host, Result]:
-        """Run a command on each host, and wait until all have finished."""
-        prepared = prepare(command, **options)
-        return self._each("run", lambda host: commands.run(host, prepared), return_exceptions)
+    @classmethod
+    def from_inventory(
+        cls,
+        inventory: str | os.PathLike[str] | Inventory,
+        *,
+        groups: str | Sequence[str] = (),
+        exclude: str | Sequence[str] = (),
+        **options: Any,
+    ) -> Self:
+        """The hosts of an inventory, or of some of its groups; see `Fleet`.
 
-    def _each(
-        self, verb: str, work: Callable[[Host], Coroutine[Any, Any, Any]], return_exceptions: bool
-    ) -> dict[Host, Any]:
-        async def all_of_them() -> list[Any]:
-            gate = asyncio.Semaphore(self.jobs)
+        Raises:
+            TypeError, ValueError: an argument is wrong, or the inventory is.
+        """
+        return cls(inventory=inventory, groups=groups, exclude=exclude, **options)
 
-            async def one(host: Host) -> Any:
-                async with gate:
-                    return await work(host)
+    # ---- views -------------------------------------------------------------------------------------------------------
 
-            return await asyncio.gather(*map(one, self.hosts), return_exceptions=True)
+    def options(self, *, timeout: Any = ..., retry: Any = ..., jobs: Any = ..., max_failures: Any = ...) -> Self:
+        """A view of the same hosts and connections, whose verbs have other options.
 
-        outcomes = dict(zip(self.hosts, engine().call(all_of_them), strict=True))
-        failed = sum(isinstance(outcome, Exception) for outcome in outcomes.values())
-        if failed and not return_exceptions:
-            raise FleetError(f"{verb} failed on {failed} of {len(outcomes)} hosts", outcomes)
-        return outcomes
+        Args:
+            timeout: seconds for each host's command or transfer, if the verb itself is told none.
+            retry: how often a host that failed is tried again, and when; a number, or a `Retry`. By default never: a
+                command that failed may have done half of its work.
+            jobs, max_failures: as of `Fleet`.
 
-    def close(self) -> None:
-        """Close all connections."""
-        for host in self.hosts:
-            host.close()
+        Raises:
+            TypeError, ValueError: one is wrong.
+        """
+        told = {"timeout": timeout, "retry": retry, "jobs": jobs, "max_failures": max_failures}
+        given: dict[str, Any] = {name: value for name, value in told.items() if value is not ...}
+        if "retry" in given or "timeout" in given:
+            checked = Options.of(given.get("timeout"), given.get("retry"))
+            given |= {name: getattr(checked, name) for name in ("timeout", "retry") if name in given}
+        return self._view(self.hosts, replace(self._plan, **given))
+
+    def only(self, *hosts: str | Host) -> Self:
+        """A view of some of the hosts: ``fleet.only(*error.untouched)``.
+
+        Args:
+            hosts: names, with ranges and commas, or `Host` objects.
+
+        Raises:
+            ValueError: one is not in this fleet.
+        """
+        names = [name for host in hosts for part in split(str(host)) for name in expand(part)]
+        wanted = {self[name] for name in names}
+        return self._view([host for host in self.hosts if host in wanted], self._plan)
+
+    def filter(self, keep: Callable[[Host], object]) -> Self:
+        """A view of the hosts for which `keep` is true."""
+        return self._view([host for host in self.hosts if keep(host)], self._plan)
+
+    def _view(self, hosts: Iterable[Host], plan: Plan) -> Self:
+        view = type(self).__new__(type(self))
+        view.hosts = tuple(hosts)
+        view._plan = plan
+        return view
+
+    @overload
+    def __getitem__(self, which: str | int) -> Host: ...
+    @overload
+    def __getitem__(self, which: slice) -> Self: ...
+
+    def __getitem__(self, which: str | int | slice) -> Host | Self:
+        """``fleet["web1"]`` and ``fleet[0]`` are hosts, ``fleet[:5]`` is a fleet."""
+        if isinstance(which, slice):
+            return self._view(self.hosts[which], self._plan)
+        if isinstance(which, str | Host):
+            for host in self.hosts:
+                if which in (host, str(host.spec)):
+                    return host
+            raise KeyError(f"{which} is no host of this fleet")
+        return self.hosts[which]
 
     def __iter__(self) -> Iterator[Host]:
         return iter(self.hosts)
 
     def __len__(self) -> int:
         return len(self.hosts)
+
+    def __contains__(self, host: object) -> bool:
+        return host in self.hosts
+
+    # ---- the end -----------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close all connections, at the same time; the next verb connects again."""
+        if any(host._link is not None for host in self.hosts):
+            engine().call(self._close)
+
+    async def _close(self) -> None:
+        await asyncio.gather(*(host._close() for host in self.hosts))
 
     def __enter__(self) -> Self:
         return self
@@ -70,3 +169,15 @@ class Fleet:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if any(host._link is not None for host in self.hosts):
+            await engine().submit(self._close)
+
+    def __repr__(self) -> str:
+        return f"<Fleet of {len(self.hosts):,} hosts: {shortly(map(str, self.hosts))}>"

@@ -59,9 +59,13 @@ class Host(Commands, Files, Ways):
 
     def close(self) -> None:
         """Close the connection; the next verb connects again."""
+        if self._link is not None:
+            engine().call(self._close)
+
+    async def _close(self) -> None:
         link, self._link = self._link, None
         if link is not None:
-            engine().call(link.close)
+            await link.close()
 
     def __enter__(self) -> Self:
         return self
@@ -70,6 +74,15 @@ class Host(Commands, Files, Ways):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._link is not None:
+            await engine().submit(self._close)
 
     def __str__(self) -> str:
         return self.name

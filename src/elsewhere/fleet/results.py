@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from elsewhere.errors import ElsewhereError
+from elsewhere.errors import ElsewhereError, NotTouched
 
 if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
@@ -86,10 +86,38 @@ class FleetError(ElsewhereError, ExceptionGroup[Exception]):
     results: Mapping[Host, Any]
 
     def __new__(cls, message: str, results: Mapping[Host, Any]) -> Self:
-        failures = [outcome for outcome in results.values() if isinstance(outcome, Exception)]
-        self = super().__new__(cls, message, failures)
+        errors = [outcome for outcome in results.values() if isinstance(outcome, Exception)]
+        failures = [error for error in errors if not isinstance(error, NotTouched)]
+        self = super().__new__(cls, message, failures or errors)
         self.results = results
         return self
 
     def __init__(self, message: str, results: Mapping[Host, Any]) -> None:
         """See the class."""
+
+    def __str__(self) -> str:
+        return self.message  # it says how many there are
+
+    @property
+    def ok(self) -> dict[Host, Any]:
+        """The hosts that did well, with their results."""
+        return {host: outcome for host, outcome in self.results.items() if not isinstance(outcome, Exception)}
+
+    @property
+    def failed(self) -> dict[Host, Exception]:
+        """The hosts that failed, with their exceptions."""
+        return {
+            host: outcome
+            for host, outcome in self.results.items()
+            if isinstance(outcome, Exception) and not isinstance(outcome, NotTouched)
+        }
+
+    @property
+    def untouched(self) -> list[Host]:
+        """The hosts that were left alone, because too many others had failed."""
+        return [host for host, outcome in self.results.items() if isinstance(outcome, NotTouched)]
+
+    def derive(self, excs: Sequence[Exception]) -> FleetError:  # type: ignore[override]  # as `except*` needs it
+        """What `except*` and `split` make: the same, of the hosts with these exceptions."""
+        kept = set(map(id, excs))
+        return FleetError(self.message, {host: each for host, each in self.results.items() if id(each) in kept})

@@ -67,7 +67,7 @@ def projects():
     os.utime("proj/sub", (1, 1))
     ssh = "-o UserKnownHostsFile=%s/.ssh/known_hosts" % os.environ["HOME"]
     env.key_filename = os.environ["HOME"] + "/.ssh/id_ed25519"
-    rsync_project(T, "proj", exclude="*.pyc", default_opts="-rt", ssh_opts=ssh)
+    rsync_project(T, "proj", exclude=["*.pyc"], default_opts="-rt", ssh_opts=ssh)
     rsync_project(
         T + "/all", "proj/", delete=True, default_opts="-rt", ssh_opts=ssh, extra_opts="--quiet", capture=True
     )

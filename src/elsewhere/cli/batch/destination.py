@@ -23,7 +23,7 @@ from elsewhere.cli.batch.resume import Earlier, Record, drop, read_rows
 from elsewhere.cli.ending import WrongUsage
 from elsewhere.cli.function.convert import ASK
 
-__all__ = ["Destination", "Wish", "look", "open_destination"]
+__all__ = ["Destination", "Wish", "cleared", "look", "open_destination", "regular_file"]
 
 STDOUT = 1
 
@@ -110,7 +110,7 @@ def look(wish: Wish, function: str, inputs: Inputs) -> tuple[Survey | None, Earl
     Raises:
         WrongUsage: these are other inputs, or it is another function.
     """
-    path = _file(wish)
+    path = regular_file(wish)
     if path is None or not wish.goes_on or not os.path.exists(path) or not os.path.getsize(path):
         return (inputs.survey() if inputs.rereadable else None), None, None
     inputs.keep()
@@ -130,7 +130,7 @@ def open_destination(
         WrongUsage: the file is another run's, or cannot be opened.
         Problem: it cannot be written.
     """
-    path = _file(wish)
+    path = regular_file(wish)
     stream = Stream(STDOUT, "stdout") if wish.output is None else open_plain(wish.output)
     if stream is not None and wish.goes_on:
         stream.close()
@@ -143,7 +143,7 @@ def open_destination(
     fd = claim(path)
     try:
         survey, earlier, before = look(wish, function, inputs)
-        fd = _cleared(fd, path, wish, earlier, note)
+        fd = cleared(fd, path, wish, earlier, note)
         destination = Destination(Appender(fd, path), path, survey, None, earlier)
     except BaseException:
         os.close(fd)
@@ -158,14 +158,14 @@ def open_destination(
     return destination
 
 
-def _file(wish: Wish) -> str | None:
+def regular_file(wish: Wish) -> str | None:
     """The regular file that rows go to, or shall go to. The one behind a link, because links are not to be replaced."""
     if wish.output is None or (os.path.exists(wish.output) and not os.path.isfile(wish.output)):
         return None
     return os.path.realpath(wish.output) if os.path.islink(wish.output) else wish.output
 
 
-def _cleared(fd: int, path: str, wish: Wish, earlier: Earlier | None, note: Callable[[str], None]) -> int:
+def cleared(fd: int, path: str, wish: Wish, earlier: Earlier | None, note: Callable[[str], None]) -> int:
     """The file with nothing in it but rows to keep."""
     if earlier is None:
         if os.fstat(fd).st_size and not wish.overwrite:  # it was empty when the wish was checked

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.fleet.commands import run as commands
+from elsewhere.fleet.commands import sudo as sudoing
+from elsewhere.fleet.commands.sudo import Sudo
 from elsewhere.fleet.engine import GRACE, engine
 
 if TYPE_CHECKING:
@@ -20,23 +22,28 @@ __all__ = ["connect", "live"]
 Came = Callable[[str, bytes], None]
 
 
-def live(host: Host, command: Command, came: Came) -> Result:
-    """Run it, and wait for its end.
+def live(host: Host, command: Command | Sudo, came: Came) -> Result:
+    """Run it, and wait for its end; the result has no output, as `came` was given that.
 
     Args:
         host: where.
-        command: what.
+        command: what, under sudo or not.
         came: is given ``"stdout"`` or ``"stderr"`` and what came, in the thread that called this one. What it raises
             ends the command.
 
     Raises:
-        whatever `elsewhere.fleet.commands.run.run` does.
+        whatever `Host.run` and `Host.sudo` do.
     """
     told: queue.SimpleQueue[tuple[str, bytes] | None] = queue.SimpleQueue()
 
+    def sink(name: str, data: bytes) -> None:
+        told.put((name, data))
+
     async def whole() -> Result:
         try:
-            return await commands.run(host, command, lambda name, data: told.put((name, data)))
+            if isinstance(command, Sudo):
+                return await sudoing.run(host, command, sink, keep=False)
+            return await commands.run(host, command, sink, keep=False)
         finally:
             told.put(None)
 

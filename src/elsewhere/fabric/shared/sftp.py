@@ -253,7 +253,6 @@ class Sftp:
             nonlocal done
             async with await client.open(self._at(remotepath), "rb") as source:
                 while data := await source.read(PIECE):
-                    assert isinstance(data, bytes)
                     _write(fl, data)
                     done += len(data)
                     if callback is not None:
@@ -263,7 +262,7 @@ class Sftp:
         return done
 
 
-def _write(fl: Any, data: bytes) -> None:
+def _write(fl: Any, data: Any) -> None:
     try:
         fl.write(data)
     except TypeError:  # one of text, such as StringIO

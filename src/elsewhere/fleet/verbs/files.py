@@ -2,10 +2,91 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from elsewhere.fleet.engine import engine
+from elsewhere.fleet.files.bar import Bar
+from elsewhere.fleet.files.outcome import Transfer
+from elsewhere.fleet.files.receiving import receive
+from elsewhere.fleet.files.sending import send
+from elsewhere.fleet.files.wanted import prepare_get, prepare_put
 from elsewhere.fleet.verbs.base import Part
+from elsewhere.runtime.future import Future
 
 __all__ = ["Files"]
 
 
 class Files(Part):
     """See the module."""
+
+    def put(self, sources: Any, to: Any, *, progress: bool = False, **options: Any) -> Transfer:
+        """Copy files and folders to the host.
+
+        What is there already, of the same size and time, is not sent again. All is unpacked in a folder of its own,
+        beside the place, and then put there: a half-written file is never seen, and a new folder appears at once. Modes
+        and times are kept, symbolic links stay links.
+
+        Args:
+            sources: a path or a pattern such as ``"dist/*.css"``, or a list of them; bytes; or a file-like object,
+                which is read to its end. ``~`` is the home. A slash behind a folder means its contents.
+            to: the place there: ``dist/`` to ``/srv/app`` and to ``/srv/app/``, and ``dist`` to ``/srv/app``, make
+                ``/srv/app`` the copy; ``dist`` to ``/srv/app/`` makes ``/srv/app/dist``. A file goes into a folder if
+                that is there or has a slash behind it. Relative paths begin in the home there.
+            mode: of the copies, such as 0o644; folders may be entered by who may read them. Their own by default; that
+                of bytes is the old file's, or 0o644.
+            checksum: compare files of the same size by sha256, not by time.
+            delete: remove what is in the place and not in the folder that is copied, when all else has been done.
+            dry_run: do nothing, and tell what would be done.
+            timeout: seconds, after which it is ended on the far side too; None for no limit.
+            progress: draw a bar on stderr.
+
+        Raises:
+            FileNotFoundError: sources are not there; names all of them, and nothing was sent.
+            TransferError: the far side cannot take it, and says why.
+            CallTimeout: it took too long.
+            ConnectError, ConnectTimeout, HostKeyError, Unauthorized: there is no way there. Nothing was sent.
+            ConnectionLost: the connection broke. No half-written file is seen there.
+            TypeError, ValueError: an argument is wrong.
+            OSError: a source cannot be read.
+        """
+        with prepare_put(sources, to, **options) as wanted, Bar(progress, f"put to {self._host}") as bar:
+            return engine().call(lambda: send(self._host, wanted, bar))
+
+    def put_async(self, sources: Any, to: Any, **options: Any) -> Future[Transfer]:
+        """`put`, as a `Future`; cancelling it ends the copy."""
+        wanted = prepare_put(sources, to, **options)
+
+        async def work() -> Transfer:
+            with wanted:
+                return await send(self._host, wanted)
+
+        return engine().submit(work)
+
+    def get(self, sources: Any, to: Any = "", *, progress: bool = False, **options: Any) -> Transfer:
+        """Copy files and folders from the host.
+
+        As `put`, the other way: what has come is put into its place at once, unchanged files are not sent again. A host
+        cannot write outside of the place, whatever names it gives, and sets no set-user-id bits.
+
+        Args:
+            sources: a path or a pattern there, or a list of them. Relative ones begin in the home there.
+            to: the place here, by the same rules; this folder by default. Or a file-like object that takes the bytes of
+                one file.
+            mode, checksum, delete, dry_run, timeout, progress: as for `put`.
+
+        Raises:
+            FileNotFoundError: sources are not there; names all of them, and nothing was written.
+            TransferError: the far side cannot give it, and says why.
+            ProtocolError: it does not speak as it should, or names files outside of what was asked for.
+            OSError: it cannot be written here.
+            CallTimeout, ConnectError, ConnectTimeout, HostKeyError, Unauthorized, ConnectionLost: as for `put`.
+            TypeError, ValueError: an argument is wrong.
+        """
+        wanted = prepare_get(sources, to, **options)
+        with Bar(progress, f"get from {self._host}") as bar:
+            return engine().call(lambda: receive(self._host, wanted, bar))
+
+    def get_async(self, sources: Any, to: Any = "", **options: Any) -> Future[Transfer]:
+        """`get`, as a `Future`; cancelling it ends the copy."""
+        wanted = prepare_get(sources, to, **options)
+        return engine().submit(lambda: receive(self._host, wanted))

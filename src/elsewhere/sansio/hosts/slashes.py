@@ -20,7 +20,7 @@ from __future__ import annotations
 import posixpath
 from typing import NamedTuple
 
-__all__ = ["Place", "place"]
+__all__ = ["Place", "inside", "place"]
 
 
 class Place(NamedTuple):
@@ -33,6 +33,13 @@ class Place(NamedTuple):
 
     path: str
     folders: str
+
+    @property
+    def name(self) -> str:
+        """Of the copy in that folder; "" if it is that folder itself."""
+        if self.path in {self.folders, "."}:
+            return ""
+        return self.path if self.folders in {"", "."} else self.path[len(self.folders) :].lstrip("/")
 
 
 def place(source: str, to: str, *, is_folder: bool, to_is_folder: bool, several: bool = False) -> Place:
@@ -56,10 +63,14 @@ def place(source: str, to: str, *, is_folder: bool, to_is_folder: bool, several:
     name = posixpath.basename(source.rstrip("/"))
     if not name and not slash:
         raise ValueError("an empty path names nothing to copy")
-    inside = several or to.endswith(("/", "/.", "/..")) or to in {"", ".", "..", "~"}
     bare = to.rstrip("/") or ("/" if to.startswith("/") else "")
     if is_folder and slash:
         return Place(bare or ".", bare)
-    if inside or (to_is_folder and not is_folder):
+    if several or inside(to) or (to_is_folder and not is_folder):
         return Place(posixpath.join(bare, name) if bare not in {"", "."} else name, bare)
     return Place(bare, bare if is_folder else posixpath.dirname(bare))
+
+
+def inside(to: str) -> bool:
+    """Does the place as it was named say that the copy goes into it, whatever it is?"""
+    return to.endswith(("/", "/.", "/..")) or to in {"", ".", "..", "~"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 import sys
 import time
 from collections import deque
@@ -12,12 +13,14 @@ from elsewhere.errors import CallTimeout, ConnectError, ConnectionLost, Unauthor
 from elsewhere.fabric.shared.running import live
 from elsewhere.fabric.v1 import context_managers
 from elsewhere.fabric.v1.exceptions import CommandTimeout, NetworkError
-from elsewhere.fabric.v1.network import needs_host, reached
+from elsewhere.fabric.v1.network import needs_host, normalize_to_string, reached
 from elsewhere.fabric.v1.operations import wrapping
 from elsewhere.fabric.v1.operations.echo import Echo
 from elsewhere.fabric.v1.operations.values import AttributeString
 from elsewhere.fabric.v1.state import connections, env, output
 from elsewhere.fabric.v1.utils import error
+from elsewhere.fleet.commands.prepare import prepare
+from elsewhere.fleet.commands.sudo import Sudo, prepare_sudo
 
 __all__ = ["open_shell", "reboot", "run", "sudo"]
 
@@ -135,21 +138,30 @@ def _inner(command: str, shell: bool, shell_escape: bool | None) -> str:
 
 def _status(shown: _Shown, text: str, who: tuple[Any, Any] | None, pty: bool, timeout: float | None) -> int:
     """Run it; its status."""
-    from elsewhere.fleet.commands.prepare import prepare
-
     host = reached(env.host_string)
+    answers = [(re.escape(asked), str(answer)) for asked, answer in env.prompts.items()]
+    options: dict[str, Any] = {"pty": pty, "timeout": timeout, "check": False, "encoding": None, "answers": answers}
     try:
-        prepared = prepare(text, pty=pty, timeout=timeout, check=False, encoding=None)
-        if who is not None:
-            raise NotImplementedError("sudo")
-        result = live(host, prepared, shown.came)
+        result = live(host, prepare(text, **options) if who is None else _sudo(text, who, options), shown.came)
     except CallTimeout as late:
         raise CommandTimeout(timeout or 0) from late
-    except (ConnectError, ConnectionLost, Unauthorized) as lost:
+    except Unauthorized as refused:
+        if who is None:
+            raise NetworkError(str(refused), refused) from refused
+        shown.came("stderr", f"{refused}\n".encode())  # as sudo would say it there
+        return 1
+    except (ConnectError, ConnectionLost) as lost:
         raise NetworkError(str(lost), lost) from lost
     finally:
         shown.end()
     return ENDED if result.signal else int(result.returncode)
+
+
+def _sudo(text: str, who: tuple[Any, Any], options: dict[str, Any]) -> Sudo:
+    user, group = (None if name is None else f"#{name}" if str(name).isdigit() else str(name) for name in who)
+    name = normalize_to_string(env.host_string)
+    known = env.sudo_passwords.get(name, env.sudo_password) or env.passwords.get(name, env.password)
+    return prepare_sudo(text, user=user, group=group, password=known or None, **options)
 
 
 class _Shown:

@@ -1,0 +1,23 @@
+"""What each contestant has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Kind:
+    """Its further methods are verbs, each with a figure.
+
+    Args:
+        config: hosts, port, user, key, known_hosts.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.hosts: list[str] = config["hosts"]
+        self.port: int = config["port"]
+        self.user: str = config["user"]
+        self.key: str = config["key"]
+        self.known_hosts: str = config["known_hosts"]
+
+    def warm_up(self) -> None:
+        """Load what is needed, and connect once."""

@@ -1,0 +1,58 @@
+"""The figures of a run as a page of the documentation."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+from benchmarks.fleet.goals import GOALS
+from benchmarks.fleet.rows import ROWS, Figures
+from benchmarks.rpc.page import shown
+
+TITLES = {
+    "cold": ("`true` on 50 hosts, from connecting to the end", "ms"),
+    "warm": ("`true` on 50 open connections at once", "commands/s"),
+    "one": ("`true` on one open connection, one after the other", "ms"),
+    "new": ("A tree of 2,000 small files into a new folder", "ms"),
+    "existing": ("A tree of 2,000 small files over an older one", "ms"),
+    "again": ("A tree of 2,000 small files that is there unchanged", "ms"),
+    "put": ("One file of 200 MB to a host", "MB/s"),
+    "get": ("One file of 200 MB from a host", "MB/s"),
+    "crowd": ("1,000 hosts, of which 20 are dead, 10 hang and 5 have changed keys", "figure"),
+}
+HEAD = """# Hosts beside their peers
+
+Written by `python -m benchmarks --set fleet --write`. All in one run and in turns, medians; on {cores} cores,
+{system}, Python {python}. Fifty hosts are loopback addresses of four OpenSSH servers (and so share these cores with
+who is measured), and their user has a plain `sh`. Each contestant is a process of its own; *CPU* is what it and the
+programs that it starts use of the cores, and, as a rate, what a whole core would do.
+
+*asyncssh* is a program of a few lines that does all at once; *tar through ssh* unpacks beside the target, which then
+takes its place. Each copy makes its connection first.
+"""
+CPU = ", CPU"
+
+
+def page(found: dict[str, Figures]) -> str:
+    """Markdown: a table for each row, and one of the goals."""
+    parts = [HEAD.format(cores=os.cpu_count(), system=platform.system(), python=platform.python_version())]
+    for name in ROWS:
+        if found.get(name):
+            parts += _table(name, found[name])
+    parts.append("\n## What a run must reach\n\n| row | goal | reached | |\n|---|---|--:|---|\n")
+    for goal in GOALS:
+        if verdict := goal.verdict(found.get(goal.row, {})):
+            wanted, reached, well = verdict
+            parts.append(f"| {TITLES[goal.row][0]} | {wanted} | {reached} | {'yes' if well else '**no**'} |\n")
+    return "".join(parts)
+
+
+def _table(name: str, figures: Figures) -> list[str]:
+    title, unit = TITLES[name]
+    with_cpu = any(who.endswith(CPU) for who in figures)
+    parts = [f"\n## {title}\n\n| | {unit} |{f' CPU, {unit} |' * with_cpu}\n|---|--:|{'--:|' * with_cpu}\n"]
+    for who, figure in figures.items():
+        if not who.endswith(CPU):
+            cpu = f" {shown(figures[who + CPU])} |" if who + CPU in figures else " |" * with_cpu
+            parts.append(f"| {who} | {shown(figure)} |{cpu}\n")
+    return parts

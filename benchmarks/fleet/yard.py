@@ -1,0 +1,63 @@
+"""Fifty hosts on this machine: several sshds, and a user with plain sh; and folders here and there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.fleet.sshd import Sshd, account, sshd
+
+USER = f"ewbench{os.getpid()}"  # two may run at the same time
+HOSTS = [f"127.17.0.{number}" for number in range(1, 51)]
+FOLDER = Path("/var/tmp")  # not where tests keep their files, which nobody else can enter
+
+
+class Yard(NamedTuple):
+    """What is measured on.
+
+    Attributes:
+        server: its hosts.
+        user: who logs in.
+        near, far: folders for who is measured, and for that user.
+    """
+
+    server: Sshd
+    user: str
+    near: Path
+    far: Path
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What a contestant is told."""
+        return {
+            "hosts": self.server.hosts,
+            "port": self.server.port,
+            "user": self.user,
+            "key": str(self.server.key),
+            "known_hosts": str(self.server.known_hosts),
+        }
+
+
+@contextlib.contextmanager
+def yard(hosts: list[str] | None = None) -> Iterator[Yard]:
+    """Hosts that run. As root there is a user of its own for them, otherwise it is who runs this."""
+    folder = Path(tempfile.mkdtemp(prefix="elsewhere-yard-", dir=FOLDER))
+    try:
+        folder.chmod(0o755)
+        for name in ("ssh", "near", "far"):
+            (folder / name).mkdir()
+        with contextlib.ExitStack() as stack:
+            server = stack.enter_context(sshd(folder / "ssh", hosts or HOSTS))
+            user = server.user
+            if os.geteuid() == 0:
+                user = USER
+                stack.enter_context(account(user, server))
+                shutil.chown(folder / "far", user, user)
+            yield Yard(server, user, folder / "near", folder / "far")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

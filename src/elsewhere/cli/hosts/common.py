@@ -1,0 +1,144 @@
+"""What the verbs of hosts do with their options before any work: one way from the command line to a `Plan`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from elsewhere.cli.batch.destination import Wish
+from elsewhere.cli.ending import WrongUsage
+from elsewhere.cli.group import Invocation
+from elsewhere.cli.hosts.again import resumed, with_hosts
+from elsewhere.cli.hosts.chosen import choose_hosts
+from elsewhere.cli.hosts.doing.work import Do, Plan, Work
+from elsewhere.cli.hosts.options import JOBS
+
+__all__ = ["as_whom", "carry_out", "octal", "stdin_of", "sudo_of_copies", "sudo_options"]
+
+
+def carry_out(ctx: click.Context, given: dict[str, Any], *, what: str, do: Do, says: Mapping[str, str]) -> int:
+    """Choose the hosts and do it, or say what would be done.
+
+    Args:
+        ctx: of the verb.
+        given: its options.
+        what: is done, in a line, without secrets.
+        do: the verb of a fleet.
+        says: further lines of a dry run, by their headings.
+
+    Returns:
+        The exit code.
+    """
+    invocation = ctx.find_object(Invocation)
+    assert invocation is not None
+    work = Work(_plan(ctx, invocation, given, what, do), invocation.signals)
+    if given["dry_run"]:
+        for line in work.describe(says):
+            click.echo(line)
+        return 0
+    return work.run()
+
+
+def _plan(ctx: click.Context, invocation: Invocation, given: dict[str, Any], what: str, do: Do) -> Plan:
+    if given.get("grouped") and given["as_json"]:
+        raise WrongUsage("--grouped and --json are two ways to show the same: one of them has to go.")
+    wish = Wish(**{name: given[name] for name in ("output", "resume", "retry_failed", "overwrite")})
+    if wish.output is not None and (given.get("grouped") or given["as_json"]):
+        raise WrongUsage("--output writes rows to a file instead of showing anything: --json and --grouped have to go.")
+    verb, program = ctx.command.name or "", ctx.find_root().info_name or "elsewhere"
+
+    def again(can_resume: bool, left: Sequence[str]) -> str:
+        if can_resume:
+            return resumed(program, invocation.args, ctx.command)
+        return with_hosts(program, invocation.args, ctx.command, left)
+
+    return Plan(
+        verb=verb,
+        what=what,
+        hosts=choose_hosts(given),
+        do=do,
+        again=again,
+        wish=wish,
+        jobs=given["jobs"] or JOBS,
+        max_failures=given["max_failures"],
+        retries=given["retries"],
+        style=_style(verb, given),
+        quiet=given["quiet"],
+        passes=bool(given.get("pty")),
+    )
+
+
+def _style(verb: str, given: Mapping[str, Any]) -> str:
+    if given["as_json"]:
+        return "json"
+    if verb != "run":
+        return "copies"
+    return "grouped" if given["grouped"] else "live"
+
+
+def as_whom(given: Mapping[str, Any]) -> str:
+    """``"as root"``, ``"as www, group web"``; "" without sudo.
+
+    Raises:
+        WrongUsage: a file of a password, and nothing that needs it.
+    """
+    if not _uses_sudo(given):
+        if given["sudo_password_file"] is not None:
+            raise WrongUsage("--sudo-password-file is about --sudo: give that, too.")
+        return ""
+    group = f", group {given['sudo_group']}" if given["sudo_group"] else ""
+    return f"as {given['sudo_user'] or 'root'}{group}"
+
+
+def _uses_sudo(given: Mapping[str, Any]) -> bool:
+    return bool(given["sudo"] or given["sudo_user"] or given["sudo_group"])
+
+
+def sudo_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What `Fleet.sudo` is given of it; empty without sudo."""
+    if not as_whom(given):
+        return {}
+    return {
+        "user": given["sudo_user"],
+        "group": given["sudo_group"],
+        "sudo_password_file": given["sudo_password_file"],
+    }
+
+
+def sudo_of_copies(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What `Fleet.put` and `Fleet.get` are given of it."""
+    return {"sudo": sudo_options(given)} if as_whom(given) else {}
+
+
+def octal(text: str | None) -> int | None:
+    """A mode as chmod(1) takes it in digits.
+
+    Raises:
+        WrongUsage: it is none.
+    """
+    if text is None:
+        return None
+    try:
+        mode = int(text.removeprefix("0o"), 8)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= 0o7777:
+        raise WrongUsage(f"--mode is a number in octal digits such as 644 or 0755, not {text!r}.")
+    return mode
+
+
+def stdin_of(given: Mapping[str, Any], what: str) -> bytes:
+    """All that comes on stdin.
+
+    Raises:
+        WrongUsage: it is closed, or a list of hosts as well.
+    """
+    if any(part.strip() == "@-" for text in (*given["hosts"], *given["exclude"]) for part in text.split(",")):
+        raise WrongUsage(f"stdin cannot be both a list of hosts (@-) and {what}.")
+    try:
+        return sys.stdin.buffer.read()
+    except (OSError, AttributeError, ValueError):
+        raise WrongUsage(f"stdin, which is to be {what}, is closed.") from None

@@ -1,0 +1,94 @@
+"""The verb ``run``: a command on hosts. Here is what the command line means; `doing` does it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from elsewhere.cli.ending import WrongUsage
+from elsewhere.cli.hosts.common import as_whom, carry_out, stdin_of, sudo_options
+from elsewhere.cli.hosts.options import host_options
+from elsewhere.fleet import Fleet, Host
+from elsewhere.fleet.output.base import Output
+
+__all__ = ["run_command"]
+
+HELP = """Run a command on hosts, over SSH: elsewhere run -H web1,web2 -- uptime
+
+One argument is a text for the shell there; several are a program and its arguments, which are quoted. Options stand
+before the command.
+
+Of several hosts each line is shown with its host's name before it; of one host the output is passed on as it is. What
+still runs when the command ends here, however that is, is ended on the hosts, too.
+
+Exit code: of one host the command's own, 128 + N after signal N, 124 timed out, 255 not reached; of several 0 all
+well, 1 some failed. 2 wrong usage; 130, 143, 129 after Ctrl-C, SIGTERM, SIGHUP.
+"""
+
+
+@click.command(
+    "run", help=HELP, short_help="Run a command on hosts.", context_settings={"allow_interspersed_args": False}
+)
+@click.argument("command", nargs=-1, metavar="[--] COMMAND...")
+@host_options("CHOOSING", "REACHING", "SUDO")
+@click.option("--cwd", metavar="FOLDER", help="The folder there to run it in.")
+@click.option(
+    "--env",
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    help="A variable for it; without a value, as it is here, so that no command line holds it. May be repeated.",
+)
+@click.option("--stdin", "passes_stdin", is_flag=True, help="What comes on stdin is its input, on each host.")
+@click.option("--pty", is_flag=True, help="Give it a terminal; its output and its errors are then one.")
+@click.option("--grouped", is_flag=True, help="Show at the end what hosts said, once where it is the same.")
+@host_options("jobs", "timeout", "retries", "max_failures", "output", "resume", "retry_failed", "overwrite")
+@host_options("text", "dry_run", "quiet")
+@click.pass_context
+def run_command(ctx: click.Context, /, **given: Any) -> int:
+    """See `HELP`."""
+    command = _command(given["command"])
+    env = _env(given["env"])
+    sudo = sudo_options(given)
+    shown = command if isinstance(command, str) else shlex.join(command)
+    whom = as_whom(given)
+    says = {"as": whom, "in": given["cwd"] or "", "with": ", ".join(env), "timeout": _seconds(given["timeout"])}
+    options = {"cwd": given["cwd"], "env": env, "timeout": given["timeout"], "pty": given["pty"]}
+    if given["passes_stdin"] and not given["dry_run"]:
+        options["input"] = stdin_of(given, "the command's input (--stdin)")
+
+    def do(fleet: Fleet, outputs: Sequence[Output]) -> Mapping[Host, Any]:
+        verb: Any = getattr(fleet, "sudo" if sudo else "run")
+        found: Mapping[Host, Any] = verb(command, output=outputs, return_exceptions=True, **sudo, **options)
+        return found
+
+    what = (
+        " ".join(shown.split("\n")) + (f" ({whom})" if whom else "") + (f" in {given['cwd']}" if given["cwd"] else "")
+    )
+    return carry_out(ctx, given, what=what, do=do, says={name: text for name, text in says.items() if text})
+
+
+def _command(words: tuple[str, ...]) -> str | list[str]:
+    """One word is a text for the shell, several are a list of arguments."""
+    if not words or not "".join(words).strip():
+        raise WrongUsage("There is no command: elsewhere run -H web1 -- uptime has one.")
+    return words[0] if len(words) == 1 else list(words)
+
+
+def _env(given: Sequence[str]) -> dict[str, str]:
+    env = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals:
+            if name not in os.environ:
+                raise WrongUsage(f"--env {name} takes its value from here, where {name} is not set.")
+            value = os.environ[name]
+        env[name] = value
+    return env
+
+
+def _seconds(timeout: float | None) -> str:
+    return "" if timeout is None else f"{timeout:g} s"

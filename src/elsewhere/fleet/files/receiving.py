@@ -1,0 +1,167 @@
+"""Files from one host: what is there is asked, what differs comes as one stream, and is put into its place at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from elsewhere.errors import CallTimeout, ProtocolError
+from elsewhere.fleet.files.bar import Bar
+from elsewhere.fleet.files.checking import Same, compared
+from elsewhere.fleet.files.far import Far, far, listing
+from elsewhere.fleet.files.here.local import look
+from elsewhere.fleet.files.here.staging import Stage
+from elsewhere.fleet.files.here.unpacking import Unpacking
+from elsewhere.fleet.files.outcome import Change, Transfer, TransferError, changes
+from elsewhere.fleet.files.wanted import Get
+from elsewhere.sansio.hosts.copies.found import Found, found
+from elsewhere.sansio.hosts.copies.plan import Plan, doubtful, plan
+from elsewhere.sansio.hosts.copies.tree import Entry
+from elsewhere.sansio.hosts.copies.words import cat_script, get_script
+
+if TYPE_CHECKING:
+    from elsewhere.fleet.host import Host
+
+__all__ = ["receive"]
+
+
+async def receive(host: Host, wanted: Get, bar: Bar | None = None) -> Transfer:
+    """Copy from one host.
+
+    Args:
+        host: from which.
+        wanted: what, and where to.
+        bar: is told how far it is.
+
+    Raises:
+        FileNotFoundError: sources are not there; names all of them.
+        TransferError: the far side cannot give it; nothing half-written is seen.
+        CallTimeout: it took too long.
+        ConnectError, Unauthorized, ConnectionLost: there is no way there, or not any more.
+        ProtocolError: the far side does not speak as it should, or names files outside of what was asked for.
+        OSError: it cannot be written here.
+    """
+    work = _receive if wanted.sink is None else _pour
+    try:
+        async with asyncio.timeout(wanted.timeout):
+            return await work(host, wanted, bar or Bar())
+    except TimeoutError as error:
+        if isinstance(error, CallTimeout) or wanted.timeout is None:
+            raise
+        raise CallTimeout(
+            f"{host}: the copy of {', '.join(wanted.sources)} did not end within its timeout of {wanted.timeout:g} s, "
+            "and was ended; no half-written file is seen here"
+        ) from None
+
+
+async def _receive(host: Host, wanted: Get, bar: Bar) -> Transfer:
+    loop = asyncio.get_running_loop()
+    async with far(host, partial(get_script, sources=wanted.sources)) as (there, nonce):
+        began = time.monotonic()
+        data = await listing(there, nonce)
+        to_is_folder = await loop.run_in_executor(None, os.path.isdir, wanted.to or ".")
+        theirs = _found(host, data, nonce, wanted, to_is_folder)
+        base = theirs.base or "."
+        here = await loop.run_in_executor(
+            None, look, base, theirs.entries.values(), theirs.roots if wanted.delete else ()
+        )
+        same = None
+        if wanted.checksum:
+            names = {path: theirs.names[path] for path in doubtful(theirs.entries.values(), here)}
+            same = await compared(host, {path: os.path.join(base, path) for path in names}, names, "")
+        todo = _compare(host, wanted, theirs, here, same)
+        whole = "" in theirs.entries and not await loop.run_in_executor(None, os.path.lexists, base)
+        if todo.nothing or wanted.dry_run:
+            there.eof()
+        else:
+            bar.expect(todo.size)
+            await _stream(there, theirs, todo, Stage(base, todo, whole=whole), bar)
+        if await there.ended():
+            raise there.failed("what was asked for could not be read")
+    return Transfer(
+        host=host,
+        sent=len(todo.send),
+        skipped=todo.skipped,
+        deleted=len(todo.delete) + len(todo.clear),
+        bytes=todo.size,
+        seconds=time.monotonic() - began,
+        changes=changes(todo, theirs.base),
+        dry_run=wanted.dry_run,
+    )
+
+
+def _found(host: Host, data: bytes, nonce: str, wanted: Get, to_is_folder: bool) -> Found:
+    try:
+        return found(data, nonce, wanted.sources, wanted.to, to_is_folder=to_is_folder, mode=wanted.mode)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{host}: {error}") from None
+    except ProtocolError as error:
+        raise ProtocolError(f"{host}: {error}") from None
+    except ValueError as error:
+        raise TransferError(f"{host}: {error}") from None
+
+
+def _compare(host: Host, wanted: Get, theirs: Found, here: dict[str, Entry], same: Same | None) -> Plan:
+    try:
+        return plan(theirs.entries.values(), here, mirrored=theirs.roots if wanted.delete else (), same=same)
+    except ValueError as error:
+        raise TransferError(f"{host}: in {theirs.base or 'this folder'}: {error}") from None
+
+
+async def _stream(there: Far, theirs: Found, todo: Plan, stage: Stage, bar: Bar) -> None:
+    loop = asyncio.get_running_loop()
+    files = {theirs.names[entry.path]: entry for entry in todo.send if entry.kind == "file"}
+    unpacking = Unpacking(stage, files)
+    try:
+        await asyncio.shield(loop.run_in_executor(None, stage.__enter__))
+        if files:
+            await _receive_files(there, files, unpacking, bar)
+        else:
+            there.eof()
+        await loop.run_in_executor(None, stage.place)
+    finally:
+        unpacking.close()
+        await asyncio.shield(loop.run_in_executor(None, stage.__exit__, None, None, None))
+
+
+async def _receive_files(there: Far, files: dict[str, Entry], unpacking: Unpacking, bar: Bar) -> None:
+    """Ask for them, and write what comes: the next piece is on its way while this one is written."""
+    loop = asyncio.get_running_loop()
+    names = "".join(f"{name}\0" for name in files).encode("utf-8", "surrogateescape")
+    there.write(b"go\n" + names)
+    there.eof()
+    writing: asyncio.Future[int] | None = None
+    try:
+        while piece := await there.read():
+            if writing is not None:
+                bar.advance(await writing)
+            writing = loop.run_in_executor(None, unpacking.feed, piece)
+        if writing is not None:
+            bar.advance(await writing)
+    finally:
+        if writing is not None and not writing.done():
+            await asyncio.shield(asyncio.wait([writing]))
+    if unpacking.left:
+        await there.ended()
+        raise there.failed("what was asked for could not be read")
+
+
+async def _pour(host: Host, wanted: Get, bar: Bar) -> Transfer:
+    """One file into a file-like object."""
+    loop = asyncio.get_running_loop()
+    size = 0
+    async with far(host, partial(cat_script, source=wanted.sources[0])) as (there, _):
+        began = time.monotonic()
+        there.eof()
+        while piece := await there.read():
+            size += len(piece)
+            bar.advance(len(piece))
+            if not wanted.dry_run:
+                await loop.run_in_executor(None, wanted.sink.write, piece)
+        if await there.ended():
+            raise there.failed(f"{wanted.sources[0]} could not be read")
+    change = Change("send", wanted.sources[0])
+    return Transfer(host, 1, bytes=size, seconds=time.monotonic() - began, changes=(change,), dry_run=wanted.dry_run)

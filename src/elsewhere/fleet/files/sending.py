@@ -1,0 +1,182 @@
+"""Files to one host: what is there is asked, what differs is sent as one stream, and put into its place at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from elsewhere.errors import CallTimeout
+from elsewhere.fleet.files.bar import Bar
+from elsewhere.fleet.files.checking import Same, compared, different
+from elsewhere.fleet.files.far import Far, far, listing
+from elsewhere.fleet.files.here.stream import pieces
+from elsewhere.fleet.files.outcome import Transfer, TransferError, changes
+from elsewhere.fleet.files.wanted import Collected, Payload, Put
+from elsewhere.sansio.hosts.copies.listing import entries, sections
+from elsewhere.sansio.hosts.copies.plan import Plan, doubtful, plan
+from elsewhere.sansio.hosts.copies.tree import Entry
+from elsewhere.sansio.hosts.copies.words import LAST, STAGED, place_script, put_script, tight, tops
+
+if TYPE_CHECKING:
+    from elsewhere.fleet.host import Host
+
+__all__ = ["send"]
+
+
+class _There(NamedTuple):
+    """What was said of the far side."""
+
+    state: str
+    base: str
+    entries: dict[str, Entry]  # what is to be there; a lone file may have another name
+    payloads: dict[str, Payload]
+    found: dict[str, Entry]
+
+
+async def send(host: Host, wanted: Put, bar: Bar | None = None) -> Transfer:
+    """Copy to one host.
+
+    Args:
+        host: to which.
+        wanted: what, and where to.
+        bar: is told how far it is.
+
+    Raises:
+        TransferError: the far side cannot take it; nothing half-written is seen.
+        CallTimeout: it took too long.
+        ConnectError, Unauthorized, ConnectionLost: there is no way there, or not any more.
+        OSError: a source cannot be read.
+    """
+    try:
+        async with asyncio.timeout(wanted.timeout):
+            collected = await asyncio.get_running_loop().run_in_executor(None, wanted.collect)
+            return await _send(host, wanted, collected, bar or Bar())
+    except TimeoutError as error:
+        if isinstance(error, CallTimeout) or wanted.timeout is None:
+            raise
+        raise CallTimeout(
+            f"{host}: the copy to {wanted.to!r} did not end within its timeout of {wanted.timeout:g} s, and was ended; "
+            "no half-written file is seen there"
+        ) from None
+
+
+async def _send(host: Host, wanted: Put, collected: Collected, bar: Bar) -> Transfer:
+    async with far(host, partial(_script, collected=collected, delete=wanted.delete)) as (there, nonce):
+        began = time.monotonic()
+        seen = _understood(host, await listing(there, nonce), nonce, collected)
+        same: Same | None = None if wanted.data is None else different  # bytes have no time
+        if wanted.checksum:
+            theirs = {path: f"./{path}" for path in doubtful(seen.entries.values(), seen.found)}
+            same = await compared(host, seen.payloads, theirs, seen.base)
+        mirrored = collected.roots if wanted.delete else ()
+        try:
+            todo = plan(seen.entries.values(), seen.found, mirrored=mirrored, same=same)
+        except ValueError as error:
+            raise TransferError(f"{host}: in {seen.base or 'the home'}: {error}") from None
+        if todo.nothing or wanted.dry_run:
+            there.eof()
+        else:
+            bar.expect(todo.size)
+            await _stream(there, seen, todo, bar)
+        if await there.ended():
+            raise there.failed(f"the copy to {wanted.to!r} could not be made")
+    return Transfer(
+        host=host,
+        sent=len(todo.send),
+        skipped=todo.skipped,
+        deleted=len(todo.delete) + len(todo.clear),
+        bytes=todo.size,
+        seconds=time.monotonic() - began,
+        changes=changes(todo, seen.base),
+        dry_run=wanted.dry_run,
+    )
+
+
+def _script(nonce: str, *, collected: Collected, delete: bool) -> str:
+    lone = None
+    folders: list[str] = []
+    files: list[str] = []
+    roots = list(collected.roots) if delete else []
+    if collected.lone is not None:
+        to, inner = collected.lone
+        lone = (to, inner, next(iter(collected.entries)))
+    else:
+        known = set(roots)
+        for path, entry in collected.entries.items():
+            top = path.partition("/")[0]
+            if {"", top} & known:
+                continue
+            if entry.kind == "folder":
+                folders.append(path)
+            elif "/" not in path:
+                files.append(path)
+        if "" in folders:
+            files = []
+    above = collected.base.rstrip("/").rpartition("/")[0] or ("/" if collected.base.startswith("/") else "")
+    return put_script(nonce, collected.base, lone=lone, roots=roots, folders=folders, files=files, above=above)
+
+
+def _understood(host: Host, data: bytes, nonce: str, collected: Collected) -> _There:
+    first = sections(data, nonce)[0]
+    state, which = first.words[:2]
+    base, found = collected.base, collected.entries
+    payloads = collected.payloads
+    if which == "in" and collected.lone is not None:
+        base, name = collected.lone
+        if not name:
+            raise TransferError(f"{host}: {base} is a folder, and what has no name needs the name of a file to become")
+        old = next(iter(found))
+        found = {name: found[old]._replace(path=name)}
+        payloads = {name: payloads[old]}
+    there = {entry.path: entry for entry in entries(first.data)} if state == "here" else {}
+    if not collected.moded:
+        found = {
+            name: entry._replace(mode=there[name].mode) if name in there else entry for name, entry in found.items()
+        }
+    if state == "closed":
+        raise TransferError(f"{host}: {base} may not be entered")
+    if state == "file":
+        raise TransferError(f"{host}: {base} is not a folder, and the copy goes into it")
+    return _There(state, base, found, payloads, there)
+
+
+async def _stream(there: Far, seen: _There, todo: Plan, bar: Bar) -> None:
+    whole = None
+    if seen.state == "absent" and "" in seen.entries:
+        whole = seen.base.rstrip("/").rpartition("/")[2]
+    begin = "whole" if whole else "make" if seen.state == "absent" else "in"
+    last = (LAST, place_script(todo, whole=whole).encode("utf-8", "surrogateescape"))
+    produce = pieces(_archive(todo, seen.payloads), last)
+    loop = asyncio.get_running_loop()
+    left = todo.size
+    with contextlib.suppress(BrokenPipeError):  # it has ended, and says why
+        there.write(f"{begin}\n".encode())
+        coming = loop.run_in_executor(None, next, produce, None)
+        while (piece := await coming) is not None:
+            coming = loop.run_in_executor(None, next, produce, None)  # read while this one is on its way
+            try:
+                there.write(piece)
+                await there.drain()
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    await asyncio.shield(coming)
+                produce.close()
+                raise
+            step = min(left, len(piece))
+            left -= step
+            bar.advance(step)
+        there.eof()
+    bar.advance(left)
+
+
+def _archive(todo: Plan, payloads: dict[str, Payload]) -> Iterator[tuple[str, Entry, Payload]]:
+    movable = {entry.path for entry in tops(todo) if entry.kind == "folder" and tight(entry)}
+    for entry in todo.folders + todo.send:
+        name = f"{STAGED}/{entry.path}" if entry.path else STAGED
+        if entry.path in movable:
+            entry = entry._replace(mode=entry.mode | 0o700)
+        yield name, entry, payloads.get(entry.path, b"")

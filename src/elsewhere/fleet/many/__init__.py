@@ -1,0 +1,1 @@
+"""What makes a fleet more than its hosts: who belongs to it, and one verb on all of them."""

@@ -1,0 +1,71 @@
+"""Commands on all hosts of a fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from elsewhere.fleet.commands import run as commands
+from elsewhere.fleet.commands.around import Around
+from elsewhere.fleet.commands.prepare import prepare
+from elsewhere.fleet.host import Host
+from elsewhere.fleet.many.base import Many, Work
+from elsewhere.fleet.output.choose import Shown
+from elsewhere.fleet.results import Result
+from elsewhere.runtime.future import Future
+
+__all__ = ["Commands"]
+
+
+class Commands(Around, Many):
+    """See the module; `cd`, `prefix` and `env` are contexts for all hosts of the fleet."""
+
+    def _around(self) -> Sequence[Host]:
+        return self.hosts
+
+    def run(
+        self,
+        command: str | Sequence[str],
+        *,
+        return_exceptions: bool = False,
+        output: Shown = None,
+        progress: bool | str = False,
+        **options: Any,
+    ) -> dict[Host, Result]:
+        """Run a command on each host, and wait until all have finished.
+
+        Args:
+            command: as `Host.run` takes it.
+            return_exceptions: give exceptions in the dict instead of raising.
+            output: how what the hosts write is shown meanwhile; see `Fleet`.
+            progress: draw a bar on stderr; a str is what stands before it.
+            options: as `Host.run` takes them.
+
+        Raises:
+            FleetError: hosts have failed: ``.results`` has all of them.
+            TypeError, ValueError: an argument is wrong; nobody was connected to.
+        """
+        work, encoding = self._running(command, options)
+        return self._do(
+            "run", work, return_exceptions=return_exceptions, output=output, progress=progress, encoding=encoding
+        )
+
+    def run_async(
+        self,
+        command: str | Sequence[str],
+        *,
+        return_exceptions: bool = False,
+        output: Shown = None,
+        progress: bool | str = False,
+        **options: Any,
+    ) -> Future[dict[Host, Result]]:
+        """`run`, as a `Future`; cancelling it ends what runs."""
+        work, encoding = self._running(command, options)
+        return self._begin(
+            "run", work, return_exceptions=return_exceptions, output=output, progress=progress, encoding=encoding
+        )
+
+    def _running(self, command: Any, options: dict[str, Any]) -> tuple[Work[Result], str | None]:
+        options.setdefault("timeout", self._plan.timeout)
+        prepared = prepare(command, **options)
+        return lambda host, sink: commands.run(host, prepared, sink), prepared.encoding

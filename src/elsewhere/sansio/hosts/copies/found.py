@@ -1,0 +1,118 @@
+"""What a host says that it has, of what it was asked for: checked, and where the copies go."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from elsewhere.errors import ProtocolError
+from elsewhere.sansio.hosts.copies.listing import Section, entries, sections
+from elsewhere.sansio.hosts.copies.tree import Entry, parent, safe
+from elsewhere.sansio.hosts.slashes import place
+
+__all__ = ["Found", "found"]
+
+
+class Found(NamedTuple):
+    """See the module.
+
+    Attributes:
+        base: the folder here that everything goes into; "" for the current one.
+        entries: by path in it, each folder before what is in it.
+        names: of the files on the host, by path in `base`.
+        roots: paths of the folders that were asked for.
+    """
+
+    base: str
+    entries: dict[str, Entry]
+    names: dict[str, str]
+    roots: tuple[str, ...]
+
+
+def found(
+    data: bytes, nonce: str, sources: Sequence[str], to: str, *, to_is_folder: bool, mode: int | None = None
+) -> Found:
+    """Understand a get's listing.
+
+    Args:
+        data: the whole of it.
+        nonce: that begins its words.
+        sources: what was asked for.
+        to: the place here, as it was named.
+        to_is_folder: there is a folder of that name.
+        mode: of files, instead of their own.
+
+    Raises:
+        FileNotFoundError: sources are not there; names all of them.
+        ValueError: a source cannot be copied so, or two would be the same copy.
+        ProtocolError: it names files outside of what was asked for.
+    """
+    parts = sections(data, nonce)[:-1]
+    missing = [sources[_index(part, sources)] for part in parts if part.words[0] == "none"]
+    if missing:
+        raise FileNotFoundError(f"there is no {', no '.join(missing)}")
+    closed = [part.words[2] for part in parts if part.words[0] == "trouble"]
+    if closed:
+        raise ValueError(f"{', '.join(closed)} may not be read")
+    answer = Found("", {}, {}, ())
+    roots: list[str] = []
+    for part in parts:
+        is_folder = part.words[0] == "folder"
+        name = _named(part, sources)
+        there = place(name, to, is_folder=is_folder, to_is_folder=to_is_folder, several=len(parts) > 1)
+        answer = answer._replace(base=there.folders)
+        if is_folder:
+            roots.append(there.name)
+        _take(answer, part, there.name, is_folder, mode)
+    _whole(answer)
+    return answer._replace(roots=tuple(roots))
+
+
+def _index(part: Section, sources: Sequence[str]) -> int:
+    try:
+        return range(len(sources))[int(part.words[1])]
+    except (ValueError, IndexError):
+        raise ProtocolError(f"the far side speaks of a source that is none: {part.words!r:.200}") from None
+
+
+def _named(part: Section, sources: Sequence[str]) -> str:
+    """The source under the name that its copy may get: a pattern's match and a home are the far side's to tell."""
+    source = sources[_index(part, sources)]
+    slash = source.endswith("/") or posixpath.basename(source) in {".", ".."}
+    if slash:
+        return "./"
+    name = posixpath.basename(part.words[2])
+    if not safe(name):
+        raise ProtocolError(f"the far side names a file that is none: {part.words[2]!r:.200}")
+    return name
+
+
+def _take(answer: Found, part: Section, root: str, is_folder: bool, mode: int | None) -> None:
+    where = part.words[2].rstrip("/") if is_folder else posixpath.dirname(part.words[2])
+    for entry in entries(part.data):
+        if not is_folder and "/" in entry.path:
+            raise ProtocolError(f"the far side names a file that was not asked for: {entry.path!r:.200}")
+        path = root if not is_folder else f"{root}/{entry.path}".strip("/") if entry.path else root
+        if not is_folder and entry.kind == "other":
+            raise ValueError(f"{part.words[2]} is neither a file nor a folder nor a link")
+        before = answer.entries.get(path)
+        if before is not None and not before.kind == entry.kind == "folder":
+            raise ValueError(f"two sources would both become {path!r}")
+        answer.entries[path] = entry._replace(path=path, mode=_mode(entry, mode))
+        answer.names[path] = f"{where}/{entry.path}" if is_folder or where not in {"", "/"} else part.words[2]
+
+
+def _mode(entry: Entry, mode: int | None) -> int:
+    """Never more than permissions: a host does not decide who runs a file as somebody else here."""
+    if mode is None or entry.kind == "link":
+        return entry.mode & 0o777
+    return mode | (mode & 0o444) >> 2 if entry.kind == "folder" else mode
+
+
+def _whole(answer: Found) -> None:
+    """Each is in a folder that is a folder: a link is never gone through."""
+    for path in answer.entries:
+        above = parent(path)
+        if above and answer.entries.get(above, Entry("", "other")).kind != "folder":
+            raise ProtocolError(f"the far side names a file in what is no folder: {path!r:.200}")

@@ -1,0 +1,84 @@
+"""Many hosts at once, and each way in which some of them fail: every host is accounted for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from elsewhere.errors import ConnectError, ConnectionLost, ConnectTimeout, HostKeyError, Unauthorized
+from elsewhere.fleet import Fleet, Host, Result
+from tests.fleet.inprocess import Yard, inprocess, plain
+from tests.fleet.test_link import becomes, options
+
+FAULTS = {
+    "dead": (ConnectError, "connect", "refuses connections"),
+    "hung": (ConnectTimeout, "handshake", "does not finish the handshake"),
+    "changed": (HostKeyError, "host key", "another ed25519 key"),
+    "unknown": (HostKeyError, "host key", "is not known"),
+    "refuses": (Unauthorized, None, "does not let"),
+    "stranger": (ConnectError, "handshake", ""),
+    "closes": (ConnectError, "handshake", "closed the connection before the login"),
+}
+
+
+@pytest.fixture(scope="module")
+def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
+    kinds = plain(3)
+    for number, kind in enumerate([*FAULTS, "slow"]):
+        kinds |= plain(1, kind, first=100 + number)
+    with inprocess(tmp_path_factory.mktemp("yard"), kinds) as found:
+        yield found
+
+
+def of(yard: Yard, kind: str) -> list[str]:
+    return [host for host in yard.hosts if yard.kinds[host] == kind]
+
+
+def test_each_way_of_failing_is_told_apart(yard: Yard) -> None:
+    hosts = [
+        Host(name, **options(yard, connect_timeout=2 if yard.kinds[name] == "hung" else 60)) for name in yard.hosts
+    ]
+    with Fleet(*hosts) as fleet:
+        results: dict[Host, Any] = fleet.run("echo in", return_exceptions=True)
+    assert len(results) == len(yard.hosts)
+    for name in yard.hosts:
+        kind, outcome = yard.kinds[name], results[name]  # type: ignore[index]  # equal to its text
+        if kind in {"well", "slow"}:
+            assert outcome.stdout == "in\n"
+        else:
+            error, phase, says = FAULTS[kind]
+            assert type(outcome) is error or (kind in {"stranger", "closes"} and isinstance(outcome, error)), outcome
+            assert getattr(outcome, "phase", None) == phase
+            assert says in str(outcome)
+
+
+def test_a_connection_that_breaks_is_made_anew(yard: Yard) -> None:
+    name = of(yard, "well")[0]
+    with Host(name, **options(yard)) as host:
+        future = host.run_async("echo begun >&2; sleep 1000")
+        assert host.run("echo in").stdout == "in\n"
+        yard.tell("drop", name)
+        with pytest.raises(ConnectionLost, match="may have run"):
+            future.result(60)
+        assert host.run("echo in").stdout == "in\n"
+        yard.tell("down", name)
+        becomes(lambda: not host.link.up)
+        with pytest.raises(ConnectError, match="refuses connections"):
+            host.run("true")
+        yard.tell("up", name)
+        assert host.run("echo in").stdout == "in\n"
+
+
+def test_hundreds_of_hosts(tmp_path: Path) -> None:
+    kinds = plain(200) | plain(7, "dead", first=200) | plain(5, "hung", first=300) | plain(3, "changed", first=400)
+    with inprocess(tmp_path, dict(sorted(kinds.items()))) as yard:
+        patience = {"hung": 3.0}
+        hosts = [Host(name, **options(yard, connect_timeout=patience.get(yard.kinds[name], 60))) for name in yard.hosts]
+        with Fleet(*hosts, jobs=500) as fleet:
+            results: dict[Host, Any] = fleet.run("true", return_exceptions=True)
+    outcomes = Counter(type(outcome) for outcome in results.values())
+    assert outcomes == {Result: 200, ConnectError: 7, ConnectTimeout: 5, HostKeyError: 3}

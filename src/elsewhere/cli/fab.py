@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,8 +14,6 @@ from elsewhere.fabric.finder import install
 from elsewhere.fabric.loading import Missing, dialect_of_file, find
 
 __all__ = ["fab_command"]
-
-_TASK_FILE = ("-f", "--fabfile")
 
 
 class _Plain(click.Command):
@@ -54,7 +53,7 @@ def _forced(args: list[str]) -> int | None:
 def _told(args: list[str]) -> int:
     """What the task file says; where there is none, it is dialect 1's to say so."""
     try:
-        path = find(_named(args))
+        path = find(_value(args, "-f", "--fabfile")) or _collection(args)
         return 1 if path is None else dialect_of_file(path)
     except Missing as missing:
         raise Problem(sentence(missing)) from None
@@ -66,19 +65,26 @@ def _told(args: list[str]) -> int:
         raise Problem(f"{error.filename}: {error.strerror}.") from None
 
 
-def _named(args: list[str]) -> str | None:
-    """What ``-f`` says: in both dialects it names the task file."""
+def _collection(args: list[str]) -> Path | None:
+    """The task file that Fabric 3 calls a collection, if that is what ``-c`` names: in Fabric 1 it names settings."""
+    named = _value(args, "-c", "--collection")
+    try:
+        return None if named is None else find(named)
+    except Missing:
+        return None
+
+
+def _value(args: list[str], short: str, long: str) -> str | None:
+    """What stands behind an option that both dialects have."""
     for at, word in enumerate(args):
         if word == "--":
             return None
-        if word in _TASK_FILE and at + 1 < len(args):
-            return args[at + 1]
-        for name in _TASK_FILE:
-            if word.startswith(name) and word != name:
-                rest = word.removeprefix(name)
-                if name == "--fabfile" and not rest.startswith("="):
-                    continue
-                return rest.removeprefix("=")
+        if word in {short, long}:
+            return args[at + 1] if at + 1 < len(args) else None
+        if word.startswith(f"{long}="):
+            return word.partition("=")[2]
+        if word.startswith(short) and not word.startswith("--"):
+            return word.removeprefix(short).removeprefix("=")
     return None
 
 
@@ -90,4 +96,9 @@ def _main(dialect: int) -> Any:
         from elsewhere.fabric.v1.main import main
 
         return main
-    raise Problem("Task files of Fabric 2 and 3 are not read yet.")
+    from elsewhere.fabric import v3
+
+    install(v3.NAMES, "Fabric 3")
+    from elsewhere.fabric.v3.main import main as main3
+
+    return main3

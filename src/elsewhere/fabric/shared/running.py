@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.fleet.commands import run as commands
@@ -17,12 +17,28 @@ if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
     from elsewhere.fleet.results import Result
 
-__all__ = ["connect", "live"]
+__all__ = ["Feed", "connect", "live"]
 
 Came = Callable[[str, bytes], None]
 
 
-def live(host: Host, command: Command | Sudo, came: Came) -> Result:
+class Feed:
+    """What a command reads, given to it bit by bit by any thread."""
+
+    def __init__(self) -> None:
+        self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    def send(self, data: bytes | None) -> None:
+        """Let it read this; None is the end."""
+        engine().loop.call_soon_threadsafe(self._pieces.put_nowait, data)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """All of it; for the loop."""
+        while (piece := await self._pieces.get()) is not None:
+            yield piece
+
+
+def live(host: Host, command: Command | Sudo, came: Came, feed: Feed | None = None) -> Result:
     """Run it, and wait for its end; the result has no output, as `came` was given that.
 
     Args:
@@ -30,6 +46,7 @@ def live(host: Host, command: Command | Sudo, came: Came) -> Result:
         command: what, under sudo or not.
         came: is given ``"stdout"`` or ``"stderr"`` and what came, in the thread that called this one. What it raises
             ends the command.
+        feed: what it reads; the command's own input by default.
 
     Raises:
         whatever `Host.run` and `Host.sudo` do.
@@ -40,10 +57,11 @@ def live(host: Host, command: Command | Sudo, came: Came) -> Result:
         told.put((name, data))
 
     async def whole() -> Result:
+        source = None if feed is None else feed.pieces()
         try:
             if isinstance(command, Sudo):
-                return await sudoing.run(host, command, sink, keep=False)
-            return await commands.run(host, command, sink, keep=False)
+                return await sudoing.run(host, command, sink, source=source, keep=False)
+            return await commands.run(host, command, sink, source=source, keep=False)
         finally:
             told.put(None)
 

@@ -1,0 +1,1 @@
+"""Hosts: a connection to one, what is done over it, and several at once."""

@@ -1,0 +1,110 @@
+"""Commands on a host."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+from elsewhere.errors import CallTimeout, Unauthorized
+from elsewhere.fabric.shared.running import Feed, live
+from elsewhere.fabric.v3.invoke.exceptions import AuthFailure
+from elsewhere.fabric.v3.invoke.runners.result import Result as InvokeResult
+from elsewhere.fabric.v3.invoke.runners.runner import Late, Runner
+from elsewhere.fleet.commands.prepare import prepare
+from elsewhere.fleet.commands.sudo import prepare_sudo
+
+__all__ = ["Remote", "RemoteShell", "Result"]
+
+ENDED = -1  # the status of a command that a signal ended, as paramiko has it
+
+
+class Result(InvokeResult):
+    """The end of a command on a host.
+
+    Attributes:
+        connection: where.
+    """
+
+    def __init__(self, *, connection: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.connection = connection
+
+
+class Remote(Runner):
+    """See the module. Its context is a `Connection`."""
+
+    replaces_env = True
+
+    def __init__(self, context: Any, inline_env: bool | None = None) -> None:
+        super().__init__(context)
+        self._feed: Feed | None = None
+        self._sudo: dict[str, Any] | None = None
+
+    def generate_result(self, **kwargs: Any) -> Result:
+        return Result(connection=self.context, **kwargs)
+
+    def sudo(self, command: str, *, user: Any = None, password: Any = None, **kwargs: Any) -> Any:
+        """... under sudo, all of it; `Host.sudo` does the talking.
+
+        Raises:
+            AuthFailure: sudo does not run it: wants a password, or another one. Its note says which.
+        """
+        self._sudo = {"user": user, "password": password}
+        try:
+            return self.run(command, **kwargs)
+        except Unauthorized as refused:
+            failure = AuthFailure(self._result(None), self.context.config.sudo.prompt)
+            failure.add_note(str(refused))
+            raise failure from refused
+
+    def write(self, data: bytes) -> None:
+        if self._feed is not None:
+            self._feed.send(data)
+
+    def leave(self, command: str) -> None:
+        def unseen(_name: str, _data: bytes) -> None:
+            """It has no streams of ours, so that nobody waits for it."""
+
+        self._run(f"sh -c {shlex.quote(command)} </dev/null >/dev/null 2>&1 &", unseen, pty=False)
+
+    def execute(self, command: str, came: Callable[[str, bytes], None]) -> int | None:
+        given = self.given_input()
+        if given is not None or self.opts["watchers"]:
+            self._feed = Feed()
+            if given is not None:
+                self._feed.send(given)
+                if not self.opts["watchers"]:
+                    self._feed.send(None)
+        try:
+            return self._run(command, came, pty=self.using_pty)
+        except CallTimeout:
+            raise Late(ENDED) from None
+        finally:
+            self._feed = None
+
+    def _run(self, command: str, came: Callable[[str, bytes], None], *, pty: bool) -> int:
+        env = {name: str(value) for name, value in self.opts["env"].items()}
+        if not self.opts["replace_env"]:
+            env = {name: value for name, value in self._known["env"].items() if name.isidentifier()}
+        options: dict[str, Any] = {"pty": pty, "timeout": self.opts["timeout"], "check": False, "env": env}
+        if self._feed is not None:
+            options["input"] = b""  # it has an input, though what that is comes bit by bit
+        prepared: Any = (
+            prepare(command, **options) if self._sudo is None else prepare_sudo(command, **self._sudo, **options)
+        )
+        result = live(self.context.reached(), prepared, came, self._feed)
+        return ENDED if result.signal else int(result.returncode)
+
+
+class RemoteShell(Remote):
+    """A shell of the host at our terminal."""
+
+    def run(self, command: Any = None, **kwargs: Any) -> Any:
+        """One, until it ends; `command` is None."""
+        from elsewhere.fabric.shared.shells import shell
+
+        self._set_up("", {**kwargs, "pty": True})
+        found = shell(self.context.reached())
+        exited = getattr(found, "returncode", found if isinstance(found, int) else 0)
+        return self.generate_result(**self._known, exited=exited)

@@ -1,0 +1,116 @@
+"""From what a `Connection` says to the `Host` that does the work."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from elsewhere.fabric.v3.remote.connection import Connection
+    from elsewhere.fleet import Host
+
+__all__ = ["described", "gateway_of"]
+
+KNOWN = {
+    "allow_agent", "banner_timeout", "auth_timeout", "channel_timeout", "compress", "disabled_algorithms",
+    "key_filename", "look_for_keys", "passphrase", "password", "pkey", "timeout",
+}  # fmt: skip
+
+
+def gateway_of(connection: Connection) -> Any:
+    """What ssh's configuration or the settings say: a `Connection`, a text, or None."""
+    from elsewhere.fabric.v3.remote.connection import Connection
+
+    says = connection.ssh_config
+    if "proxyjump" not in says:
+        return says.get("proxycommand", connection.config.gateway)
+    found = None
+    for hop in says["proxyjump"].split(","):
+        if connection.derive_shorthand(hop)["host"] == connection.host:
+            return None  # it is the way itself
+        options: dict[str, Any] = {} if found is None else {"gateway": found}
+        found = Connection(hop, config=connection.config.clone(), **options)
+    return found
+
+
+def described(connection: Connection) -> Host:
+    """The host.
+
+    Raises:
+        TypeError: ``connect_kwargs`` hold something that nothing here knows.
+    """
+    from elsewhere.fleet import Host
+
+    given = connection.connect_kwargs
+    unknown = sorted(set(given) - KNOWN)
+    if unknown:
+        raise TypeError(f"connect_kwargs hold {', '.join(unknown)}; what is known is {', '.join(sorted(KNOWN))}")
+    timeout = connection.connect_timeout or given.get("timeout")
+    options: dict[str, Any] = {
+        "config": connection.config.base_ssh_config.files,
+        "connect_timeout": float(timeout) if timeout else None,
+        "password": given.get("password"),
+        "passphrase": given.get("passphrase") or given.get("password"),
+        "forward_agent": bool(connection.forward_agent),
+        "keys": _keys(given),
+        "jump": _jumps(connection.gateway),
+    }
+    if given.get("allow_agent") is False:
+        options["agent"] = False
+    if connection.config.accept_new:
+        options["host_keys"] = "accept-new"
+    host = Host(_text(connection), **options)
+    if isinstance(connection.gateway, str):
+        host._settings = replace(host.settings, jumps=(), proxy_command=_filled(connection))
+    return host
+
+
+def _text(connection: Connection) -> str:
+    name = connection.original_host
+    return f"{connection.user}@{f'[{name}]' if name.count(':') > 1 else name}:{connection.port}"
+
+
+def _filled(connection: Connection) -> str:
+    """Ssh's ProxyCommand without its percent signs."""
+    values = {"%h": connection.host, "%p": str(connection.port), "%r": connection.user, "%%": "%"}
+    command: str = connection.gateway
+    for sign, value in values.items():
+        command = command.replace(sign, value)
+    return command
+
+
+def _jumps(gateway: Any) -> str | None:
+    """The hosts on the way, the first one first; "none" says that there is none, whatever files say."""
+    if gateway is None or isinstance(gateway, str):
+        return "none"
+    way: list[str] = []
+    while gateway is not None and not isinstance(gateway, str):
+        way.append(_text(gateway))
+        gateway = gateway.gateway
+    return ",".join(reversed(way))
+
+
+def _keys(given: Any) -> tuple[Any, ...] | None:
+    """Files and loaded keys; None for the usual ones."""
+    names = given.get("key_filename") or []
+    keys: list[Any] = [names] if isinstance(names, str) else [str(name) for name in names]
+    if given.get("pkey") is not None:
+        keys.insert(0, _translated(given["pkey"]))
+    if keys:
+        return tuple(keys)
+    return () if given.get("look_for_keys") is False else None
+
+
+def _translated(key: Any) -> Any:
+    """A key of paramiko's as one of asyncssh's."""
+    import asyncssh
+
+    text = io.StringIO()
+    try:
+        key.write_private_key(text)
+    except (AttributeError, NotImplementedError, Exception):  # noqa: BLE001 - each version of paramiko raises its own
+        raise ValueError(
+            f"this paramiko cannot write out a {type(key).__name__}: give the file's name as key_filename instead"
+        ) from None
+    return asyncssh.import_private_key(text.getvalue())

@@ -1,0 +1,6 @@
+from invoke import task
+
+
+@task(default=True)
+def go(c, where="there"):
+    print("go", where)

@@ -147,7 +147,6 @@ def _of_import(module: str, names: list[str]) -> int | None:
 
 _CONSTRUCTS = (
     (re.compile(r"^\s*print\b(?!\s*\()|^.*[:;]\s*print\s+[^(=]"), "print without parentheses"),
-    (re.compile(r"^\s*print\s*>>"), "print >> into a file"),
     (re.compile(r"\bexcept\s+[\w.()\s,]+,\s*\w+\s*:"), "except with a comma instead of `as`"),
     (re.compile(r"\braise\s+[\w.]+\s*,"), "raise with a comma"),
     (re.compile(r"^\s*exec\b(?!\s*\()|[:;]\s*exec\s+[^(=]"), "exec without parentheses"),
@@ -169,16 +168,26 @@ def parse(source: str, filename: str) -> ast.Module:
         SyntaxError: it is no Python at all.
     """
     try:
-        return ast.parse(source, filename)
+        tree = ast.parse(source, filename)
     except SyntaxError as error:
         construct = _construct(error, source)
         if construct is None:
             raise
-        text = (
-            f"{filename}, line {error.lineno}: {construct} is Python 2, which this Python does not run; "
-            "`2to3 -w FILE` translates most files"
-        )
-        raise OldPython(text, (filename, error.lineno, error.offset, error.text)) from None
+        raise _old(filename, error.lineno, construct) from None
+    # `print >>file, x` is a shift, which nobody means: it would fail when it runs.
+    shifts = (node for node in ast.walk(tree) if isinstance(node, ast.BinOp) and isinstance(node.op, ast.RShift))
+    for node in shifts:
+        if isinstance(node.left, ast.Name) and node.left.id == "print":
+            raise _old(filename, node.lineno, "print >> into a file")
+    return tree
+
+
+def _old(filename: str, line: int | None, construct: str) -> OldPython:
+    text = (
+        f"{filename}, line {line}: {construct} is Python 2, which this Python does not run; `2to3 -w FILE` translates "
+        "most files"
+    )
+    return OldPython(text, (filename, line, None, None))
 
 
 def _construct(error: SyntaxError, source: str) -> str | None:

@@ -1,4 +1,5 @@
 import os
+import sys
 
 from fabric import task
 
@@ -12,7 +13,7 @@ def told(c):
 
 @task(hosts=[H[0], {"host": H[1]}])
 def decorated(c):
-    print("on", c.host)
+    sys.stdout.write("on %s\n" % c.host)
     c.run("echo there")
 
 

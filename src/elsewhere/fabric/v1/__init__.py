@@ -28,7 +28,9 @@ NAMES = {"fabric": __name__, **{f"fabric.{name}": f"{__name__}.{name}" for name 
 
 def __getattr__(name: str) -> Any:
     if name[:1].isupper() or name == "task":
-        raise AttributeError(
-            f"fabric.{name} is of Fabric 2 and 3, and this file is read as one of Fabric 1; --dialect 3 says otherwise"
+        # No AttributeError: `from fabric import …` would say something else.
+        raise ImportError(
+            f"fabric.{name} is of Fabric 2 and 3, and this file is read as one of Fabric 1; --dialect 3 says otherwise",
+            name="fabric",
         )
     raise AttributeError(f"module 'fabric' has no attribute {name!r}")

@@ -110,7 +110,8 @@ def _free(hosts: list[str]) -> int:
 def _config(folder: Path, hosts: list[str], port: int, first: str) -> str:
     listen = "".join(f"ListenAddress {host}\n" for host in hosts)
     return (
-        f"{first}{listen}Port {port}\nHostKey {folder}/host_key\nAuthorizedKeysFile {folder}/authorized"
+        f"{first}{listen}SetEnv SHLVL=2\n"  # or a bash reads ~/.bashrc for each command, which may take a second
+        f"Port {port}\nHostKey {folder}/host_key\nAuthorizedKeysFile {folder}/authorized"
         " .ssh/authorized_keys\nUsePAM no\nStrictModes no\nUseDNS no\nSubsystem sftp internal-sftp\nPrintMotd no\n"
     )
 

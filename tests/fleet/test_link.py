@@ -31,10 +31,10 @@ def options(server: Sshd | Yard, **more: Any) -> dict[str, Any]:
 def gone(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        with open(f"/proc/{pid}/stat") as file:  # an orphan that nobody reaps is gone, too
+            return file.read().rpartition(")")[2].split()[0] == "Z"
+    except (ProcessLookupError, FileNotFoundError):
         return True
-    with open(f"/proc/{pid}/stat") as file:  # an orphan that nobody reaps is gone, too
-        return file.read().rpartition(")")[2].split()[0] == "Z"
 
 
 def becomes(what: Any) -> None:

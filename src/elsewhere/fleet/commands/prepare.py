@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import codecs
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from elsewhere.fleet.commands.run import Command
+from elsewhere.fleet.commands.around import layers
+from elsewhere.fleet.commands.command import Command
+from elsewhere.sansio.hosts.answers import checked
 
 __all__ = ["prepare"]
 
@@ -20,6 +23,7 @@ def prepare(
     timeout: float | None = None,
     check: bool = True,
     pty: bool = False,
+    answers: Mapping[Any, str] | Iterable[tuple[Any, str]] | None = None,
     encoding: str | None = "utf-8",
 ) -> Command:
     """See `Host.run`.
@@ -45,6 +49,9 @@ def prepare(
     for name, value in (env or {}).items():
         if not isinstance(value, str):
             raise TypeError(f"the variable {name} is a str, not a value of type {type(value).__name__}")
+    pairs = checked(answers or ())
+    if pairs and input is not None:
+        raise ValueError("input and answers are both what it reads: give one of them")
     found = Command(
         command=command if isinstance(command, str) else tuple(command) if isinstance(command, list) else command,
         cwd=cwd,
@@ -54,6 +61,8 @@ def prepare(
         check=bool(check),
         pty=bool(pty),
         encoding=encoding,
+        answers=pairs,
+        around=layers(),
     )
     found.line()
     return found

@@ -4,208 +4,121 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-import contextlib
-import secrets
+import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from elsewhere.errors import CallTimeout, ConnectionLost
+from elsewhere.errors import CallTimeout, ConnectError, ConnectionLost, ElsewhereError
+from elsewhere.fleet.commands.command import Command
+from elsewhere.fleet.commands.running import Running, Sink, Source
 from elsewhere.fleet.results import Result
-from elsewhere.sansio.hosts import prelude as words
 
 if TYPE_CHECKING:
-    import asyncssh
-
     from elsewhere.fleet.host import Host
-    from elsewhere.fleet.link.watcher import Watcher
 
-__all__ = ["Command", "Sink", "run"]
+__all__ = ["Command", "Sink", "Source", "run"]
 
-PIECE = 64 << 10  # bytes
-ENDING = 6.0  # seconds for what is stopped to be gone: TERM, two seconds, KILL, and the way there
-Sink = Callable[[str, bytes], None]  # "stdout" or "stderr", and what came
+UNKNOWN_SIGNAL = 99  # the number of a signal whose name is not known here; asyncssh's
 
 
-@dataclass(frozen=True, kw_only=True)
-class Command:
-    """A command with all that is said of it; see `Host.run`."""
-
-    command: str | Sequence[str]
-    cwd: str | None = None
-    prefixes: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict, repr=False)
-    input: bytes | None = field(default=None, repr=False)
-    timeout: float | None = None
-    pty: bool = False
-    encoding: str | None = "utf-8"
-    check: bool = True
-
-    def line(self) -> bytes:
-        """What the prelude reads; raises where something cannot be said."""
-        return words.line(
-            self.command,
-            cwd=self.cwd,
-            prefixes=self.prefixes,
-            env=self.env,
-            quiet_input=self.input is None and not self.pty,
-        )
-
-
-async def run(host: Host, command: Command, sink: Sink | None = None) -> Result:
+async def run(
+    host: Host, command: Command, sink: Sink | None = None, *, source: Source | None = None, keep: bool = True
+) -> Result:
     """Run it, and wait for its end.
 
     Args:
         host: where.
         command: what.
-        sink: is given the output while it comes.
+        sink: is given the output while it comes; what it gives is awaited before more is read.
+        source: its input, in pieces, which are asked for as fast as it takes them; instead of the command's own.
+        keep: the output is in the result, too.
 
     Raises:
         CommandError: it has failed, and was to be checked.
         CallTimeout: it took too long, and was ended.
-        ConnectError, Unauthorized, ConnectionLost: there is no way there, or not any more.
+        ConnectError, ConnectTimeout, HostKeyError, Unauthorized: there is no way there. It has not run.
+        ConnectionLost: the connection broke while it ran.
         TypeError, ValueError: it cannot be said.
     """
-    line = command.line()
-    connection, watcher = await host.link.watched()
-    async with host.link.session():
-        running = _Running(host, command, watcher, sink)
-        began = time.monotonic()
-        try:
-            async with asyncio.timeout(command.timeout):
-                await running.begin(connection, line)
-                await running.finish()
-        except TimeoutError:
-            await running.stop()
-            took = time.monotonic() - began
-            raise CallTimeout(
-                f"{host}: {command.command!r} did not end within its timeout of {command.timeout:g} s, and was ended "
-                f"after {took:.3g} s"
-            ) from None
-        except asyncio.CancelledError:
-            await asyncio.shield(running.stop())
-            raise
-        result = running.result(time.monotonic() - began)
+    command = command.on(host)
+    running, took = await _once(host, command, sink, source, keep)
+    if running is None:  # the connection was dead, which nobody had seen: it certainly has not run
+        running, took = await _once(host, command, sink, source, keep)
+    if running is None or running.lost is not None or (running.status is None and running.signal is None):
+        raise _lost(host, command, running)
+    result = _result(host, command, running, took)
     if command.check:
         result.check_returncode()
     return result
 
 
-class _Running:
-    """A command under way."""
-
-    def __init__(self, host: Host, command: Command, watcher: Watcher, sink: Sink | None) -> None:
-        self._host = host
-        self._command = command
-        self._watcher = watcher
-        self._sink = sink
-        self._opening = words.Opening(secrets.token_hex(8))
-        self._output: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
-        self._process: asyncssh.SSHClientProcess[bytes] | None = None
-
-    async def begin(self, connection: asyncssh.SSHClientConnection, line: bytes) -> None:
-        """Start it, and have it watched before it does anything."""
-        import asyncssh
-
-        nonce, pty = self._opening._mark.decode(), self._command.pty
+async def _once(
+    host: Host, command: Command, sink: Sink | None, source: Source | None, keep: bool
+) -> tuple[Running | None, float]:
+    """What has run, and how long; None where the connection broke before it did."""
+    link = host.link
+    connection, watcher = await link.watching()
+    async with link.session():
+        running = Running(command, watcher, sink, source, keep=keep)
+        began = time.monotonic()
         try:
-            terminal: dict[str, Any] = {"term_type": "xterm", "term_size": (200, 50)} if pty else {}
-            self._process = process = await connection.create_process(
-                words.prelude(nonce, pty=pty), encoding=None, **terminal
-            )
-            told = process.stdout if pty else process.stderr
-            while self._opening.pid is None:
-                data = await told.read(PIECE)
-                self._came("stdout" if pty else "stderr", self._opening.feed(data) if data else self._opening.rest())
-                if not data:
-                    return  # it has ended: no shell, perhaps; its status tells
-            self._watcher.runs(self._opening.pid)
-            process.stdin.write(line)
-        except (OSError, asyncssh.Error) as error:
-            raise self._lost(error) from error
+            if command.timeout is None:
+                await running.whole(connection)
+            else:
+                async with asyncio.timeout(command.timeout):
+                    await running.whole(connection)
+        except TimeoutError:
+            await running.stop()
+            raise _late(host, command, running, time.monotonic() - began) from None
+        except ConnectionLost:
+            if not connection.is_closed():
+                raise
+        except BaseException:
+            await asyncio.shield(running.stop())
+            raise
+        took = time.monotonic() - began
+    return (None if connection.is_closed() and not running.begun else running), took
 
-    async def finish(self) -> None:
-        """Read all of its output, and wait for its end."""
-        import asyncssh
 
-        process = self._process
-        assert process is not None
-        try:
-            await asyncio.gather(self._feed(), self._read("stdout"), self._read("stderr"))
-            await process.wait_closed()
-        except (OSError, asyncssh.Error) as error:
-            raise self._lost(error) from error
-        if process.exit_status is None and process.exit_signal is None:
-            raise self._lost(None)
-        if self._opening.pid is not None:
-            self._watcher.ended(self._opening.pid)
+def _result(host: Host, command: Command, running: Running, seconds: float) -> Result:
+    """How it has ended."""
+    status = running.status
+    if running.signal is not None:
+        status = -getattr(signal, f"SIG{running.signal}", UNKNOWN_SIGNAL)
+    args = command.command
+    return Result(
+        args if isinstance(args, str) else list(args),
+        -1 if status is None else status,
+        _text(command, running, "stdout"),
+        _text(command, running, "stderr"),
+        host=host,
+        seconds=seconds,
+        signal=running.signal,
+    )
 
-    async def _feed(self) -> None:
-        """Give it its input, as fast as it takes it."""
-        process, data = self._process, self._command.input
-        assert process is not None
-        with contextlib.suppress(OSError):  # it reads no more, which is its own affair
-            if data is not None:
-                view = memoryview(data)
-                for at in range(0, len(view), PIECE):
-                    process.stdin.write(bytes(view[at : at + PIECE]))
-                    await process.stdin.drain()
-            if not self._command.pty:
-                process.stdin.write_eof()
 
-    async def _read(self, name: str) -> None:
-        process = self._process
-        assert process is not None
-        reader = process.stdout if name == "stdout" else process.stderr
-        while data := await reader.read(PIECE):
-            self._came(name, data)
+def _text(command: Command, running: Running, name: str) -> Any:
+    data = b"".join(running.output[name])
+    return data if command.encoding is None else codecs.decode(data, command.encoding, "surrogateescape")
 
-    def _came(self, name: str, data: bytes) -> None:
-        if data:
-            self._output[name].append(data)
-            if self._sink is not None:
-                self._sink(name, data)
 
-    async def stop(self) -> None:
-        """End it, on the far side too; returns when that has happened, or the far side does not answer."""
-        process, pid = self._process, self._opening.pid
-        if process is None:
-            return
-        if pid is None:  # it waits for its line, and reads the end instead
-            process.close()
-        else:
-            self._watcher.stop(pid)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ENDING):
-                await process.wait_closed()
-        process.close()
+def _late(host: Host, command: Command, running: Running, took: float) -> CallTimeout:
+    text = (
+        f"{host}: {command.command!r} did not end within its timeout of {command.timeout:g} s, and was ended "
+        f"after {took:.3g} s"
+    )
+    if running.answers is not None and running.answers.open:
+        text += f"; the last that it wrote was {running.answers.open!r:.200}, for which there is no answer"
+    return CallTimeout(text)
 
-    def result(self, seconds: float) -> Result:
-        """How it has ended."""
-        process = self._process
-        assert process is not None
-        told = process.exit_signal
-        status = process.returncode
-        return Result(
-            self._command.command,
-            -1 if status is None else status,
-            self._text("stdout"),
-            self._text("stderr"),
-            host=self._host,
-            seconds=seconds,
-            signal=told[0] if told else None,
-        )
 
-    def _text(self, name: str) -> Any:
-        data = b"".join(self._output[name])
-        encoding = self._command.encoding
-        return data if encoding is None else codecs.decode(data, encoding, "surrogateescape")
-
-    def _lost(self, error: Exception | None) -> ConnectionLost:
-        reason = getattr(error, "reason", None) or str(error or "the connection ended before it did")
-        return ConnectionLost(
-            f"{self._host}: {self._command.command!r} may have run: {reason}",
-            address=self._host.settings.address,
-            phase="command",
-        )
+def _lost(host: Host, command: Command, running: Running | None) -> ElsewhereError:
+    error = running.lost if running is not None else None
+    address = host.settings.address
+    if isinstance(error, ConnectionLost):  # nothing is watched there
+        return error
+    reason = getattr(error, "reason", None) or str(error or "the connection ended before it did")
+    if running is None or not running.begun:
+        text = f"{host}: {command.command!r} has not run: {reason}"
+        return ConnectError(text, address=address, phase="command")
+    return ConnectionLost(f"{host}: {command.command!r} may have run: {reason}", address=address, phase="command")

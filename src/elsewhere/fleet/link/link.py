@@ -64,13 +64,28 @@ class Link:
                 self._connection = await self._open()
             return self._connection
 
+    async def watching(self) -> tuple[asyncssh.SSHClientConnection, Watcher]:
+        """A connection, and its watcher, which may still be starting; raises as `connection` does."""
+        connection = self._connection
+        if connection is None or connection.is_closed():
+            connection = await self.connection()
+        if self.watcher is None or self.watcher.gone or self.watcher.connection is not connection:
+            before, self.watcher = self.watcher, Watcher(connection, self.settings)
+            if before is not None and before.connection is connection:
+                for group in before.running:
+                    self.watcher.runs(group)
+        return connection, self.watcher
+
     async def watched(self) -> tuple[asyncssh.SSHClientConnection, Watcher]:
-        """A connection, and its watcher; raises as `connection` does."""
-        connection = await self.connection()
-        async with self._opening:
-            if self.watcher is None or self.watcher.connection is not connection:
-                self.watcher = await Watcher.start(connection, self.settings)
-            return connection, self.watcher
+        """A connection, and its watcher, which watches.
+
+        Raises:
+            ConnectionLost: the connection broke, or there is no shell that does it.
+            ConnectError, ...: as `connection` does.
+        """
+        connection, watcher = await self.watching()
+        await asyncio.shield(watcher.ready)
+        return connection, watcher
 
     @contextlib.asynccontextmanager
     async def session(self) -> AsyncIterator[None]:
@@ -83,8 +98,8 @@ class Link:
         for attempt in range(1, TRIES + 1):
             tunnel = await self._links.tunnel(settings)
             try:
-                async with self._links.gates.handshake(settings.hostname, settings.port):
-                    return await open_connection(settings, tunnel)
+                async with self._links.gates.address(settings.hostname, settings.port):
+                    return await open_connection(settings, self._links.gates, tunnel)
             except Transient:
                 if attempt == TRIES:
                     raise

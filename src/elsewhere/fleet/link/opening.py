@@ -7,12 +7,15 @@ refused, the host's key is not believed, the login is refused, it took too long 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.errors import ConnectError, ConnectTimeout, ElsewhereError, Unauthorized
+from elsewhere.fleet.link.dialing import dial, heard
+from elsewhere.fleet.link.gates import Gates
 from elsewhere.fleet.naming.known import Keys, Shown, added, keys_of, untrusted
 from elsewhere.fleet.naming.settings import Settings
 
@@ -62,11 +65,12 @@ def _client(stages: _Stages) -> Any:
     return Client
 
 
-async def open_connection(settings: Settings, tunnel: Any = None) -> asyncssh.SSHClientConnection:
+async def open_connection(settings: Settings, gates: Gates, tunnel: Any = None) -> asyncssh.SSHClientConnection:
     """A connection that is logged in.
 
     Args:
         settings: where to.
+        gates: of this loop.
         tunnel: the connection of the host before it on the way, or None.
 
     Raises:
@@ -76,11 +80,10 @@ async def open_connection(settings: Settings, tunnel: Any = None) -> asyncssh.SS
     import asyncssh
 
     stages = _Stages(settings, keys_of(settings))
+    arguments = _arguments(settings, stages)
     try:
-        async with asyncio.timeout(settings.connect_timeout):
-            connection: asyncssh.SSHClientConnection = await asyncssh.connect(
-                **_arguments(settings, stages), tunnel=tunnel
-            )
+        async with asyncio.timeout(settings.connect_timeout) as limit:
+            connection = await _connected(settings, stages, arguments, gates, limit, tunnel)
     except TimeoutError:
         raise ConnectTimeout(
             f"{settings.name}: not connected within {settings.connect_timeout:g} s: {_late(stages.phase)}",
@@ -96,6 +99,28 @@ async def open_connection(settings: Settings, tunnel: Any = None) -> asyncssh.SS
             connection.abort()
             text = f"{settings.name}: its key cannot be added to {settings.known_hosts[0]}: {error.strerror}"
             raise ConnectError(text, address=settings.address, phase="host key") from error
+    return connection
+
+
+async def _connected(
+    settings: Settings, stages: _Stages, arguments: dict[str, Any], gates: Gates, limit: asyncio.Timeout, tunnel: Any
+) -> asyncssh.SSHClientConnection:
+    import asyncssh
+
+    sock: socket.socket | None = None
+    connection: asyncssh.SSHClientConnection
+    try:
+        computes = True
+        if tunnel is None and not settings.proxy_command:
+            sock = await dial(settings.hostname, settings.port, settings.connect_timeout)
+            stages.phase = "handshake"
+            computes = await heard(sock)
+        async with gates.computing(limit) if computes else contextlib.nullcontext():
+            connection = await asyncssh.connect(**arguments, sock=sock, tunnel=tunnel or ())
+    except BaseException:
+        if sock is not None:  # asyncssh's own copy of it is closed by asyncssh
+            sock.close()
+        raise
     return connection
 
 

@@ -2,14 +2,22 @@
 
 ::
 
-    sent as the command      exec sh -c 'PRELUDE'            no newline, and no quote that another kind of shell minds
+    sent as the command      a few words of ours, and the command
     it says, on stderr       NONCE PID
-    it reads                 one line: what to do            once the watcher was told of PID
-    and then                 runs that in PID's place, with what is left of its stdin
+    it reads                 one line: the environment       once the watcher was told of PID
+    and then                 runs the command in PID's place, with what is left of its stdin
+
+With a terminal it says the same word again when it has read the line: from then on the terminal is one as any other,
+and what is typed is the command's.
 
 So nothing is run before somebody watches it, and neither the environment's values nor the input ever stand in a command
-line, where each user of the host could read them. sshd gives each command without a terminal a session of its own, so
-PID is a process group's, too.
+line, where each user of the host could read them. sshd gives each command a session of its own, so PID is a process
+group's, too.
+
+There are two ways to say it. `direct` is for a login shell of Bourne's kind, which runs the words itself: no other
+process, no quoting. `prelude` and `line` are for all others (csh, fish), and for what is too long for a command line:
+the shell starts a plain `sh`, which reads what to do. A login shell that is not of that kind runs nothing of `direct`,
+and never says the word.
 
 Rule: whatever a value holds, the shell sees it as that value: quotes, newlines, ``$(...)``.
 """
@@ -20,26 +28,86 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
-__all__ = ["Opening", "line", "name_of", "prelude", "quoted"]
+__all__ = ["Opening", "direct", "is_plain", "line", "name_of", "prelude", "quoted", "values"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NONCE = re.compile(r"[0-9a-f]{8,64}")
+_USER = re.compile(r"~[A-Za-z_][A-Za-z0-9_.-]*(?=/|$)")
+_PLAIN = frozenset({"sh", "dash", "bash", "ash", "ksh", "ksh93", "mksh", "zsh", "yash"})
 MOST = 64 << 10  # bytes on stderr before the first word: what a profile may have written
+LONGEST = 64 << 10  # bytes of a command line: Linux takes 128 KiB
+# What a terminal does with what is typed, off while the line is read: it holds any bytes, and more than 4,095 of them.
+MODES = "echo icanon isig iexten icrnl ixon"
+
+
+def is_plain(shell: str) -> bool:
+    """Is this login shell, by the path of its program, of Bourne's kind?"""
+    return shell.rpartition("/")[2] in _PLAIN
+
+
+def direct(
+    command: str | Sequence[str],
+    nonce: str,
+    *,
+    cwd: str | None = None,
+    prefixes: Sequence[str] = (),
+    quiet_input: bool = False,
+    pty: bool = False,
+) -> bytes | None:
+    """What is sent as the command to a login shell of Bourne's kind; None where that would be too long.
+
+    Args:
+        command: for the far shell; or a program and its arguments, which are quoted.
+        nonce: hexadecimal digits, which nobody else can know.
+        cwd: the folder to run it in; ``~`` is the user's home there, ``~name`` another's.
+        prefixes: commands that must succeed before it.
+        quiet_input: nothing is its input.
+        pty: it has a terminal, which was opened with `MODES` off.
+
+    Raises:
+        ValueError, TypeError: as `line` does.
+    """
+    nonce = _checked(nonce)
+    stream, end = ("", f"stty {MODES}; echo {nonce} $$; ") if pty else (" >&2", "")
+    lines = [
+        # csh, which knows that variable, would run all lines after one that it cannot read, and one that says `exit`.
+        'test x$shell = x || exec sh -c "exit 1"',
+        f"case x in x) echo {nonce} $${stream}",  # a line that neither csh nor fish can read
+        '__n="',
+        f'"; IFS= read -r __c && {{ {end}eval "$__c"; }} ;; esac || exit 1',
+        "unset __c __n",
+    ]
+    if quiet_input:
+        lines.append("exec </dev/null")
+    if cwd is not None:
+        lines.append(f"cd {_folder(cwd, literal=True)} || exit")
+    lines += [f"{{ {_text(prefix)}\n}} || exit" for prefix in prefixes]  # a newline, as it may end in a comment
+    text = _text(command) if isinstance(command, str) else f"exec {_words(command, literal=True)}"
+    found = "\n".join([*lines, text]).encode(errors="surrogateescape")
+    return found if len(found) <= LONGEST else None
+
+
+def values(env: Mapping[str, str] | None = None) -> bytes:
+    """The line that is read there: the environment.
+
+    Raises:
+        ValueError: a name is none, or a value holds a NUL.
+    """
+    parts = [f"{name_of(name)}={quoted(value)}" for name, value in (env or {}).items()]
+    return (f"export {' '.join(parts)}" if parts else "").encode(errors="surrogateescape") + b"\n"
 
 
 def prelude(nonce: str, *, pty: bool = False) -> str:
-    """What is sent as the command.
+    """What is sent as the command to a shell of any kind: no newline, and no quote that one of them minds.
 
     Args:
         nonce: hexadecimal digits, which nobody else can know.
-        pty: it has a terminal, whose echo would show the line that it reads.
+        pty: it has a terminal, which was opened with `MODES` off.
     """
-    if not _NONCE.fullmatch(nonce):
-        raise ValueError("a nonce is hexadecimal digits")
-    begin, end = ("stty -echo; ", "stty echo; ") if pty else ("", "")
-    stream = "" if pty else " >&2"
+    nonce = _checked(nonce)
+    stream, end = ("", f"stty {MODES}; echo {nonce} $$; ") if pty else (" >&2", "")
     # The third character of IFS is a newline, which cannot be written here.
-    return f"exec sh -c '{begin}n=${{IFS#??}}; echo {nonce} $${stream}; IFS= read -r c && {{ {end}eval \"$c\"; }}'"
+    return f"exec sh -c '__n=${{IFS#??}}; echo {nonce} $${stream}; IFS= read -r __c && {{ {end}eval \"$__c\"; }}'"
 
 
 def line(
@@ -49,15 +117,17 @@ def line(
     prefixes: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     quiet_input: bool = False,
+    plain: bool = False,
 ) -> bytes:
-    """The line that the prelude reads.
+    """The line that `prelude` reads.
 
     Args:
         command: for the far shell; or a program and its arguments, which are quoted.
-        cwd: the folder to run it in; ``~`` is the user's home there.
+        cwd: the folder to run it in; ``~`` is the user's home there, ``~name`` another's.
         prefixes: commands that must succeed before it.
         env: further variables.
         quiet_input: nothing is its input.
+        plain: it is for sh, whatever shell the user has there.
 
     Raises:
         ValueError: a name is none, or something holds a NUL, which no shell can pass on.
@@ -67,20 +137,30 @@ def line(
     if cwd is not None:
         parts.append(f"cd {_folder(cwd)}")
     if isinstance(command, str):
-        # `eval` in this very shell where that is plain sh, as most are not what runs scripts but who logs in.
-        whole = quoted(" && ".join(prefixes) + " && " + command if prefixes else command)
-        parts.append(f'case ${{SHELL:-/bin/sh}} in */sh|*/dash) eval {whole} ;; *) exec "$SHELL" -c {whole} ;; esac')
-    elif isinstance(command, Sequence) and all(isinstance(word, str) for word in command) and command:
-        words = " ".join(map(quoted, command))
-        if prefixes:
-            parts.append(f"eval {quoted(' && '.join(prefixes))}")
-        parts.append(f"exec {words}")
+        parts.append(_for_login_shell(command, prefixes, plain=plain))
     else:
-        raise TypeError(f"a command is a str, or a list of a program and its arguments, not {command!r:.80}")
+        parts += [f"eval {quoted(prefix)}" for prefix in prefixes]
+        parts.append(f"exec {_words(command)}")
     text = " && ".join(parts)
     if quiet_input:
         text = f"exec </dev/null; {text}"
-    return text.encode(errors="surrogateescape") + b"\n"
+    return f"unset __c; {text}".encode(errors="surrogateescape") + b"\n"
+
+
+def _for_login_shell(command: str, prefixes: Sequence[str], *, plain: bool) -> str:
+    """The text is for the shell of who logs in: that is this one, where it is plain sh."""
+    text = _text(command)
+    bournes = quoted("".join(f"{{ {_text(prefix)}\n}} || exit\n" for prefix in prefixes) + text)
+    if plain:
+        return f"eval {bournes}"
+    others = f'*csh|*/fish) exec "$SHELL" -c {quoted(" && ".join([*prefixes, text]))} ;; ' if prefixes else ""
+    return f'case ${{SHELL:-/bin/sh}} in */sh|*/dash) eval {bournes} ;; {others}*) exec "$SHELL" -c {bournes} ;; esac'
+
+
+def _checked(nonce: str) -> str:
+    if not _NONCE.fullmatch(nonce):
+        raise ValueError("a nonce is hexadecimal digits")
+    return nonce
 
 
 def name_of(name: str) -> str:
@@ -94,23 +174,43 @@ def name_of(name: str) -> str:
     return name
 
 
-def quoted(text: str) -> str:
-    """The text as one word of sh, in one line: `$n` is the newline."""
+def _text(text: str) -> str:
     if not isinstance(text, str):
-        raise TypeError(f"a word of a command is a str, not {text!r:.80}")
+        raise TypeError(f"a command of the shell is a str, not {text!r:.80}")
     if "\0" in text:
         raise ValueError(f"{text!r:.80} holds a NUL, which no command line and no variable can")
+    return text
+
+
+def _words(command: Sequence[str], *, literal: bool = False) -> str:
+    if not isinstance(command, Sequence) or not command or not all(isinstance(word, str) for word in command):
+        raise TypeError(f"a command is a str, or a list of a program and its arguments, not {command!r:.80}")
+    return " ".join(shlex.quote(_text(word)) if literal else quoted(word) for word in command)
+
+
+def quoted(text: str) -> str:
+    """The text as one word of sh, in one line: `$__n` is the newline."""
+    if not isinstance(text, str):
+        raise TypeError(f"a word of a command is a str, not {text!r:.80}")
+    _text(text)
     if "\n" not in text:
         return shlex.quote(text)
-    return '"$n"'.join(shlex.quote(part) if part else "" for part in text.split("\n")) or "''"
+    return '"$__n"'.join(shlex.quote(part) if part else "" for part in text.split("\n")) or "''"
 
 
-def _folder(cwd: str) -> str:
+def _folder(cwd: str, *, literal: bool = False) -> str:
+    """A folder, as a word behind `cd`."""
+    if not isinstance(cwd, str):
+        raise TypeError(f"cwd is a str, not a value of type {type(cwd).__name__}")
     if not cwd:
         raise ValueError("cwd is a folder, not an empty text")
+    word = (lambda text: shlex.quote(_text(text))) if literal else quoted
     if cwd == "~" or cwd.startswith("~/"):
-        return f'"$HOME"{quoted(cwd[1:]) if len(cwd) > 1 else ""}'
-    return quoted(cwd if not cwd.startswith("-") else f"./{cwd}")
+        return f'"$HOME"{word(cwd[1:]) if len(cwd) > 1 else ""}'
+    if user := _USER.match(cwd):  # that is only expanded where neither it nor the slash behind it is quoted
+        rest = cwd[user.end() + 1 :]
+        return f"{user[0]}/{word(rest) if rest else ''}"
+    return word(cwd if cwd.startswith("/") else f"./{cwd}")  # no option, and not found by CDPATH
 
 
 class Opening:
@@ -120,10 +220,12 @@ class Opening:
         nonce: the one it was given.
 
     Attributes:
+        nonce: this one.
         pid: of the process; None until it was told.
     """
 
     def __init__(self, nonce: str) -> None:
+        self.nonce = nonce
         self._mark = nonce.encode()
         self._held = b""
         self.pid: int | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Mapping
+from typing import cast
 
 from elsewhere.fleet.files.plain.session import Session, all_of
 
@@ -15,8 +16,7 @@ PIECE = 1 << 20  # bytes
 async def contents(there: Session, path: str) -> AsyncIterator[bytes]:
     """A file's bytes."""
     async with there.sftp.open(path, "rb") as file:
-        while data := await file.read(PIECE):
-            assert isinstance(data, bytes)
+        while data := cast(bytes, await file.read(PIECE)):  # asyncssh's type is that of a file of text
             yield data
 
 

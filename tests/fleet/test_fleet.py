@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import signal
 import socket
@@ -220,6 +221,14 @@ def test_a_report_is_short_for_many_hosts() -> None:
     assert "\x1b" not in report("put", many)
 
 
+def test_what_stands_around_commands_of_a_fleet(server: Sshd, tmp_path: Path) -> None:
+    with Fleet("127.0.1.[1-3]", **options(server)) as fleet:
+        with fleet.cd(str(tmp_path)), fleet.env(WHERE="here"), fleet[1].env(WHERE="there"), fleet.prefix("W=$WHERE"):
+            told = [result.stdout.split() for result in fleet.run("pwd; echo $W").values()]
+        assert told == [[str(tmp_path), where] for where in ("here", "there", "here")]
+        assert fleet[:1].run("echo $WHERE")[fleet[0]].stdout == "\n"
+
+
 # ---- rolling work ----------------------------------------------------------------------------------------------------
 
 
@@ -238,7 +247,7 @@ def test_nobody_is_touched_after_the_limit(server: Sshd, tmp_path: Path) -> None
         assert "2 not touched: 127.0.1.[5-6]" in str(error)
         assert len(fleet.only(*error.untouched).run(command)) == 2
         # a status that was not to be checked is no failure
-        assert len(fleet.options(max_failures=1).run(command, check=False)) == 6
+        assert len(fleet.options(max_failures=1, jobs=6).run(command, check=False)) == 6
 
 
 def worked(hosts: int, plan: Plan, work: Any) -> dict[str, Any]:
@@ -371,3 +380,44 @@ def test_what_cannot_be_shown_ends_what_runs(server: Sshd, tmp_path: Path) -> No
             becomes(lambda path=path: gone(int(path.name.removeprefix("pid-"))))
         assert set(map(kind_of, caught.value.results.values())) == {"interrupted"}  # type: ignore[attr-defined]
         assert fleet.run("echo well")[fleet[1]].stdout == "well\n"
+
+
+# ---- files -----------------------------------------------------------------------------------------------------------
+
+
+def test_files_to_all_and_from_each(server: Sshd, tmp_path: Path) -> None:
+    (tmp_path / "dist" / "css").mkdir(parents=True)
+    (tmp_path / "dist" / "css" / "a.css").write_text("a")
+    (tmp_path / "dist" / "index.html").write_text("hi")
+    home = tmp_path / "there"
+    with Fleet("127.0.1.[1-3]", jobs=1, **options(server)) as fleet:
+        sent = fleet.put(tmp_path / "dist", f"{home}/", output="live")
+        assert [result.sent for result in sent.values()] == [2, 0, 0]  # all are one machine: one after another
+        got = fleet.get(f"{home}/dist", tmp_path / "back")
+        assert [result.sent for result in got.values()] == [2, 2, 2]
+        for host in fleet:
+            assert (tmp_path / "back" / str(host) / "dist" / "css" / "a.css").read_text() == "a"
+        assert fleet[:1].get(f"{home}/dist/index.html", tmp_path / "one", by_host=False)[fleet[0]].sent == 1
+        assert (tmp_path / "one").read_text() == "hi"
+        into = io.BytesIO()
+        fleet[1:2].get(f"{home}/dist/index.html", into)
+        assert into.getvalue() == b"hi"
+        with pytest.raises(ValueError, match="each needs its own folder"):
+            fleet.get("x", tmp_path / "back", by_host=False)
+        with pytest.raises(ValueError, match="each needs its own folder"):
+            fleet.get_async("x", into)
+        with pytest.raises(FileNotFoundError, match="nothing-here"):
+            fleet.put("nothing-here", "/tmp/x")
+        with pytest.raises(FleetError, match=r"get failed on 3 of 3 hosts:\n  3 file not found: 127\.0\.1\.\[1-3\]"):
+            fleet.get(f"{home}/none", tmp_path / "back")
+    with Fleet("nobody.invalid", config=()) as fleet, pytest.raises(ValueError, match="timeout is more than 0"):
+        fleet.put(b"x", "/tmp/x", timeout=0)
+
+
+def test_files_as_futures(server: Sshd, tmp_path: Path) -> None:
+    with Fleet("127.0.1.[1-2]", jobs=1, **options(server)) as fleet:
+        source = io.BytesIO(b"x" * (9 << 20))  # so large that it is held in a file
+        sent = fleet.put_async(source, f"{tmp_path}/big")
+        assert [result.bytes for result in sent.result(60).values()] == [9 << 20, 9 << 20]
+        got = fleet.get_async(f"{tmp_path}/big", tmp_path / "back").result(60)
+        assert all((tmp_path / "back" / str(host) / "big").stat().st_size == 9 << 20 for host in got)

@@ -17,6 +17,7 @@ import pytest
 
 from elsewhere.errors import ConnectError, ConnectTimeout, NotTouched
 from elsewhere.fleet import CommandError, Fleet, FleetError, Host, Result
+from elsewhere.fleet.engine import engine
 from elsewhere.fleet.output import summary
 from elsewhere.fleet.output.base import Output
 from elsewhere.fleet.output.courier import MOST, Courier
@@ -289,3 +290,21 @@ def test_a_summary_collects_what_it_is_told() -> None:
     told(output, (WEB1, GOOD), (WEB2, ConnectError("gone")))
     assert list(output.outcomes) == [WEB1, WEB2]
     assert output.seconds == {WEB1: 0.5, WEB2: 0.5}
+
+
+def test_a_bar_is_closed_though_the_work_never_began() -> None:
+    class Told(Output):
+        abandoned = threading.Event()
+
+        def abandon(self) -> None:
+            self.abandoned.set()
+
+    async def never() -> None:
+        await asyncio.sleep(1000)
+
+    held = threading.Event()
+    engine().loop.call_soon_threadsafe(held.wait)  # so that nothing begins
+    future = Fleet("web1", config=())._begin("x", lambda host, sink: never(), return_exceptions=True, output=Told())
+    assert future.cancel()
+    held.set()
+    assert Told.abandoned.wait(60)

@@ -40,6 +40,7 @@ def test_ends_of_lines() -> None:
     assert whole([b"10%\r", b"20%\r", b"\n"]) == [b"10%", b"20%"]
     assert whole([b"a\n\nb\n"]) == [b"a", b"", b"b"]
     assert whole([b""]) == []
+    assert whole([b"100%\r"]) == [b"100%"]
     lines = Lines()
     assert lines.feed(b"one\ntwo") == [b"one"]
     assert lines.feed(b" and a half\n") == [b"two and a half"]

@@ -13,6 +13,7 @@ from elsewhere.call import Options
 from elsewhere.fleet.engine import engine
 from elsewhere.fleet.host import Host
 from elsewhere.fleet.many.commands import Commands
+from elsewhere.fleet.many.files import Files
 from elsewhere.fleet.many.members import members
 from elsewhere.fleet.many.together import Plan
 from elsewhere.sansio.hosts.inventory import Inventory
@@ -22,7 +23,7 @@ from elsewhere.sansio.hosts.names import expand, split
 __all__ = ["Fleet"]
 
 
-class Fleet(Commands):
+class Fleet(Commands, Files):
     """Many machines; each verb is done on all of them, so many at once.
 
     Args:

@@ -15,6 +15,7 @@ from elsewhere.errors import (
     NotTouched,
     Unauthorized,
 )
+from elsewhere.fleet.files.outcome import TransferError
 from elsewhere.fleet.naming.known import table
 from elsewhere.fleet.results import CommandError, Result
 from elsewhere.sansio.hosts.many.folding import shortly
@@ -60,6 +61,8 @@ _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectTimeout, "not connected in time"),
     (ConnectionLost, "connection lost"),
     (Unauthorized, "login refused"),
+    (TransferError, "copy failed"),
+    (FileNotFoundError, "file not found"),
 )
 
 

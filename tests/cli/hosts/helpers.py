@@ -47,7 +47,7 @@ class Home:
     def shell(self, *args: str, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[str]:
         """Run it to its end."""
         more: dict[str, Any] = {**self.variables, **variables}
-        return shell(*args, cwd=self.work, stdin=stdin, **more)
+        return shell(*args, cwd=self.work, stdin=stdin, bound=100, **more)
 
     def started(self, *args: str, **more: Any) -> Started:
         """Begin it."""

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
+import subprocess
+
+from tests.cli.helpers import command, environment
 from tests.cli.hosts.helpers import Home, rows_of
 
 
@@ -44,3 +50,71 @@ class TestSeveral:
         assert {host: row["ok"] for host, row in found.items()} == {"web1": True, "web2": True, "none5": False}
         assert found["none5"]["error"]["type"] == "ConnectError"
         assert "run failed on 1 of 3 hosts" in ended.stderr
+
+
+class TestOptions:
+    def test_what_is_passed_on(self, home: Home) -> None:
+        far = "pwd; echo $PLAIN $SECRET; cat; cat /proc/$PPID/cmdline | tr '\\0' ' ' | grep -c hush"
+        done = home.shell(
+            "run", "-H", "web1", "--cwd", "/usr/lib", "--env", "PLAIN=a b", "--env", "SECRET", "--stdin", "--", far,
+            stdin="\0ín".encode(), SECRET="hush",
+        )  # fmt: skip
+        assert done.stdout == "/usr/lib\na b hush\n\0ín0\n"
+
+    def test_nothing_is_read_without_stdin(self, home: Home) -> None:
+        assert home.shell("run", "-H", "web1", "--", "cat", stdin=b"mine").stdout == ""
+
+    def test_a_terminal(self, home: Home) -> None:
+        done = home.shell("run", "-H", "web1", "--pty", "--", "tty; echo err >&2")
+        assert done.stdout.startswith("/dev/")
+        assert "err" in done.stdout
+
+    def test_grouped(self, home: Home) -> None:
+        far = "case $SSH_CONNECTION in *.3\\ *) echo other; exit 4 ;; esac; echo same"
+        done = home.shell("run", "-q", "-H", "web[1-4]", "--grouped", "--", far)
+        assert done.returncode == 1
+        assert done.stdout.splitlines() == [
+            "== web[1-2,4] (3 hosts): ok", "same", "== web3: exit status 4", "other",
+        ]  # fmt: skip
+
+    def test_a_large_output_into_a_pipe(self, home: Home) -> None:
+        done = home.shell("run", "-H", "web1", "--", "head -c 20000000 /dev/zero | tr '\\0' x")
+        assert done.stdout == "x" * 20_000_000
+
+    def test_new_keys(self, home: Home) -> None:
+        refused = home.shell("run", "-H", "strange1", "--", "true")
+        assert (refused.returncode, refused.stderr.count("\n")) == (255, 1)
+        assert "is not known: SHA256:" in refused.stderr
+        assert home.shell("run", "-H", "strange1", "--accept-new", "--", "true").returncode == 0
+        assert home.shell("run", "-H", "strange1", "--", "true").returncode == 0
+
+    def test_files_say_who_logs_in(self, home: Home) -> None:
+        (home.work / "inv").write_text(
+            f"[web]\nw[1:2] ansible_port={home.server.port}\n[web:vars]\nansible_host=web1\n"
+        )
+        key = str(home.server.key)
+        done = home.shell("run", "-q", "-i", "inv", "-i", key, "-g", "web", "-x", "w2", "--json", "--", "echo hi")
+        assert {host: row["stdout"] for host, row in rows_of(done.stdout).items()} == {"w1": "hi\n"}
+
+    def test_what_a_terminal_would_obey_is_shown(self, home: Home) -> None:
+        shown = on_terminal(home, "run", "-H", "web1", "--", "printf 'a\\033]0;x\\007b\\n'")
+        assert b"a\\x1b]0;x\\x07b\r\n" in shown
+        assert b"\x1b]" not in shown
+
+
+def on_terminal(home: Home, *args: str) -> bytes:
+    """What somebody sees whose stdout is a terminal."""
+    leader, terminal = pty.openpty()
+    with contextlib.closing(os.fdopen(leader, "rb", 0)) as screen:
+        process = subprocess.Popen(
+            command(*args), stdout=terminal, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            cwd=home.work, env=environment(TERM="xterm", **home.variables),
+        )  # fmt: skip
+        os.close(terminal)
+        found = b""
+        with contextlib.suppress(OSError):  # EIO is its end
+            while data := screen.read(65536):
+                found += data
+        _, said = process.communicate(timeout=50)
+        assert (process.returncode, said) == (0, b"")
+    return found

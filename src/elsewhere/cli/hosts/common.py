@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 from elsewhere.cli.batch.destination import Wish
-from elsewhere.cli.ending import WrongUsage
+from elsewhere.cli.ending import ReaderGone, WrongUsage
 from elsewhere.cli.group import Invocation
 from elsewhere.cli.hosts.again import resumed, with_hosts
 from elsewhere.cli.hosts.chosen import choose_hosts
 from elsewhere.cli.hosts.doing.work import Do, Plan, Work
 from elsewhere.cli.hosts.options import JOBS
 
-__all__ = ["as_whom", "carry_out", "sudo_options"]
+__all__ = ["as_whom", "carry_out", "octal", "stdin_of", "sudo_of_copies", "sudo_options"]
 
 
 def carry_out(ctx: click.Context, given: dict[str, Any], *, what: str, do: Do, says: Mapping[str, str]) -> int:
@@ -34,11 +35,13 @@ def carry_out(ctx: click.Context, given: dict[str, Any], *, what: str, do: Do, s
     invocation = ctx.find_object(Invocation)
     assert invocation is not None
     work = Work(_plan(ctx, invocation, given, what, do), invocation.signals)
-    if given["dry_run"]:
-        for line in work.describe(says):
-            click.echo(line)
+    try:
+        if not given["dry_run"]:
+            return work.run()
+        click.echo("\n".join(work.describe(says)))
         return 0
-    return work.run()
+    except BrokenPipeError:  # click would make an exit code of its own of it
+        raise ReaderGone from None
 
 
 def _plan(ctx: click.Context, invocation: Invocation, given: dict[str, Any], what: str, do: Do) -> Plan:
@@ -64,10 +67,18 @@ def _plan(ctx: click.Context, invocation: Invocation, given: dict[str, Any], wha
         jobs=given["jobs"] or JOBS,
         max_failures=given["max_failures"],
         retries=given["retries"],
-        style="json" if given["as_json"] else "grouped" if given.get("grouped") else "live",
+        style=_style(verb, given),
         quiet=given["quiet"],
         passes=bool(given.get("pty")),
     )
+
+
+def _style(verb: str, given: Mapping[str, Any]) -> str:
+    if given["as_json"]:
+        return "json"
+    if verb != "run":
+        return "silent" if verb == "get" and given["to"] == "-" else "copies"
+    return "grouped" if given["grouped"] else "live"
 
 
 def as_whom(given: Mapping[str, Any]) -> str:
@@ -92,4 +103,44 @@ def sudo_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """What `Fleet.sudo` is given of it; empty without sudo."""
     if not as_whom(given):
         return {}
-    return {"user": given["sudo_user"], "group": given["sudo_group"]}
+    return {
+        "user": given["sudo_user"],
+        "group": given["sudo_group"],
+        "sudo_password_file": given["sudo_password_file"],
+    }
+
+
+def sudo_of_copies(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What `Fleet.put` and `Fleet.get` are given of it."""
+    return {"sudo": sudo_options(given)} if as_whom(given) else {}
+
+
+def octal(text: str | None) -> int | None:
+    """A mode as chmod(1) takes it in digits.
+
+    Raises:
+        WrongUsage: it is none.
+    """
+    if text is None:
+        return None
+    try:
+        mode = int(text.removeprefix("0o"), 8)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= 0o7777:
+        raise WrongUsage(f"--mode is a number in octal digits such as 644 or 0755, not {text!r}.")
+    return mode
+
+
+def stdin_of(given: Mapping[str, Any], what: str) -> bytes:
+    """All that comes on stdin.
+
+    Raises:
+        WrongUsage: it is closed, or a list of hosts as well.
+    """
+    if any(part.strip() == "@-" for text in (*given["hosts"], *given["exclude"]) for part in text.split(",")):
+        raise WrongUsage(f"stdin cannot be both a list of hosts (@-) and {what}.")
+    try:
+        return sys.stdin.buffer.read()
+    except (OSError, AttributeError, ValueError):
+        raise WrongUsage(f"stdin, which is to be {what}, is closed.") from None

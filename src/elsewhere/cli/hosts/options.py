@@ -8,7 +8,7 @@ import click
 
 from elsewhere.cli.options import TABLE, Decorator, Row, row, seconds, taken
 
-__all__ = ["HOSTS", "JOBS", "host_options"]
+__all__ = ["COPYING", "HOSTS", "JOBS", "host_options"]
 
 JOBS = 50  # hosts at once, where nothing else is said; as `Fleet` has it
 
@@ -69,6 +69,19 @@ SUDO: dict[str, Row] = {
     ),
 }  # fmt: skip
 
+COPIES: dict[str, Row] = {
+    "mode": row("--mode", metavar="OCTAL", help="Of the copies, such as 644; as of what is copied by default."),
+    "checksum": row("--checksum", is_flag=True, help="Compare files of the same size by what is in them, not by time."),
+    "delete": row(
+        "--delete", is_flag=True, help="Mirror folders: remove what is in the copy only, when all else is done."
+    ),
+}
+COPYING: dict[str, str | dict[str, Any]] = {
+    "timeout": "End a copy that takes longer.",
+    "output": "Append a row for each host to FILE, instead of saying what was copied.",
+    "text": {"default": False, "help": "A JSON line for each host, or a line of words (the default)."},
+}
+
 HOSTS: dict[str, Row] = {**CHOOSING, **REACHING, **SUDO, **TABLE}
 WORDS: dict[str, str | dict[str, Any]] = {
     "jobs": f"How many hosts at once; {JOBS}.",
@@ -81,10 +94,12 @@ WORDS: dict[str, str | dict[str, Any]] = {
     "dry_run": "Say what would be done where, and connect to none.",
 }
 
+PARTS = {"CHOOSING": [*CHOOSING], "REACHING": [*REACHING], "SUDO": [*SUDO], "COPIES": [*COPIES]}
+
 
 def host_options(*names: str, **changes: str | dict[str, Any]) -> Decorator:
-    """The options of these names, in this order; `CHOOSING` and `REACHING` stand for all of theirs."""
+    """The options of these names, in this order; `PARTS` stand for all of theirs."""
     every: list[str] = []
     for name in names:
-        every += {"CHOOSING": list(CHOOSING), "REACHING": list(REACHING), "SUDO": list(SUDO)}.get(name, [name])
-    return taken(HOSTS, tuple(every), {**WORDS, **changes})
+        every += PARTS.get(name, [name])
+    return taken({**HOSTS, **COPIES}, tuple(every), {**WORDS, **changes})

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 from elsewhere.cli.ending import WrongUsage
-from elsewhere.cli.hosts.common import as_whom, carry_out, sudo_options
+from elsewhere.cli.hosts.common import as_whom, carry_out, stdin_of, sudo_options
+from elsewhere.cli.hosts.doing.work import Told
 from elsewhere.cli.hosts.options import host_options
 from elsewhere.fleet import Fleet, Host
-from elsewhere.fleet.output.base import Output
 
 __all__ = ["run_command"]
 
@@ -59,11 +58,13 @@ def run_command(ctx: click.Context, /, **given: Any) -> int:
     says = {"as": whom, "in": given["cwd"] or "", "with": ", ".join(env), "timeout": _seconds(given["timeout"])}
     options = {"cwd": given["cwd"], "env": env, "timeout": given["timeout"], "pty": given["pty"]}
     if given["passes_stdin"] and not given["dry_run"]:
-        options["input"] = _stdin(given)
+        options["input"] = stdin_of(given, "the command's input (--stdin)")
 
-    def do(fleet: Fleet, outputs: Sequence[Output]) -> Mapping[Host, Any]:
+    def do(fleet: Fleet, told: Told) -> Mapping[Host, Any]:
         verb: Any = getattr(fleet, "sudo" if sudo else "run")
-        found: Mapping[Host, Any] = verb(command, output=outputs, return_exceptions=True, **sudo, **options)
+        found: Mapping[Host, Any] = verb(
+            command, output=told.outputs, progress=told.bar, return_exceptions=True, **sudo, **options
+        )
         return found
 
     what = (
@@ -89,15 +90,6 @@ def _env(given: Sequence[str]) -> dict[str, str]:
             value = os.environ[name]
         env[name] = value
     return env
-
-
-def _stdin(given: Mapping[str, Any]) -> bytes:
-    if any(part.strip() == "@-" for text in (*given["hosts"], *given["exclude"]) for part in text.split(",")):
-        raise WrongUsage("stdin cannot be both a list of hosts (@-) and the command's input (--stdin).")
-    try:
-        return sys.stdin.buffer.read()
-    except (OSError, AttributeError, ValueError):
-        raise WrongUsage("--stdin passes our stdin on, which is closed.") from None
 
 
 def _seconds(timeout: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -50,6 +51,7 @@ class Many:
             return engine().call(lambda: together.run(return_exceptions=return_exceptions))
         except BaseException as error:
             together.tell(error)  # an interrupt comes to this thread, not to the loop
+            together.abandon()
             raise
 
     def _begin(
@@ -61,10 +63,19 @@ class Many:
         output: Shown = None,
         progress: bool | str = False,
         encoding: str | None = "utf-8",
+        within: contextlib.AbstractContextManager[Any] | None = None,
     ) -> Future[dict[Host, T]]:
-        """`_do`, as a `Future`."""
+        """`_do`, as a `Future`; `within` is a block around it all."""
         together = self._together(verb, work, output, progress, encoding)
-        return engine().submit(lambda: together.run(return_exceptions=return_exceptions))
+
+        async def whole() -> dict[Host, T]:
+            with within or contextlib.nullcontext():
+                return await together.run(return_exceptions=return_exceptions)
+
+        future = engine().submit(whole)
+        if together.shown:
+            future.add_done_callback(lambda _: together.abandon())
+        return future
 
     def _together(
         self, verb: str, work: Work[T], output: Shown, progress: bool | str, encoding: str | None

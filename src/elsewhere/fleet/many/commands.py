@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from elsewhere.fleet.commands import run as commands
+from elsewhere.fleet.commands.around import Around
 from elsewhere.fleet.commands.prepare import prepare
 from elsewhere.fleet.host import Host
 from elsewhere.fleet.many.base import Many, Work
@@ -16,8 +17,11 @@ from elsewhere.runtime.future import Future
 __all__ = ["Commands"]
 
 
-class Commands(Many):
-    """See the module."""
+class Commands(Around, Many):
+    """See the module; `cd`, `prefix` and `env` are contexts for all hosts of the fleet."""
+
+    def _around(self) -> Sequence[Host]:
+        return self.hosts
 
     def run(
         self,

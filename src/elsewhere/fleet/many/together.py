@@ -14,6 +14,7 @@ from typing import Any
 
 from elsewhere.call import Retry
 from elsewhere.errors import ConnectionLost, MayHaveRun, NotTouched
+from elsewhere.fleet.commands.run import Sink
 from elsewhere.fleet.host import Host
 from elsewhere.fleet.kinds import report
 from elsewhere.fleet.output.courier import Courier
@@ -21,8 +22,6 @@ from elsewhere.fleet.results import FleetError
 from elsewhere.sansio.hosts.many.rolling import Rolling
 
 __all__ = ["Plan", "Sink", "Together"]
-
-Sink = Callable[[str, bytes], Any]  # "stdout" or "stderr", and what came; what it gives may be awaited
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +113,16 @@ class Together:
         if not hasattr(error, "results"):
             with contextlib.suppress(AttributeError, TypeError):
                 error.results = self.results()  # type: ignore[attr-defined]  # any exception, KeyboardInterrupt too
+
+    @property
+    def shown(self) -> bool:
+        """Does anybody look?"""
+        return self._courier is not None
+
+    def abandon(self) -> None:
+        """It is over; if it was cancelled before it began, whoever looks learns it here."""
+        if self._courier is not None:
+            self._courier.abandon()
 
     def _outcome(self, index: int, host: Host) -> Any:
         if index in self._outcomes:

@@ -29,3 +29,6 @@ class Bar(Output):
 
     def end(self) -> None:
         self._progress.close()
+
+    def abandon(self) -> None:
+        self._progress.close()

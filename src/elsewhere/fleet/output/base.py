@@ -42,5 +42,8 @@ class Output:
     def flush(self) -> None:
         """There is no more news just now."""
 
+    def abandon(self) -> None:
+        """The work was cancelled before it began, and nothing else was told."""
+
     def end(self) -> None:
         """All hosts have ended, or the work was interrupted; it is told last."""

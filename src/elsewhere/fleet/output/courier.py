@@ -43,7 +43,7 @@ class Courier:
         self._outputs = outputs
         self._news: deque[tuple[Callable[[], None], int]] = deque()
         self._size = 0
-        self._closing = False
+        self._begun = self._closing = False
         self._condition = threading.Condition()
         self._room = asyncio.Event()
         self._over = asyncio.Event()
@@ -51,6 +51,12 @@ class Courier:
         self._failed: Callable[[], Any] = lambda: None
         context = contextvars.copy_context()  # a notebook's stdout looks there for its cell
         self._thread = threading.Thread(target=context.run, args=(self._deliver,), name="elsewhere-output", daemon=True)
+
+    def abandon(self) -> None:
+        """The verb is over. If it was cancelled before it began, a bar that was drawn already is closed."""
+        if not self._begun:
+            for output in self._outputs:
+                output.abandon()
 
     # ---- on the loop -------------------------------------------------------------------------------------------------
 
@@ -62,6 +68,7 @@ class Courier:
         """
         self._loop = asyncio.get_running_loop()
         self._failed = failed
+        self._begun = True
         self._room.set()
         self._post(lambda: self._each(lambda output: output.begin(self._hosts)))
         self._thread.start()

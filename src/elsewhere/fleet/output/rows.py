@@ -27,7 +27,7 @@ from typing import Any
 from elsewhere.fleet.kinds import kind_of
 from elsewhere.fleet.results import CommandError, Result
 
-__all__ = ["done", "line", "row"]
+__all__ = ["line", "row"]
 
 # Line breaks for str.splitlines and JavaScript, and half characters, which UTF-8 cannot write.
 _UNSAFE = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
@@ -72,22 +72,6 @@ def line(found: dict[str, Any]) -> bytes:
     if not text.isascii():
         text = _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     return text.encode() + b"\n"
-
-
-def done(text: bytes) -> tuple[str, bool]:
-    """Which host a line is about, and whether it went well.
-
-    Raises:
-        ValueError: it is no row of these.
-    """
-    try:
-        found = json.loads(text)
-        host, ok = found["host"], found["ok"]
-        if type(host) is str and type(ok) is bool:
-            return host, ok
-    except (ValueError, TypeError, KeyError, RecursionError):
-        pass
-    raise ValueError("it is no row of a host")
 
 
 def _text(data: Any) -> str:

@@ -1,0 +1,80 @@
+"""The verb ``get``: files from hosts. Here is what the command line means; `doing` does it."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from elsewhere.cli.ending import WrongUsage
+from elsewhere.cli.hosts.common import as_whom, carry_out, octal, sudo_of_copies
+from elsewhere.cli.hosts.doing.words import in_words
+from elsewhere.cli.hosts.doing.work import Told
+from elsewhere.cli.hosts.options import COPYING, host_options
+from elsewhere.fleet import Fleet, Host
+from elsewhere.fleet.files.wanted import prepare_get
+
+__all__ = ["get_command"]
+
+HELP = """Copy files and folders from hosts, over SSH: elsewhere get -H web1,web2 /var/log/syslog logs/
+
+Of one host, SOURCE becomes TO by the rules of "elsewhere put". Of more than one, each host's copies go to TO/HOST/:
+logs/web1/syslog, logs/web2/syslog. SOURCE may be a pattern, in quotes: '/var/log/*.log'. To - is stdout, for one file
+of one host.
+
+What is here already, of the same size and time, is not sent again; a half-written file is never seen. No host can write
+outside of TO.
+
+Exit code: 0 all well, 1 some failed (of one host: 124 timed out, 255 not reached), 2 wrong usage; 130, 143, 129 after
+Ctrl-C, SIGTERM, SIGHUP.
+"""
+
+
+@click.command("get", help=HELP, short_help="Copy files from hosts.")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("to")
+@host_options("CHOOSING", "REACHING", "SUDO", "COPIES")
+@host_options("jobs", "timeout", "retries", "max_failures", "output", "resume", "retry_failed", "overwrite", **COPYING)
+@host_options("text", "dry_run", "quiet", **COPYING)
+@click.pass_context
+def get_command(ctx: click.Context, /, **given: Any) -> int:
+    """See `HELP`."""
+    sources, to = list(given["sources"]), given["to"]
+    options = {
+        "mode": octal(given["mode"]), "checksum": given["checksum"], "delete": given["delete"],
+        "timeout": given["timeout"], **sudo_of_copies(given),
+    }  # fmt: skip
+    if to == "-" and given["as_json"]:
+        raise WrongUsage("Rows and the file cannot both go to stdout: --json or TO has to be another.")
+    try:
+        prepare_get(sources, io.BytesIO() if to == "-" else to, **options)
+    except (ValueError, TypeError) as error:
+        raise WrongUsage(in_words(error)) from None
+
+    def do(fleet: Fleet, told: Told) -> Mapping[Host, Any]:
+        place = _stdout(told.several) if to == "-" else to
+        return fleet.get(
+            sources,
+            place,
+            by_host=told.several,
+            output=told.outputs,
+            progress=told.bar,
+            return_exceptions=True,
+            **options,
+        )
+
+    says = {"as": as_whom(given), "deletes": f"what is only in {to}" if given["delete"] else ""}
+    return carry_out(
+        ctx, given, what=f"{' '.join(sources)} to {to}", do=do, says={name: text for name, text in says.items() if text}
+    )
+
+
+def _stdout(several: bool) -> Any:
+    if several:
+        raise WrongUsage("Files of several hosts cannot all go to stdout: name a folder for them.")
+    if sys.stdout.isatty():
+        raise WrongUsage("TO - is for pipes and files: elsewhere run ... cat shows a file on a terminal.")
+    return sys.stdout.buffer

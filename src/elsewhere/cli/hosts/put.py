@@ -1,0 +1,71 @@
+"""The verb ``put``: files to hosts. Here is what the command line means; `doing` does it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from elsewhere.cli.batch.summary import count
+from elsewhere.cli.ending import WrongUsage
+from elsewhere.cli.hosts.common import as_whom, carry_out, octal, stdin_of, sudo_of_copies
+from elsewhere.cli.hosts.doing.copies import size
+from elsewhere.cli.hosts.doing.words import in_words
+from elsewhere.cli.hosts.doing.work import Told
+from elsewhere.cli.hosts.options import COPYING, host_options
+from elsewhere.fleet import Fleet, Host
+from elsewhere.fleet.files.wanted import prepare_put
+
+__all__ = ["put_command"]
+
+HELP = """Copy files and folders to hosts, over SSH: elsewhere put -H web1,web2 dist/ /srv/app/
+
+A slash behind a folder means its contents, as rsync has it: dist/ to /srv/app makes /srv/app the copy, dist to
+/srv/app/ makes /srv/app/dist. One addition: dist to /srv/app makes /srv/app the copy, too. The source - is stdin.
+
+What is there already, of the same size and time, is not sent again; a half-written file is never seen there. Modes and
+times are kept, links stay links.
+
+Exit code: 0 all well, 1 some failed (of one host: 124 timed out, 255 not reached), 2 wrong usage; 130, 143, 129 after
+Ctrl-C, SIGTERM, SIGHUP.
+"""
+
+
+@click.command("put", help=HELP, short_help="Copy files to hosts.")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("to")
+@host_options("CHOOSING", "REACHING", "SUDO", "COPIES")
+@host_options("jobs", "timeout", "retries", "max_failures", "output", "resume", "retry_failed", "overwrite", **COPYING)
+@host_options("text", "dry_run", "quiet", **COPYING)
+@click.pass_context
+def put_command(ctx: click.Context, /, **given: Any) -> int:
+    """See `HELP`."""
+    sources, to = list(given["sources"]), given["to"]
+    options = {
+        "mode": octal(given["mode"]), "checksum": given["checksum"], "delete": given["delete"],
+        "timeout": given["timeout"], **sudo_of_copies(given),
+    }  # fmt: skip
+    what = f"{' '.join(sources)} to {to}"
+    whom = as_whom(given)
+    data: Any = sources
+    if "-" in sources:
+        if len(sources) > 1:
+            raise WrongUsage("The source - is stdin, which is copied alone.")
+        data = b"" if given["dry_run"] else stdin_of(given, "the source -")
+    try:
+        with prepare_put(data, to, **options) as wanted:
+            sent = _sent(wanted.collect().entries) if given["dry_run"] and data is sources else ""
+    except (ValueError, TypeError, OSError) as error:
+        raise WrongUsage(in_words(error)) from None
+
+    def do(fleet: Fleet, told: Told) -> Mapping[Host, Any]:
+        return fleet.put(data, to, output=told.outputs, progress=told.bar, return_exceptions=True, **options)
+
+    says = {"as": whom, "sends": sent, "deletes": f"what is only in {to}" if given["delete"] else ""}
+    return carry_out(ctx, given, what=what, do=do, says={name: text for name, text in says.items() if text})
+
+
+def _sent(entries: Mapping[str, Any]) -> str:
+    files = [entry for entry in entries.values() if entry.kind == "file"]
+    return f"{count(len(files), 'file')}, {size(sum(entry.size for entry in files))}, where they are not there already"

@@ -1,0 +1,119 @@
+"""Files to all hosts of a fleet, and from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from elsewhere.fleet.files.bar import Bar
+from elsewhere.fleet.files.outcome import Transfer
+from elsewhere.fleet.files.receiving import receive
+from elsewhere.fleet.files.sending import send
+from elsewhere.fleet.files.wanted import Get, prepare_get, prepare_put
+from elsewhere.fleet.host import Host
+from elsewhere.fleet.many.base import Many, Work
+from elsewhere.fleet.output.choose import Shown
+from elsewhere.runtime.future import Future
+
+__all__ = ["Files"]
+
+
+class Files(Many):
+    """See the module."""
+
+    def put(
+        self,
+        sources: Any,
+        to: Any,
+        *,
+        return_exceptions: bool = False,
+        output: Shown = None,
+        progress: bool = False,
+        **options: Any,
+    ) -> dict[Host, Transfer]:
+        """Copy files and folders to each host, and wait until all have them; the sources are looked at once.
+
+        Args:
+            sources, to, options: as `Host.put` takes them.
+            return_exceptions: give exceptions in the dict instead of raising.
+            output: who is told when a host has ended; see `Fleet`.
+            progress: draw a bar on stderr, which counts the bytes for all hosts.
+
+        Raises:
+            FleetError: hosts have failed: ``.results`` has all of them.
+            FileNotFoundError, TypeError, ValueError: an argument is wrong; nobody was connected to.
+        """
+        options.setdefault("timeout", self._plan.timeout)
+        with prepare_put(sources, to, **options) as wanted, Bar(progress, "put") as bar:
+            return self._do(
+                "put", lambda host, _: send(host, wanted, bar), return_exceptions=return_exceptions, output=output
+            )
+
+    def put_async(
+        self, sources: Any, to: Any, *, return_exceptions: bool = False, output: Shown = None, **options: Any
+    ) -> Future[dict[Host, Transfer]]:
+        """`put`, as a `Future`; cancelling it ends the copies."""
+        options.setdefault("timeout", self._plan.timeout)
+        wanted = prepare_put(sources, to, **options)
+        return self._begin(
+            "put",
+            lambda host, _: send(host, wanted),
+            return_exceptions=return_exceptions,
+            output=output,
+            within=wanted,
+        )
+
+    def get(
+        self,
+        sources: Any,
+        to: Any = "",
+        *,
+        by_host: bool = True,
+        return_exceptions: bool = False,
+        output: Shown = None,
+        progress: bool = False,
+        **options: Any,
+    ) -> dict[Host, Transfer]:
+        """Copy files and folders from each host, into a folder of its own: ``TO/HOST/name``.
+
+        That is so for a fleet of one host, too: the files of a part of a fleet are where those of the whole would be.
+
+        Args:
+            sources, to, options: as `Host.get` takes them.
+            by_host: False for no such folders, which only a fleet of one host can do without.
+            return_exceptions, output, progress: as for `put`.
+
+        Raises:
+            FleetError: hosts have failed: ``.results`` has all of them.
+            TypeError, ValueError: an argument is wrong; nobody was connected to.
+        """
+        work = self._getting(sources, to, by_host, options)
+        with Bar(progress, "get") as bar:
+            return self._do("get", work(bar), return_exceptions=return_exceptions, output=output)
+
+    def get_async(
+        self,
+        sources: Any,
+        to: Any = "",
+        *,
+        by_host: bool = True,
+        return_exceptions: bool = False,
+        output: Shown = None,
+        **options: Any,
+    ) -> Future[dict[Host, Transfer]]:
+        """`get`, as a `Future`; cancelling it ends the copies."""
+        work = self._getting(sources, to, by_host, options)
+        return self._begin("get", work(None), return_exceptions=return_exceptions, output=output)
+
+    def _getting(self, sources: Any, to: Any, by_host: bool, options: dict[str, Any]) -> Any:
+        options.setdefault("timeout", self._plan.timeout)
+        wanted = prepare_get(sources, to, **options)
+        if len(self.hosts) > 1 and (wanted.sink is not None or not by_host):
+            raise ValueError("the files of several hosts would be written over each other: each needs its own folder")
+
+        def place(host: Host) -> Get:
+            return wanted.of(str(host)) if by_host and wanted.sink is None else wanted
+
+        def work(bar: Bar | None) -> Work[Transfer]:
+            return lambda host, _: receive(host, place(host), bar)
+
+        return work

@@ -59,8 +59,9 @@ class Host(Commands, Files, Ways):
     @property
     def link(self) -> Link:
         """Its connection; for coroutines on the engine's loop."""
-        if self._link is None:
-            self._link = engine().links.link(self.settings)
+        links = engine().links
+        if self._link is None or self._link.links is not links:  # after a fork it is the parent's
+            self._link = links.link(self.settings)
         return self._link
 
     def close(self) -> None:
@@ -70,7 +71,7 @@ class Host(Commands, Files, Ways):
 
     async def _close(self) -> None:
         link, self._link = self._link, None
-        if link is not None:
+        if link is not None and link.links is engine().links:
             await link.close()
 
     def __enter__(self) -> Self:

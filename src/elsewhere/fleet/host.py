@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Self
 
+from elsewhere.call import Options
 from elsewhere.fleet.engine import engine
 from elsewhere.fleet.link.link import Link
 from elsewhere.fleet.naming.settings import Given, Settings, resolve
@@ -38,6 +39,13 @@ class Host(Commands, Files, Ways):
         self._entry = entry
         self._settings: Settings | None = None
         self._link: Link | None = None
+        self._options = Options()
+        self._root: Host | None = None
+
+    @property
+    def root(self) -> Host:
+        """This host itself, where this is a view of it; see `options`."""
+        return self._root or self
 
     @property
     def settings(self) -> Settings:
@@ -46,24 +54,27 @@ class Host(Commands, Files, Ways):
         Raises:
             ValueError: ~/.ssh/config cannot be understood.
         """
-        if self._settings is None:
-            self._settings = resolve(self.spec, self._given, self._entry)
-        return self._settings
+        root = self.root
+        if root._settings is None:
+            root._settings = resolve(root.spec, root._given, root._entry)
+        return root._settings
 
     @property
     def link(self) -> Link:
         """Its connection; for coroutines on the engine's loop."""
-        if self._link is None:
-            self._link = engine().links.link(self.settings)
-        return self._link
+        root = self.root
+        if root._link is None:
+            root._link = engine().links.link(root.settings)
+        return root._link
 
     def close(self) -> None:
         """Close the connection; the next verb connects again."""
-        if self._link is not None:
+        if self.root._link is not None:
             engine().call(self._close)
 
     async def _close(self) -> None:
-        link, self._link = self._link, None
+        root = self.root
+        link, root._link = root._link, None
         if link is not None:
             await link.close()
 
@@ -81,7 +92,7 @@ class Host(Commands, Files, Ways):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._link is not None:
+        if self.root._link is not None:
             await engine().submit(self._close)
 
     def __str__(self) -> str:

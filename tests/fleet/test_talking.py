@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -251,6 +250,5 @@ def test_a_watcher_that_is_killed_is_started_anew(host: Host, tmp_path: Path) ->
     assert group in second.running
     host.close()
     becomes(lambda: gone(group))
-    with pytest.raises(ConnectionLost):
+    with pytest.raises((ConnectionLost, CommandError)):  # whichever comes first: its end, or that of the connection
         future.result(20)
-    assert sys.platform

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from elsewhere.fleet.commands import run as commands
+from elsewhere.fleet.commands import sudo as sudoing
 from elsewhere.fleet.commands.around import Around
 from elsewhere.fleet.commands.detached import Detached
 from elsewhere.fleet.commands.prepare import prepare
+from elsewhere.fleet.commands.sudo import prepare_sudo
 from elsewhere.fleet.engine import engine
 from elsewhere.fleet.results import Result
 from elsewhere.fleet.verbs.base import Part
@@ -61,5 +63,42 @@ class Commands(Around, Part):
 
     def run_async(self, command: str | Sequence[str], **options: Any) -> Future[Result]:
         """`run`, as a `Future`; cancelling it ends the command."""
+<<<<<<< HEAD
         prepared = prepare(command, **self._defaults(options))
         return engine().submit(self._tried(lambda: commands.run(self._host, prepared)))
+=======
+        prepared = prepare(command, **options)
+        return engine().submit(lambda: commands.run(self._host, prepared))
+
+    def sudo(self, command: str | Sequence[str], *, password: Any = None, **options: Any) -> Result:
+        """Run a command as another user, and wait for its end. All of it is under sudo, in ``sh``: ``;`` and ``>`` too.
+
+        Sudo is given a password only where it asks for one, and once. `timeout` does not count while the user is asked.
+
+        Args:
+            command: a str for ``sh``; or a list of a program and its arguments, which are quoted.
+            user: as whom; sudo's default is root. A name, or ``"#1000"``.
+            group: with which group.
+            password: a str, or a function that gives one when it is needed. Without it: the variable
+                ELSEWHERE_SUDO_PASSWORD, else the user is asked at the terminal, once for all hosts.
+            sudo_password_file: a file whose first line it is, and that nobody else can read.
+            options: those of `run`. ``~`` in cwd is that user's home.
+
+        Raises:
+            Unauthorized: sudo does not run it, or wants a password that is not known, or another. It has not run.
+            As `run` does.
+        """
+        try:
+            prepared = prepare_sudo(command, password=password, **options)
+        finally:
+            password = None  # it shows in no traceback from here on
+        return engine().call(lambda: sudoing.run(self._host, prepared))
+
+    def sudo_async(self, command: str | Sequence[str], *, password: Any = None, **options: Any) -> Future[Result]:
+        """`sudo`, as a `Future`; cancelling it ends the command."""
+        try:
+            prepared = prepare_sudo(command, password=password, **options)
+        finally:
+            password = None  # as above
+        return engine().submit(lambda: sudoing.run(self._host, prepared))
+>>>>>>> fleet

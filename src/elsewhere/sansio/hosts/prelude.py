@@ -117,6 +117,7 @@ def line(
     prefixes: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     quiet_input: bool = False,
+    plain: bool = False,
 ) -> bytes:
     """The line that `prelude` reads.
 
@@ -126,6 +127,7 @@ def line(
         prefixes: commands that must succeed before it.
         env: further variables.
         quiet_input: nothing is its input.
+        plain: it is for sh, whatever shell the user has there.
 
     Raises:
         ValueError: a name is none, or something holds a NUL, which no shell can pass on.
@@ -135,7 +137,7 @@ def line(
     if cwd is not None:
         parts.append(f"cd {_folder(cwd)}")
     if isinstance(command, str):
-        parts.append(_for_login_shell(command, prefixes))
+        parts.append(_for_login_shell(command, prefixes, plain=plain))
     else:
         parts += [f"eval {quoted(prefix)}" for prefix in prefixes]
         parts.append(f"exec {_words(command)}")
@@ -145,10 +147,12 @@ def line(
     return f"unset __c; {text}".encode(errors="surrogateescape") + b"\n"
 
 
-def _for_login_shell(command: str, prefixes: Sequence[str]) -> str:
+def _for_login_shell(command: str, prefixes: Sequence[str], *, plain: bool) -> str:
     """The text is for the shell of who logs in: that is this one, where it is plain sh."""
     text = _text(command)
     bournes = quoted("".join(f"{{ {_text(prefix)}\n}} || exit\n" for prefix in prefixes) + text)
+    if plain:
+        return f"eval {bournes}"
     others = f'*csh|*/fish) exec "$SHELL" -c {quoted(" && ".join([*prefixes, text]))} ;; ' if prefixes else ""
     return f'case ${{SHELL:-/bin/sh}} in */sh|*/dash) eval {bournes} ;; {others}*) exec "$SHELL" -c {bournes} ;; esac'
 

@@ -63,12 +63,8 @@ class Commands(Around, Part):
 
     def run_async(self, command: str | Sequence[str], **options: Any) -> Future[Result]:
         """`run`, as a `Future`; cancelling it ends the command."""
-<<<<<<< HEAD
         prepared = prepare(command, **self._defaults(options))
         return engine().submit(self._tried(lambda: commands.run(self._host, prepared)))
-=======
-        prepared = prepare(command, **options)
-        return engine().submit(lambda: commands.run(self._host, prepared))
 
     def sudo(self, command: str | Sequence[str], *, password: Any = None, **options: Any) -> Result:
         """Run a command as another user, and wait for its end. All of it is under sudo, in ``sh``: ``;`` and ``>`` too.
@@ -89,16 +85,15 @@ class Commands(Around, Part):
             As `run` does.
         """
         try:
-            prepared = prepare_sudo(command, password=password, **options)
+            prepared = prepare_sudo(command, password=password, **self._defaults(options))
         finally:
             password = None  # it shows in no traceback from here on
-        return engine().call(lambda: sudoing.run(self._host, prepared))
+        return engine().call(self._tried(lambda: sudoing.run(self._host, prepared)))
 
     def sudo_async(self, command: str | Sequence[str], *, password: Any = None, **options: Any) -> Future[Result]:
         """`sudo`, as a `Future`; cancelling it ends the command."""
         try:
-            prepared = prepare_sudo(command, password=password, **options)
+            prepared = prepare_sudo(command, password=password, **self._defaults(options))
         finally:
             password = None  # as above
-        return engine().submit(lambda: sudoing.run(self._host, prepared))
->>>>>>> fleet
+        return engine().submit(self._tried(lambda: sudoing.run(self._host, prepared)))

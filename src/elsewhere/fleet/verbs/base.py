@@ -7,8 +7,6 @@ import copy
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-from elsewhere.call import Retry
-
 if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
 
@@ -25,7 +23,7 @@ class Part:
         """The host itself, where this is a view of it."""
         return cast("Host", self).root
 
-    def options(self, *, timeout: float | None = ..., retry: int | Retry | None = ...) -> Self:  # type: ignore[assignment]  # "..." is "as it was"
+    def options(self, *, timeout: Any = ..., retry: Any = ...) -> Self:
         """A view of this host, over the same connection, whose commands have other options.
 
         Args:

@@ -8,7 +8,8 @@ from typing import Any, Self
 from elsewhere.call import Options
 from elsewhere.fleet.engine import engine
 from elsewhere.fleet.link.link import Link
-from elsewhere.fleet.naming.settings import Given, Settings, resolve
+from elsewhere.fleet.naming.given import given
+from elsewhere.fleet.naming.settings import Settings, resolve
 from elsewhere.fleet.verbs.commands import Commands
 from elsewhere.fleet.verbs.files import Files
 from elsewhere.fleet.verbs.ways import Ways
@@ -23,19 +24,24 @@ class Host(Commands, Files, Ways):
 
     Args:
         name: ``"web1"``, ``"user@web1:2222"``, or an alias of ~/.ssh/config.
-        options: how it is reached; see `Given`.
+        options: how it is reached: ``user``, ``port``, ``keys``, ``passphrase``, ``password``, ``known_hosts``,
+            ``host_keys``, ``connect_timeout``, ``keepalive``, ``jump``, ``agent``, ``forward_agent``, ``config``; see
+            `Given`.
         entry: what an inventory says of it.
 
     Also a context manager, which closes the connection. It is connected when that is first needed.
 
     Raises:
         ValueError: the name is none.
+        TypeError, ValueError: an option is wrong.
+
+    It can be pickled, without its connection, and so can what its verbs give and raise.
     """
 
     def __init__(self, name: str, *, entry: Entry | None = None, **options: Any) -> None:
         self.spec = Spec.parse(name)
         self.name = name.strip()
-        self._given = Given(**options)
+        self._given = given(options)
         self._entry = entry
         self._settings: Settings | None = None
         self._link: Link | None = None
@@ -62,9 +68,9 @@ class Host(Commands, Files, Ways):
     @property
     def link(self) -> Link:
         """Its connection; for coroutines on the engine's loop."""
-        root = self.root
-        if root._link is None:
-            root._link = engine().links.link(root.settings)
+        root, links = self.root, engine().links
+        if root._link is None or root._link.links is not links:  # after a fork it is the parent's
+            root._link = links.link(root.settings)
         return root._link
 
     def close(self) -> None:
@@ -75,7 +81,7 @@ class Host(Commands, Files, Ways):
     async def _close(self) -> None:
         root = self.root
         link, root._link = root._link, None
-        if link is not None:
+        if link is not None and link.links is engine().links:
             await link.close()
 
     def __enter__(self) -> Self:
@@ -94,6 +100,9 @@ class Host(Commands, Files, Ways):
     ) -> None:
         if self.root._link is not None:
             await engine().submit(self._close)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_link": None, "_settings": None}
 
     def __str__(self) -> str:
         return self.name

@@ -12,6 +12,7 @@ from elsewhere.errors import ConnectionLost
 from elsewhere.fleet.files.channel import Channel
 from elsewhere.fleet.files.outcome import TransferError
 from elsewhere.fleet.files.raised import Raised
+from elsewhere.fleet.link.channels import opened
 from elsewhere.sansio.hosts import prelude as words
 from elsewhere.sansio.hosts.copies.listing import complete, sections
 from elsewhere.sansio.hosts.copies.words import word
@@ -150,7 +151,7 @@ async def _plain(host: Host) -> AsyncIterator[Far]:
     async with host.link.session():
         mark = secrets.token_hex(8)
         try:
-            process = await connection.create_process(words.prelude(mark), encoding=None)
+            process = await opened(connection, lambda: connection.create_process(words.prelude(mark), encoding=None))
         except (OSError, asyncssh.Error) as error:
             if connection.is_closed():
                 raise lost(host, error) from error

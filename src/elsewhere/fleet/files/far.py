@@ -46,8 +46,9 @@ class Far(Channel):
         while self._opening.pid is None:
             data = await process.stderr.read(PIECE)
             self._complains(self._opening.feed(data) if data else self._opening.rest())
-            if not data:
-                return  # no shell, perhaps; its status tells
+            if not data:  # no shell, perhaps, which the watcher knows
+                await asyncio.shield(self._watcher.ready)
+                return
         await asyncio.shield(self._watcher.ready)
         self._watcher.runs(self._opening.pid)
         self._watched = True

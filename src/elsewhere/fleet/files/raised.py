@@ -36,7 +36,7 @@ class Raised(Channel):
         self._given: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._taken = asyncio.Event()
         self._came: asyncio.Queue[bytes] = asyncio.Queue(AHEAD)
-        asked = Sudo(command=Command(command=script, check=False), password=password, user=user)
+        asked = Sudo(command=Command(command=script, check=False, input=b""), password=password, user=user)
         self._work = asyncio.create_task(run_under_sudo(host, asked, self._output, source=self._input(), keep=False))
 
     async def _output(self, name: str, data: bytes) -> None:

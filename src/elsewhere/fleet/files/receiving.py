@@ -22,7 +22,7 @@ from elsewhere.fleet.files.wanted import Get
 from elsewhere.sansio.hosts.copies.found import Found, found, heard
 from elsewhere.sansio.hosts.copies.plan import Plan, doubtful, plan
 from elsewhere.sansio.hosts.copies.tree import Entry
-from elsewhere.sansio.hosts.copies.words import NOT_THERE, cat_script, get_script
+from elsewhere.sansio.hosts.copies.words import LEFT, NOT_THERE, cat_script, get_script
 
 if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
@@ -89,7 +89,7 @@ async def _receive(host: Host, wanted: Get, bar: Bar) -> Transfer:
             bar.expect(todo.size)
             await _stream(there, theirs, todo, Stage(base, todo, whole=whole), bar)
         status = await there.ended()
-        if status and not (status == 1 and there.only(_GROWS)):
+        if status not in {0, LEFT} and not (status == 1 and there.only(_GROWS)):
             raise there.failed("what was asked for could not be read")
     return Transfer(
         host=host,
@@ -156,7 +156,7 @@ async def _receive_files(there: Channel, files: dict[str, Entry], unpacking: Unp
     finally:
         if writing is not None and not writing.done():
             await asyncio.shield(asyncio.wait([writing]))
-    if unpacking.left:
+    if unpacking.left or not unpacking.ended:
         await there.ended()
         raise there.failed("what was asked for could not be read")
 

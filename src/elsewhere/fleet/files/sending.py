@@ -21,7 +21,7 @@ from elsewhere.fleet.files.wanted import Collected, Payload, Put
 from elsewhere.sansio.hosts.copies.listing import entries, sections
 from elsewhere.sansio.hosts.copies.plan import Plan, doubtful, plan
 from elsewhere.sansio.hosts.copies.tree import Entry
-from elsewhere.sansio.hosts.copies.words import LAST, STAGED, place_script, put_script, tight, tops
+from elsewhere.sansio.hosts.copies.words import LAST, LEFT, STAGED, place_script, put_script, tight, tops
 
 if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
@@ -84,12 +84,13 @@ async def _send(host: Host, wanted: Put, collected: Collected, bar: Bar) -> Tran
             todo = plan(seen.entries.values(), seen.found, mirrored=mirrored, same=same)
         except ValueError as error:
             raise TransferError(f"{host}: in {seen.base or 'the home'}: {error}") from None
-        if todo.nothing or wanted.dry_run:
+        idle = todo.nothing or wanted.dry_run
+        if idle:
             there.eof()
         else:
             bar.expect(todo.size)
             await _stream(there, seen, todo, bar)
-        if await there.ended():
+        if await there.ended() != (LEFT if idle else 0):
             raise there.failed(f"the copy to {wanted.to!r} could not be made")
     return Transfer(
         host=host,

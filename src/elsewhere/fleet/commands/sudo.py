@@ -108,7 +108,10 @@ async def run(
         ConnectError, ConnectTimeout, HostKeyError: there is no way there. It has not run.
         ConnectionLost: the connection broke while it ran.
     """
-    asked = replace(asked, command=asked.command.on(host))
+    command = asked.command.on(host)
+    if source is not None:
+        command = replace(command, input=b"")  # else it would be told to read nothing
+    asked = replace(asked, command=command)
     output: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
 
     async def came(name: str, data: bytes) -> None:
@@ -120,7 +123,6 @@ async def run(
 
     channel, took = await _ended(host, asked, came, source)
     status, signal = channel.status()
-    command = asked.command
     result = Result(
         command.command if isinstance(command.command, str) else list(command.command),
         status,

@@ -25,6 +25,8 @@ VERBS = {
     "serve": "elsewhere.cli.serve:serve_command",
     "call": "elsewhere.cli.call:call_command",
     "run": "elsewhere.cli.hosts.run:run_command",
+    "put": "elsewhere.cli.hosts.put:put_command",
+    "get": "elsewhere.cli.hosts.get:get_command",
 }
 
 

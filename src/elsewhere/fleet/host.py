@@ -7,7 +7,8 @@ from typing import Any, Self
 
 from elsewhere.fleet.engine import engine
 from elsewhere.fleet.link.link import Link
-from elsewhere.fleet.naming.settings import Given, Settings, resolve
+from elsewhere.fleet.naming.given import given
+from elsewhere.fleet.naming.settings import Settings, resolve
 from elsewhere.fleet.verbs.commands import Commands
 from elsewhere.fleet.verbs.files import Files
 from elsewhere.fleet.verbs.ways import Ways
@@ -22,19 +23,24 @@ class Host(Commands, Files, Ways):
 
     Args:
         name: ``"web1"``, ``"user@web1:2222"``, or an alias of ~/.ssh/config.
-        options: how it is reached; see `Given`.
+        options: how it is reached: ``user``, ``port``, ``keys``, ``passphrase``, ``password``, ``known_hosts``,
+            ``host_keys``, ``connect_timeout``, ``keepalive``, ``jump``, ``agent``, ``forward_agent``, ``config``; see
+            `Given`.
         entry: what an inventory says of it.
 
     Also a context manager, which closes the connection. It is connected when that is first needed.
 
     Raises:
         ValueError: the name is none.
+        TypeError, ValueError: an option is wrong.
+
+    It can be pickled, without its connection, and so can what its verbs give and raise.
     """
 
     def __init__(self, name: str, *, entry: Entry | None = None, **options: Any) -> None:
         self.spec = Spec.parse(name)
         self.name = name.strip()
-        self._given = Given(**options)
+        self._given = given(options)
         self._entry = entry
         self._settings: Settings | None = None
         self._link: Link | None = None
@@ -53,8 +59,9 @@ class Host(Commands, Files, Ways):
     @property
     def link(self) -> Link:
         """Its connection; for coroutines on the engine's loop."""
-        if self._link is None:
-            self._link = engine().links.link(self.settings)
+        links = engine().links
+        if self._link is None or self._link.links is not links:  # after a fork it is the parent's
+            self._link = links.link(self.settings)
         return self._link
 
     def close(self) -> None:
@@ -64,7 +71,7 @@ class Host(Commands, Files, Ways):
 
     async def _close(self) -> None:
         link, self._link = self._link, None
-        if link is not None:
+        if link is not None and link.links is engine().links:
             await link.close()
 
     def __enter__(self) -> Self:
@@ -83,6 +90,9 @@ class Host(Commands, Files, Ways):
     ) -> None:
         if self._link is not None:
             await engine().submit(self._close)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_link": None, "_settings": None}
 
     def __str__(self) -> str:
         return self.name

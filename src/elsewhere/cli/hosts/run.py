@@ -11,9 +11,9 @@ import click
 
 from elsewhere.cli.ending import WrongUsage
 from elsewhere.cli.hosts.common import as_whom, carry_out, stdin_of, sudo_options
+from elsewhere.cli.hosts.doing.work import Told
 from elsewhere.cli.hosts.options import host_options
 from elsewhere.fleet import Fleet, Host
-from elsewhere.fleet.output.base import Output
 
 __all__ = ["run_command"]
 
@@ -60,9 +60,11 @@ def run_command(ctx: click.Context, /, **given: Any) -> int:
     if given["passes_stdin"] and not given["dry_run"]:
         options["input"] = stdin_of(given, "the command's input (--stdin)")
 
-    def do(fleet: Fleet, outputs: Sequence[Output]) -> Mapping[Host, Any]:
+    def do(fleet: Fleet, told: Told) -> Mapping[Host, Any]:
         verb: Any = getattr(fleet, "sudo" if sudo else "run")
-        found: Mapping[Host, Any] = verb(command, output=outputs, return_exceptions=True, **sudo, **options)
+        found: Mapping[Host, Any] = verb(
+            command, output=told.outputs, progress=told.bar, return_exceptions=True, **sudo, **options
+        )
         return found
 
     what = (

@@ -35,7 +35,7 @@ def busy(path: Path, trap: str = "") -> str:
 
 
 def pids(path: Path) -> list[int]:
-    becomes(lambda: (path / "pids").exists())
+    becomes((path / "pids").exists)
     return [int(pid) for pid in (path / "pids").read_text().split()]
 
 
@@ -52,9 +52,16 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("login", "how"), KINDS)
-@pytest.mark.parametrize("trap", ["", "trap '' TERM HUP; "])
-def test_cancelling(on: On, folder: Path, login: str, how: dict[str, Any], trap: str) -> None:
-    future = on(login).sudo_async(busy(folder, trap), **how)
+def test_cancelling(on: On, folder: Path, login: str, how: dict[str, Any]) -> None:
+    future = on(login).sudo_async(busy(folder), **how)
+    found = pids(folder)
+    assert future.cancel()
+    all_gone(found)
+
+
+@pytest.mark.parametrize(("login", "how"), [("free", {}), ("plain", {}), ("free", {"pty": True})])
+def test_cancelling_what_does_not_want_to_end(on: On, folder: Path, login: str, how: dict[str, Any]) -> None:
+    future = on(login).sudo_async(busy(folder, "trap '' TERM HUP INT; "), **how)
     found = pids(folder)
     assert future.cancel()
     all_gone(found)
@@ -127,7 +134,7 @@ def test_half_an_input_is_not_taken_for_the_whole(on: On, folder: Path) -> None:
     future = host.sudo_async(
         f"cat > {folder}/got; echo whole > {folder}/whole", input=None, answers={"never asked": ""}
     )
-    becomes(lambda: (folder / "got").exists())
+    becomes((folder / "got").exists)
 
     async def cut() -> None:
         (await host.link.connection()).abort()

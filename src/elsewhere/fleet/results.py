@@ -117,6 +117,9 @@ class FleetError(ElsewhereError, ExceptionGroup[Exception]):
         """The hosts that were left alone, because too many others had failed."""
         return [host for host, outcome in self.results.items() if isinstance(outcome, NotTouched)]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FleetError, (self.message, dict(self.results))
+
     def derive(self, excs: Sequence[Exception]) -> FleetError:  # type: ignore[override]  # as `except*` needs it
         """What `except*` and `split` make: the same, of the hosts with these exceptions."""
         kept = set(map(id, excs))

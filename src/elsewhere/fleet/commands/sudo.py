@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from elsewhere.errors import CallTimeout, ConnectError, Unauthorized
 from elsewhere.fleet.commands.command import Command
+from elsewhere.fleet.commands.detached import detaching, found
 from elsewhere.fleet.commands.prepare import prepare
 from elsewhere.fleet.commands.running import Sink, Source
 from elsewhere.fleet.commands.sudo_channel import Channel, Refused
@@ -75,14 +76,14 @@ def prepare_sudo(
         TypeError, ValueError: an argument is wrong.
     """
     try:
-        found = password_of(password, sudo_password_file)
+        secret = password_of(password, sudo_password_file)
     finally:
         password = None  # it shows in no traceback from here on
     if user is not None:
         account(user, "user")
     if group is not None:
         account(group, "group")
-    asked = Sudo(command=prepare(command, **options), password=found, user=user, group=group)
+    asked = Sudo(command=prepare(command, **options), password=secret, user=user, group=group)
     asked.line()
     return asked
 
@@ -109,6 +110,8 @@ async def run(
         ConnectionLost: the connection broke while it ran.
     """
     asked = replace(asked, command=asked.command.on(host))
+    if asked.command.detach:
+        return found(host, asked.command, await run(host, replace(asked, command=detaching(asked.command))))
     output: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
 
     async def came(name: str, data: bytes) -> None:

@@ -75,9 +75,9 @@ def test_an_agent_opens_a_key_that_is_encrypted_here(server: Sshd, held: str, tm
 
 
 def test_of_an_agent_only_the_named_keys_are_tried(server: Sshd, held: str, tmp_path: Path) -> None:
-    with Host(server.hosts[0], **options(server, keys=(str(tmp_path / "one.pub"),), agent=held)) as host:
-        with pytest.raises(Unauthorized, match="with any key that was offered"):
-            host.run("true")
+    host = Host(server.hosts[0], **options(server, keys=(str(tmp_path / "one.pub"),), agent=held))
+    with host, pytest.raises(Unauthorized, match="with any key that was offered"):
+        host.run("true")
 
 
 def test_the_agent_is_lent_where_that_was_asked_for(server: Sshd, held: str) -> None:
@@ -87,11 +87,13 @@ def test_the_agent_is_lent_where_that_was_asked_for(server: Sshd, held: str) -> 
 
 def test_there_is_no_key_at_all(server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    with Host(server.hosts[0], **options(server, keys=None, agent=str(tmp_path / "nobody"))) as host:
-        with pytest.raises(
+    with (
+        Host(server.hosts[0], **options(server, keys=None, agent=str(tmp_path / "nobody"))) as host,
+        pytest.raises(
             Unauthorized, match=r"without a key, and there is none: .* \(the agent at .* does not answer: No such"
-        ):
-            host.run("true")
+        ),
+    ):
+        host.run("true")
 
 
 # ---- certificates ----------------------------------------------------------------------------------------------------
@@ -122,18 +124,18 @@ def test_certificates_of_the_user_and_of_the_host(certified: tuple[Sshd, Path], 
     with Host(server.hosts[0], **options(server, keys=(str(folder / "user"),), known_hosts=files)) as host:
         assert host.run("echo in").stdout == "in\n"
     shutil.copy(folder / "user", tmp_path / "bare")
-    with Host(server.hosts[0], **options(server, keys=(str(tmp_path / "bare"),), known_hosts=files)) as host:
-        with pytest.raises(Unauthorized):
-            host.run("true")
+    host = Host(server.hosts[0], **options(server, keys=(str(tmp_path / "bare"),), known_hosts=files))
+    with host, pytest.raises(Unauthorized):
+        host.run("true")
 
 
 def test_a_certificate_of_an_authority_that_is_not_believed(certified: tuple[Sshd, Path], tmp_path: Path) -> None:
     server, folder = certified
     other = key(tmp_path / "other").with_suffix(".pub").read_text()
     files = known(tmp_path / "known", f"@cert-authority * {other}")
-    with Host(server.hosts[0], **options(server, keys=(str(folder / "user"),), known_hosts=files)) as host:
-        with pytest.raises(ConnectError, match="is not believed: Host CA key is not trusted") as caught:
-            host.run("true")
+    host = Host(server.hosts[0], **options(server, keys=(str(folder / "user"),), known_hosts=files))
+    with host, pytest.raises(ConnectError, match="is not believed: Host CA key is not trusted") as caught:
+        host.run("true")
     assert caught.value.phase == "host key"
 
 
@@ -164,7 +166,7 @@ def test_names_with_stars(server: Sshd, tmp_path: Path) -> None:
 @pytest.mark.parametrize("policy", ["strict", "accept-new", "off"])
 def test_a_key_that_is_revoked(server: Sshd, tmp_path: Path, policy: str) -> None:
     text = f"{server.known_hosts.read_text()}@revoked * {shown(server)}\n"
-    with Host(server.hosts[0], **options(server, known_hosts=known(tmp_path / "k", text), host_keys=policy)) as host:
-        with pytest.raises(ConnectError, match="revoked") as caught:
-            host.run("true")
+    host = Host(server.hosts[0], **options(server, known_hosts=known(tmp_path / "k", text), host_keys=policy))
+    with host, pytest.raises(ConnectError, match="revoked") as caught:
+        host.run("true")
     assert caught.value.phase == "host key"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Self
 
+from elsewhere.call import Options
 from elsewhere.fleet.engine import engine
 from elsewhere.fleet.link.link import Link
 from elsewhere.fleet.naming.given import given
@@ -44,6 +45,13 @@ class Host(Commands, Files, Ways):
         self._entry = entry
         self._settings: Settings | None = None
         self._link: Link | None = None
+        self._options = Options()
+        self._root: Host | None = None
+
+    @property
+    def root(self) -> Host:
+        """This host itself, where this is a view of it; see `options`."""
+        return self._root or self
 
     @property
     def settings(self) -> Settings:
@@ -52,25 +60,27 @@ class Host(Commands, Files, Ways):
         Raises:
             ValueError: ~/.ssh/config cannot be understood.
         """
-        if self._settings is None:
-            self._settings = resolve(self.spec, self._given, self._entry)
-        return self._settings
+        root = self.root
+        if root._settings is None:
+            root._settings = resolve(root.spec, root._given, root._entry)
+        return root._settings
 
     @property
     def link(self) -> Link:
         """Its connection; for coroutines on the engine's loop."""
-        links = engine().links
-        if self._link is None or self._link.links is not links:  # after a fork it is the parent's
-            self._link = links.link(self.settings)
-        return self._link
+        root, links = self.root, engine().links
+        if root._link is None or root._link.links is not links:  # after a fork it is the parent's
+            root._link = links.link(root.settings)
+        return root._link
 
     def close(self) -> None:
         """Close the connection; the next verb connects again."""
-        if self._link is not None:
+        if self.root._link is not None:
             engine().call(self._close)
 
     async def _close(self) -> None:
-        link, self._link = self._link, None
+        root = self.root
+        link, root._link = root._link, None
         if link is not None and link.links is engine().links:
             await link.close()
 
@@ -88,7 +98,7 @@ class Host(Commands, Files, Ways):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._link is not None:
+        if self.root._link is not None:
             await engine().submit(self._close)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class Around:
     def _layer(
         self, *, cwd: str | None = None, prefix: str | None = None, env: Mapping[str, str] | None = None
     ) -> Layer:
-        hosts = {id(host): host for host in self._around()}
+        hosts = {id(host.root): host for host in self._around()}
         return Layer(hosts=hosts, cwd=cwd, prefix=prefix, env=dict(env or {}))
 
     def cd(self, path: str) -> contextlib.AbstractContextManager[None]:

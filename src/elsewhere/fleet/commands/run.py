@@ -6,10 +6,12 @@ import asyncio
 import codecs
 import signal
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.errors import CallTimeout, ConnectError, ConnectionLost, ElsewhereError
 from elsewhere.fleet.commands.command import Command
+from elsewhere.fleet.commands.detached import detaching, found
 from elsewhere.fleet.commands.running import Running, Sink, Source
 from elsewhere.fleet.results import Result
 
@@ -24,7 +26,7 @@ UNKNOWN_SIGNAL = 99  # the number of a signal whose name is not known here; asyn
 async def run(
     host: Host, command: Command, sink: Sink | None = None, *, source: Source | None = None, keep: bool = True
 ) -> Result:
-    """Run it, and wait for its end.
+    """Run it, and wait for its end; or only for its start, if it is to be `Detached`.
 
     Args:
         host: where.
@@ -41,6 +43,10 @@ async def run(
         TypeError, ValueError: it cannot be said.
     """
     command = command.on(host)
+    if source is not None:
+        command = replace(command, input=b"")  # it has some
+    if command.detach:
+        return found(host, command, await run(host, detaching(command)))
     running, took = await _once(host, command, sink, source, keep)
     if running is None:  # the connection was dead, which nobody had seen: it certainly has not run
         running, took = await _once(host, command, sink, source, keep)

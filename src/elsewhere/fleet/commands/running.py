@@ -21,6 +21,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.fleet.commands.command import Command
+from elsewhere.fleet.link.channels import opened
 from elsewhere.sansio.hosts.answers import Answers
 from elsewhere.sansio.hosts.prelude import MODES, Opening, prelude, values
 
@@ -89,6 +90,7 @@ class Running:
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._room: asyncio.Future[None] | None = None  # pending: there is no room for more input
         self._tasks: set[asyncio.Task[None]] = set()
+        self._error: BaseException | None = None
         self._sinking = 0
         self._typing: Opening | None = None  # a terminal that is not yet as it should be
 
@@ -120,21 +122,17 @@ class Running:
         terminal: dict[str, Any] = {}
         if self._command.pty:
             terminal = {"term_type": "xterm", "term_size": (200, 50), "term_modes": _modes_off()}
-        session: Any = connection.create_session(lambda: self, words, encoding=None, **terminal)  # type: ignore[arg-type, return-value, unused-ignore]  # it has all methods of one, and bytes are sent as they are
+        make: Any = lambda: self  # it has all methods of a session, and bytes are sent as they are
+        session = opened(connection, lambda: connection.create_session(make, words, encoding=None, **terminal))  # type: ignore[arg-type, unused-ignore]  # as above
         self._loop.create_task(session).add_done_callback(self._opened)
         await asyncio.shield(self._done)
-        if self._tasks:
-            await self._end_tasks()
-
-    async def _end_tasks(self) -> None:
-        """No input is wanted any more; what is given to a sink is given."""
-        for task in self._tasks:
-            if task.get_name() == "feed":
-                task.cancel()
-        done, _ = await asyncio.wait(self._tasks)
-        for task in done:
-            if not task.cancelled() and (error := task.exception()) is not None:
-                raise error
+        if self._tasks:  # no input is wanted any more; what is given to a sink is given
+            for task in self._tasks:
+                if task.get_name() == "feed":
+                    task.cancel()
+            await asyncio.wait(self._tasks)
+        if self._error is not None:
+            raise self._error
 
     async def stop(self) -> None:
         """End it, on the far side too; returns when that has happened, or the far side does not answer."""
@@ -294,7 +292,17 @@ class Running:
     def _task(self, work: Any, name: str) -> None:
         task = self._loop.create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        """A source or a sink may raise anything, which ends the command."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None and self._error is None:
+            self._error = error
+            if self.pid is not None:
+                self._watcher.stop(self.pid)
+            else:
+                self._channel.close()
 
 
 def _modes_off() -> dict[int, int]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from elsewhere.errors import CallTimeout, ConnectError, Unauthorized
 from elsewhere.fleet.commands.command import Command
+from elsewhere.fleet.commands.detached import detaching, found
 from elsewhere.fleet.commands.prepare import prepare
 from elsewhere.fleet.commands.running import Sink, Source
 from elsewhere.fleet.commands.sudo_channel import Channel, Refused
@@ -75,14 +76,14 @@ def prepare_sudo(
         TypeError, ValueError: an argument is wrong.
     """
     try:
-        found = password_of(password, sudo_password_file)
+        secret = password_of(password, sudo_password_file)
     finally:
         password = None  # it shows in no traceback from here on
     if user is not None:
         account(user, "user")
     if group is not None:
         account(group, "group")
-    asked = Sudo(command=prepare(command, **options), password=found, user=user, group=group)
+    asked = Sudo(command=prepare(command, **options), password=secret, user=user, group=group)
     asked.line()
     return asked
 
@@ -108,10 +109,11 @@ async def run(
         ConnectError, ConnectTimeout, HostKeyError: there is no way there. It has not run.
         ConnectionLost: the connection broke while it ran.
     """
-    command = asked.command.on(host)
+    asked = replace(asked, command=asked.command.on(host))
+    if asked.command.detach:
+        return found(host, asked.command, await run(host, replace(asked, command=detaching(asked.command))))
     if source is not None:
-        command = replace(command, input=b"")  # else it would be told to read nothing
-    asked = replace(asked, command=command)
+        asked = replace(asked, command=replace(asked.command, input=b""))  # else it would be told to read nothing
     output: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
 
     async def came(name: str, data: bytes) -> None:
@@ -123,6 +125,7 @@ async def run(
 
     channel, took = await _ended(host, asked, came, source)
     status, signal = channel.status()
+    command = asked.command
     result = Result(
         command.command if isinstance(command.command, str) else list(command.command),
         status,

@@ -18,7 +18,7 @@ from elsewhere.sansio.hosts.copies.words import sum_script
 if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
 
-__all__ = ["Same", "compared", "different"]
+__all__ = ["Same", "compared", "different", "local_sum"]
 
 Same = Callable[[Entry, Entry], bool]
 
@@ -35,7 +35,7 @@ async def compared(host: Host, ours: Mapping[str, Payload], theirs: Mapping[str,
     if not theirs:
         return different
     loop = asyncio.get_running_loop()
-    here = loop.run_in_executor(None, lambda: {path: _sum(ours[path]) for path in theirs})
+    here = loop.run_in_executor(None, lambda: {path: local_sum(ours[path]) for path in theirs})
     there = await _far_sums(host, base, list(theirs.values()))
     sums = {path for path, value in (await here).items() if there.get(theirs[path]) == value}
     return lambda new, old: new.size == old.size and new.path in sums
@@ -46,7 +46,8 @@ def different(new: Entry, old: Entry) -> bool:
     return False
 
 
-def _sum(payload: Payload) -> str:
+def local_sum(payload: Payload) -> str:
+    """Of a file here, or of bytes."""
     if isinstance(payload, str):
         return digest(payload)
     if isinstance(payload, bytes):

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from elsewhere.errors import ConnectionLost
 from elsewhere.fleet.files.outcome import TransferError
+from elsewhere.fleet.link.channels import opened
 from elsewhere.sansio.hosts import prelude as words
-from elsewhere.sansio.hosts.copies.listing import complete
+from elsewhere.sansio.hosts.copies.listing import complete, sections
 
 if TYPE_CHECKING:
     import asyncssh
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
     from elsewhere.fleet.link.watcher import Watcher
 
-__all__ = ["Far", "far", "listing"]
+__all__ = ["Bare", "Far", "far", "listing", "lost", "needs"]
 
 PIECE = 1 << 20  # bytes
 ENDING = 6.0  # seconds for what is stopped to be gone
@@ -43,6 +44,7 @@ class Far:
         self._watcher = watcher
         self._opening = opening
         self._reading: asyncio.Task[None] | None = None
+        self._waiting = False  # until `go`, the end of its input ends it
 
     async def begin(self, script: str) -> None:
         """Have it watched, and then begin."""
@@ -64,12 +66,21 @@ class Far:
         while data := await self._process.stderr.read(PIECE):
             self._complains(data)
 
+    def go(self, data: bytes) -> None:
+        """Have it begin what it was made for."""
+        self._waiting = False
+        self.write(data)
+
     def write(self, data: bytes) -> None:
         """Into its input; `drain` waits until it takes more."""
         self._process.stdin.write(data)
 
     async def drain(self) -> None:
         await self._process.stdin.drain()
+
+    def waits(self) -> None:
+        """It has said all, and does nothing before it is told to."""
+        self._waiting = True
 
     def eof(self) -> None:
         """The end of its input."""
@@ -98,6 +109,10 @@ class Far:
         status = process.returncode
         return -1 if status is None else status
 
+    def only(self, saying: bytes) -> bool:
+        """Is that all that it complains of?"""
+        return all(saying in line for line in self.errors.splitlines())
+
     def failed(self, what: str) -> TransferError:
         """What it said before it failed."""
         text = self.errors.decode(errors="backslashreplace").strip()
@@ -107,7 +122,9 @@ class Far:
     async def stop(self) -> None:
         """End it; returns when that has happened, or the far side does not answer."""
         process, pid = self._process, self._opening.pid
-        if pid is None:
+        if self._waiting:
+            self.eof()
+        elif pid is None:
             process.close()
         else:
             self._watcher.stop(pid)
@@ -117,6 +134,10 @@ class Far:
         process.close()
         if self._reading is not None:
             self._reading.cancel()
+
+
+class Bare(Exception):
+    """What a script needs is not there: perhaps SFTP is."""
 
 
 @contextlib.asynccontextmanager
@@ -131,15 +152,21 @@ async def far(host: Host, script: Callable[[str], str]) -> AsyncIterator[tuple[F
         It, and the nonce.
 
     Raises:
+        Bare: there is no shell.
         ConnectionLost: the connection broke while it ran.
     """
     import asyncssh
 
-    connection, watcher = await host.link.watched()
+    try:
+        connection, watcher = await host.link.watched()
+    except ConnectionLost as error:
+        if host.link.up:
+            raise Bare(str(error)) from error
+        raise
     async with host.link.session():
         opening, nonce = words.Opening(mark := secrets.token_hex(8)), secrets.token_hex(8)
         try:
-            process = await connection.create_process(words.prelude(mark), encoding=None)
+            process = await opened(connection, lambda: connection.create_process(words.prelude(mark), encoding=None))
         except (OSError, asyncssh.Error) as error:
             raise lost(host, error) from error
         running = Far(host, process, watcher, opening)
@@ -153,11 +180,17 @@ async def far(host: Host, script: Callable[[str], str]) -> AsyncIterator[tuple[F
                 await asyncio.shield(running.stop())
 
 
+def needs(host: Host, why: Bare) -> TransferError:
+    """Under sudo there is no other way."""
+    return TransferError(f"{host}: copies under sudo need a shell, GNU find and tar there: {why}")
+
+
 async def listing(there: Far, nonce: str) -> bytes:
     """What it says first, to its end.
 
     Raises:
         TransferError: it has ended before.
+        Bare: there is no GNU find, or no tar.
     """
     data = bytearray()
     while not complete(data, nonce):
@@ -166,6 +199,11 @@ async def listing(there: Far, nonce: str) -> bytes:
             await there.ended()
             raise there.failed("what is there cannot be asked")
         data += piece
+    if sections(bytes(data), nonce)[-1].words[0] == "bare":
+        there.eof()
+        await there.ended()
+        raise Bare("there is no GNU find, or no tar")
+    there.waits()
     return bytes(data)
 
 

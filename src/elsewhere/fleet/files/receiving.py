@@ -11,21 +11,24 @@ from typing import TYPE_CHECKING
 from elsewhere.errors import CallTimeout, ProtocolError
 from elsewhere.fleet.files.bar import Bar
 from elsewhere.fleet.files.checking import Same, compared
-from elsewhere.fleet.files.far import Far, far, listing
+from elsewhere.fleet.files.far import Bare, Far, far, listing, needs
 from elsewhere.fleet.files.here.local import look
 from elsewhere.fleet.files.here.staging import Stage
 from elsewhere.fleet.files.here.unpacking import Unpacking
 from elsewhere.fleet.files.outcome import Change, Transfer, TransferError, changes
+from elsewhere.fleet.files.plain.receiving import receive_plainly
 from elsewhere.fleet.files.wanted import Get
-from elsewhere.sansio.hosts.copies.found import Found, found
+from elsewhere.sansio.hosts.copies.found import Found, found, heard
 from elsewhere.sansio.hosts.copies.plan import Plan, doubtful, plan
 from elsewhere.sansio.hosts.copies.tree import Entry
-from elsewhere.sansio.hosts.copies.words import cat_script, get_script
+from elsewhere.sansio.hosts.copies.words import NOT_THERE, cat_script, get_script
 
 if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
 
 __all__ = ["receive"]
+
+_GROWS = b"file changed as we read it"  # GNU tar's, of a log that is written meanwhile: its size is the old one
 
 
 async def receive(host: Host, wanted: Get, bar: Bar | None = None) -> Transfer:
@@ -47,7 +50,12 @@ async def receive(host: Host, wanted: Get, bar: Bar | None = None) -> Transfer:
     work = _receive if wanted.sink is None else _pour
     try:
         async with asyncio.timeout(wanted.timeout):
-            return await work(host, wanted, bar or Bar())
+            try:
+                return await work(host, wanted, bar or Bar())
+            except Bare as why:
+                if wanted.sudo:
+                    raise needs(host, why) from None
+                return await receive_plainly(host, wanted, bar or Bar())
     except TimeoutError as error:
         if isinstance(error, CallTimeout) or wanted.timeout is None:
             raise
@@ -79,7 +87,8 @@ async def _receive(host: Host, wanted: Get, bar: Bar) -> Transfer:
         else:
             bar.expect(todo.size)
             await _stream(there, theirs, todo, Stage(base, todo, whole=whole), bar)
-        if await there.ended():
+        status = await there.ended()
+        if status and not (status == 1 and there.only(_GROWS)):
             raise there.failed("what was asked for could not be read")
     return Transfer(
         host=host,
@@ -95,7 +104,9 @@ async def _receive(host: Host, wanted: Get, bar: Bar) -> Transfer:
 
 def _found(host: Host, data: bytes, nonce: str, wanted: Get, to_is_folder: bool) -> Found:
     try:
-        return found(data, nonce, wanted.sources, wanted.to, to_is_folder=to_is_folder, mode=wanted.mode)
+        return found(
+            heard(data, nonce, wanted.sources), wanted.sources, wanted.to, to_is_folder=to_is_folder, mode=wanted.mode
+        )
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{host}: {error}") from None
     except ProtocolError as error:
@@ -131,7 +142,7 @@ async def _receive_files(there: Far, files: dict[str, Entry], unpacking: Unpacki
     """Ask for them, and write what comes: the next piece is on its way while this one is written."""
     loop = asyncio.get_running_loop()
     names = "".join(f"{name}\0" for name in files).encode("utf-8", "surrogateescape")
-    there.write(b"go\n" + names)
+    there.go(b"go\n" + names)
     there.eof()
     writing: asyncio.Future[int] | None = None
     try:
@@ -161,7 +172,10 @@ async def _pour(host: Host, wanted: Get, bar: Bar) -> Transfer:
             bar.advance(len(piece))
             if not wanted.dry_run:
                 await loop.run_in_executor(None, wanted.sink.write, piece)
-        if await there.ended():
+        status = await there.ended()
+        if status == NOT_THERE:
+            raise FileNotFoundError(f"{host}: there is no {wanted.sources[0]}")
+        if status:
             raise there.failed(f"{wanted.sources[0]} could not be read")
     change = Change("send", wanted.sources[0])
     return Transfer(host, 1, bytes=size, seconds=time.monotonic() - began, changes=(change,), dry_run=wanted.dry_run)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from elsewhere.errors import CallTimeout
 from elsewhere.fleet.files.bar import Bar
 from elsewhere.fleet.files.checking import Same, compared, different
-from elsewhere.fleet.files.far import Far, far, listing
+from elsewhere.fleet.files.far import Bare, Far, far, listing, needs
 from elsewhere.fleet.files.here.stream import pieces
 from elsewhere.fleet.files.outcome import Transfer, TransferError, changes
+from elsewhere.fleet.files.plain.sending import send_plainly
 from elsewhere.fleet.files.wanted import Collected, Payload, Put
 from elsewhere.sansio.hosts.copies.listing import entries, sections
 from elsewhere.sansio.hosts.copies.plan import Plan, doubtful, plan
@@ -54,7 +55,12 @@ async def send(host: Host, wanted: Put, bar: Bar | None = None) -> Transfer:
     try:
         async with asyncio.timeout(wanted.timeout):
             collected = await asyncio.get_running_loop().run_in_executor(None, wanted.collect)
-            return await _send(host, wanted, collected, bar or Bar())
+            try:
+                return await _send(host, wanted, collected, bar or Bar())
+            except Bare as why:
+                if wanted.sudo:
+                    raise needs(host, why) from None
+                return await send_plainly(host, wanted, collected, bar or Bar())
     except TimeoutError as error:
         if isinstance(error, CallTimeout) or wanted.timeout is None:
             raise
@@ -154,7 +160,7 @@ async def _stream(there: Far, seen: _There, todo: Plan, bar: Bar) -> None:
     loop = asyncio.get_running_loop()
     left = todo.size
     with contextlib.suppress(BrokenPipeError):  # it has ended, and says why
-        there.write(f"{begin}\n".encode())
+        there.go(f"{begin}\n".encode())
         coming = loop.run_in_executor(None, next, produce, None)
         while (piece := await coming) is not None:
             coming = loop.run_in_executor(None, next, produce, None)  # read while this one is on its way

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import asyncio
+import copy
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
 
 __all__ = ["Part"]
+
+T = TypeVar("T")
 
 
 class Part:
@@ -15,4 +20,46 @@ class Part:
 
     @property
     def _host(self) -> Host:
-        return cast("Host", self)
+        """The host itself, where this is a view of it."""
+        return cast("Host", self).root
+
+    def options(self, *, timeout: Any = ..., retry: Any = ...) -> Self:
+        """A view of this host, over the same connection, whose commands have other options.
+
+        Args:
+            timeout: seconds for a command that is not told another; None for no limit.
+            retry: how often one that failed is tried again, and when; a number, or a `Retry`. By default never: a
+                command that failed may have done half of its work.
+
+        Raises:
+            TypeError, ValueError: one is wrong.
+        """
+        view = copy.copy(self)
+        host = cast("Host", view)
+        host._root = self._host
+        host._options = host._options.but(timeout=timeout, retry=retry)
+        return view
+
+    def _defaults(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The options of a verb, with those of this view."""
+        timeout = cast("Host", self)._options.timeout
+        return options if timeout is None or "timeout" in options else {**options, "timeout": timeout}
+
+    def _tried(self, work: Callable[[], Coroutine[Any, Any, T]]) -> Callable[[], Coroutine[Any, Any, T]]:
+        """The work, tried as often as this view says."""
+        retry = cast("Host", self)._options.retry
+        if retry is None:
+            return work
+
+        async def again_and_again() -> T:
+            failures = 0
+            while True:
+                try:
+                    return await work()
+                except Exception as error:  # which ones count is the user's affair
+                    failures += 1
+                    if not retry.wants(error, failures):
+                        raise
+                await asyncio.sleep(retry.delay(failures))
+
+        return again_and_again

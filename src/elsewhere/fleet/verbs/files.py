@@ -24,7 +24,8 @@ class Files(Part):
 
         What is there already, of the same size and time, is not sent again. All is unpacked in a folder of its own,
         beside the place, and then put there: a half-written file is never seen, and a new folder appears at once. Modes
-        and times are kept, symbolic links stay links.
+        and times are kept, symbolic links stay links. An account without a shell, or a host without GNU find or tar, is
+        reached over SFTP alone, which is slower and knows times in whole seconds.
 
         Args:
             sources: a path or a pattern such as ``"dist/*.css"``, or a list of them; bytes; or a file-like object,

@@ -27,6 +27,7 @@ from elsewhere.sansio.hosts.prelude import quoted
 
 __all__ = [
     "LAST",
+    "NOT_THERE",
     "STAGED",
     "cat_script",
     "get_script",
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 STAGED = "t"
+NOT_THERE = 66  # the exit status of `cat_script` where there is no such file
 LAST = ".place"
 MOST = 60_000  # bytes of one command's arguments
 BEGIN = "export LC_ALL=C; unset CDPATH; "
@@ -181,7 +183,11 @@ def get_script(nonce: str, sources: Iterable[str]) -> str:
 def cat_script(nonce: str, *, source: str) -> str:
     """One file's bytes as its output."""
     path = word(source)
-    return f"{BEGIN}if [ -d {path} ]; then printf '%s\\n' {path}': is a folder' >&2; exit 1; fi; exec cat {path}"
+    return (
+        f"{BEGIN}[ -e {path} ] || exit {NOT_THERE}; "
+        f"if [ -d {path} ]; then printf '%s\\n' {path}': is a folder' >&2; exit 1; fi; "
+        f"exec cat {path}"
+    )
 
 
 def _asked(index: int, source: str) -> str:

@@ -78,12 +78,15 @@ def test_sudo_that_wants_a_terminal_has_one(on: On, login: str, how: dict[str, A
 
 @pytest.mark.parametrize(("login", "how"), [("free", {}), ("plain", {}), ("tty", {}), ("asks", {"password": RIGHT})])
 def test_a_command_with_a_terminal(on: On, login: str, how: dict[str, Any]) -> None:
+    value = "\x03\x04\x11" * 3000  # what a terminal as usual would hear as signals, and longer than its lines
     result = on(login).sudo(
-        "tty; stty -a; id -un; read -r x; echo got $x; exit 1", pty=True, input="word\n", check=False, **LATE, **how
-    )
+        "tty; stty -a; id -un; echo ${#VALUE}; read -r x; echo got $x; exit 1",
+        pty=True, input="word\n", env={"VALUE": value}, check=False, **LATE, **how,
+    )  # fmt: skip
     lines = result.stdout.splitlines()
     assert any(line.startswith("/dev/") for line in lines)
     assert "got word" in lines
+    assert "9000" in lines
     assert "root" in lines
     assert " icanon" in result.stdout
     assert " echo " in result.stdout

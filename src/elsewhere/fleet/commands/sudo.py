@@ -111,7 +111,7 @@ async def run(
     """
     asked = replace(asked, command=asked.command.on(host))
     if asked.command.detach:
-        return found(host, asked.command, await run(host, replace(asked, command=detaching(asked.command))))
+        return found(host, asked.command, await run(host, replace(asked, command=_detaching(asked.command))))
     if source is not None:
         asked = replace(asked, command=replace(asked.command, input=b""))  # else it would be told to read nothing
     output: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
@@ -138,6 +138,12 @@ async def run(
     if command.check:
         result.check_returncode()
     return result
+
+
+def _detaching(command: Command) -> Command:
+    """What is run to start it: all that is under sudo is run by sh, whose shell its user may not even have."""
+    told = command.command
+    return detaching(replace(command, command=("/bin/sh", "-c", told)) if isinstance(told, str) else command)
 
 
 async def _ended(host: Host, asked: Sudo, came: Any, source: Source | None) -> tuple[Channel, float]:

@@ -75,7 +75,7 @@ _GUARD_TERMINAL = _BOTH + (
     "trap 'trap \"\" HUP; kill -s KILL $z; kill -s TERM -- -$g; sleep 2; kill -s KILL -- -$g; exit' HUP; "
     "trap 'kill -s KILL $z; exit' USR1; while :; do sleep 86400 & z=$!; wait $z; done; }} >/dev/null 2>&1 & w=$!; "
     "/bin/sh -c '__n=${{IFS#??}}; IFS= read -r __c && {{ stty {modes}; echo {more} more; eval \"$__c\"; }}'; "
-    "s=$?; kill -s USR1 $w; exit $s\n"
+    "s=$?; kill -s USR1 $w; wait $w; exit $s\n"  # it has gone when the terminal does, which is a hangup, too
 )
 
 

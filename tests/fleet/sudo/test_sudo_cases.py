@@ -20,6 +20,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("asks", {"password": "wrong", "pty": True}, "does not take the password"),
     ("once", {"password": "wrong"}, "does not take the password"),
     ("ttyasks", {}, "sudo asks for a password, and none is known"),
+    ("two", {"password": RIGHT}, "sudo asks for more than the password of password=, which was sent once"),
     ("little", {}, "sudo asks for a password, and none is known|does not allow"),
     ("none", {}, "sudo asks for a password, and none is known|does not allow"),
     ("none", {"password": RIGHT}, "sudo does not allow ew.*-none to run /bin/sh as root"),

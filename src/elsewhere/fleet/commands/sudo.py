@@ -198,6 +198,7 @@ def _refusal(host: Host, asked: Sudo, refused: Refused) -> Unauthorized:
     text = {
         Refusal.NONE: f"there is no sudo, with which {login} would become {target}",
         Refusal.WRONG: f"sudo does not take the password of {asked.password.source} for {login}; it was sent once",
+        Refusal.MORE: f"sudo asks for more than the password of {asked.password.source}, which was sent once",
         Refusal.MISSING: f"sudo asks for a password, and none is known: {HOW}",
         Refusal.TERMINAL: f"sudo wants a terminal, and has got one{says}",
         Refusal.FORBIDDEN: f"sudo does not allow {login} to run /bin/sh as {target}"

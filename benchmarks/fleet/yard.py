@@ -42,6 +42,21 @@ class Yard(NamedTuple):
             "known_hosts": str(self.server.known_hosts),
         }
 
+    def used(self) -> float:
+        """Seconds of processor so far, of the sshds and of all that they have started."""
+        return sum(map(_used, self.server.pids)) / os.sysconf("SC_CLK_TCK")
+
+
+def _used(pid: int) -> int:
+    """Ticks, of a process, of its children, and of those that it has seen end."""
+    try:
+        # What stands before the last bracket is its name.
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return 0  # it has just ended, and its parent counts it
+    return sum(map(int, words[11:15])) + sum(_used(int(child)) for child in children)
+
 
 @contextlib.contextmanager
 def yard(hosts: list[str] | None = None) -> Iterator[Yard]:

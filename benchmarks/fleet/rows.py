@@ -51,13 +51,13 @@ def figures(found: dict[str, list[Took]], of: Callable[[float], float]) -> Figur
     return shown
 
 
-def there(yard: Yard, measure: Callable[[str], Took]) -> Callable[[str], Took]:
-    """Measure what the hosts use, too."""
+def there(yard: Yard, measure: Callable[[str], Took], *, settled: bool = False) -> Callable[[str], Took]:
+    """Measure what the hosts use, too; where connections do not stay open, until all have ended."""
 
     def both(kind: str) -> Took:
-        before = yard.used()
+        before = yard.used(settled=settled)
         took = measure(kind)
-        return took._replace(far=yard.used() - before)
+        return took._replace(far=yard.used(settled=settled) - before)
 
     return both
 
@@ -73,7 +73,7 @@ def cold(yard: Yard, scale: Scale) -> Figures:
         with contestant(kind, yard.config) as who:
             return who.ask("cold")
 
-    return figures(in_turns(COMMANDS, scale.rounds, there(yard, measure)), milliseconds)
+    return figures(in_turns(COMMANDS, scale.rounds, there(yard, measure, settled=True)), milliseconds)
 
 
 def warm(yard: Yard, scale: Scale) -> Figures:

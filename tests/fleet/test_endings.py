@@ -27,13 +27,15 @@ if pid == 0:
 print("child ended with", os.waitpid(pid, 0)[1])
 print(host.run("echo parent").stdout.strip())
 """
+UNDER_WAY = """
+host.run_async(f"echo $$ > {path}; sleep 1000")
+while not (os.path.exists(path) and os.path.getsize(path)):
+    time.sleep(0.01)
+"""
 PROGRAMS = {
     "open": ('print(host.run("echo in").stdout.strip())', "in\n"),
     "opening": ('host.run_async("sleep 1000")', ""),
-    "under way": (
-        'host.run_async(f"echo $$ > {path}; sleep 1000")\nwhile not (os.path.exists(path) and os.path.getsize(path)): time.sleep(0.01)',
-        "",
-    ),
+    "under way": (UNDER_WAY, ""),
     "tunnel": ('host.forward_local(0, 22).__enter__()\nprint("in")', "in\n"),
     "thread": ('threading.Thread(target=lambda: print(host.run("echo in").stdout.strip())).start()', "in\n"),
     "at exit": ('host.run("true")\natexit.register(lambda: print(host.run("echo in").stdout.strip()))', "in\n"),

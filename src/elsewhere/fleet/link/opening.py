@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from elsewhere.errors import ConnectError, ConnectTimeout, ElsewhereError, Unauthorized
 from elsewhere.fleet.link.dialing import dial, heard
 from elsewhere.fleet.link.gates import Gates
+from elsewhere.fleet.link.lean import lean
 from elsewhere.fleet.naming.known import Keys, Shown, added, keys_of, untrusted
 from elsewhere.fleet.naming.settings import Settings
 
@@ -52,6 +53,7 @@ def _client(stages: _Stages) -> Any:
 
     class Client(asyncssh.SSHClient):
         def connection_made(self, conn: Any) -> None:
+            lean(conn)
             stages.phase = "handshake"
 
         def validate_host_public_key(self, host: str, addr: str, port: int, key: Any) -> bool:

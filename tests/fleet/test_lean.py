@@ -10,7 +10,7 @@ import pytest
 
 from elsewhere.fleet import Host
 from elsewhere.fleet.engine import engine
-from elsewhere.fleet.link.lean import FULL, Gathered
+from elsewhere.fleet.lean import FULL, Gathered
 from tests.fleet.sshd import sshd
 from tests.fleet.test_link import options
 

@@ -21,6 +21,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.fleet.commands.command import Command
+from elsewhere.fleet.link.channels import opened
 from elsewhere.sansio.hosts.answers import Answers
 from elsewhere.sansio.hosts.prelude import MODES, Opening, prelude, values
 
@@ -123,7 +124,8 @@ class Running:
         terminal: dict[str, Any] = {}
         if self._command.pty:
             terminal = {"term_type": "xterm", "term_size": (200, 50), "term_modes": _modes_off()}
-        session: Any = connection.create_session(lambda: self, words, encoding=None, **terminal)  # type: ignore[arg-type, return-value, unused-ignore]  # it has all methods of one, and bytes are sent as they are
+        make: Any = lambda: self  # it has all methods of a session, and bytes are sent as they are
+        session = opened(connection, lambda: connection.create_session(make, words, encoding=None, **terminal))  # type: ignore[arg-type, unused-ignore]  # as above
         self._loop.create_task(session).add_done_callback(self._opened)
         await asyncio.shield(self._done)
         if self._tasks:  # no input is wanted any more; what is given to a sink is given

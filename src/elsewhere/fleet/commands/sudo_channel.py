@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from elsewhere.errors import ConnectError, ConnectionLost, ElsewhereError
 from elsewhere.fleet.commands.running import Source
+from elsewhere.fleet.link.channels import opened
 from elsewhere.fleet.naming.password import Permit
 from elsewhere.sansio.hosts import sudo as words
 from elsewhere.sansio.hosts.answers import Answers
@@ -140,11 +141,9 @@ class Channel:
         terminal: dict[str, Any] = {}
         if self._terminal:
             terminal = {"term_type": "dumb" if self._raw else "xterm", "term_size": (200, 50)}
-        self._process = await self._connection.create_process(
-            words.opening(self._nonce, user=asked.user, group=asked.group, pty=self._pty, raw=self._raw),
-            encoding=None,
-            **terminal,
-        )
+        begin = words.opening(self._nonce, user=asked.user, group=asked.group, pty=self._pty, raw=self._raw)
+        connection = self._connection
+        self._process = await opened(connection, lambda: connection.create_process(begin, encoding=None, **terminal))
 
     async def _words(self, limit: asyncio.Timeout) -> None:
         """Read what it writes to its standard error, or its terminal, with our words between."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from elsewhere.errors import ConnectionLost
 from elsewhere.fleet.files.outcome import TransferError
+from elsewhere.fleet.link.channels import opened
 from elsewhere.sansio.hosts import prelude as words
 from elsewhere.sansio.hosts.copies.listing import complete, sections
 
@@ -165,7 +166,7 @@ async def far(host: Host, script: Callable[[str], str]) -> AsyncIterator[tuple[F
     async with host.link.session():
         opening, nonce = words.Opening(mark := secrets.token_hex(8)), secrets.token_hex(8)
         try:
-            process = await connection.create_process(words.prelude(mark), encoding=None)
+            process = await opened(connection, lambda: connection.create_process(words.prelude(mark), encoding=None))
         except (OSError, asyncssh.Error) as error:
             raise lost(host, error) from error
         running = Far(host, process, watcher, opening)

@@ -385,6 +385,11 @@ def test_closing_closes_all(server: Sshd) -> None:
     assert all(link.up for link in links)
     fleet.close()
     assert not any(link.up for link in links)
+    views = Fleet(*(host.options(timeout=60) for host in fleet))
+    views.run("true")
+    assert all(host.link.up for host in fleet)
+    views.close()
+    assert [host._link for host in fleet] == [None] * 3
     fleet.close()
     fleet.run("true")
     fleet.close()

@@ -28,7 +28,8 @@ class Fleet(Commands, Files):
 
     Args:
         hosts: their names, with ranges (``"web[01-20]"``) and commas; ``"@FILE"`` for the lines of a file; or `Host`
-            objects. A host that is named twice is worked on once.
+            objects, whose own `options` count for what is done with them alone. A host that is named twice is worked on
+            once.
         jobs: how many are worked on at once.
         max_failures: how many may fail before those that have not begun are left alone; None for any number.
         inventory: a file, or a program: a plain list, Ansible's INI, or what prints ``ansible-inventory --list``.
@@ -156,7 +157,7 @@ class Fleet(Commands, Files):
 
     def close(self) -> None:
         """Close all connections, at the same time; the next verb connects again."""
-        if any(host._link is not None for host in self.hosts):
+        if any(host.root._link is not None for host in self.hosts):
             engine().call(self._close)
 
     async def _close(self) -> None:
@@ -176,7 +177,7 @@ class Fleet(Commands, Files):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if any(host._link is not None for host in self.hosts):
+        if any(host.root._link is not None for host in self.hosts):
             await engine().submit(self._close)
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from elsewhere.cli.hosts.doing.copies import size
+from elsewhere.cli.hosts.doing.telling import size
 from tests.cli.helpers import until
 from tests.cli.hosts.helpers import Home, rows_of
 

@@ -97,6 +97,7 @@ REST = {"run": ["--", "id"], "put": ["inv", "/srv/"], "get": ["/etc/motd", "here
         ("run -H @- --stdin -- id", "stdin cannot be both"),
         ("run -H web1 --grouped --json -- id", "two ways to show the same"),
         ("run -H web1 --cwd= -- id", "not an empty text"),
+        ("run -H web1 --detach --stdin -- id", "What is detached reads and writes nothing"),
         ("put -H web1 inv", "Missing argument 'SOURCE...'"),
         ("put -H web1 gone1 list gone2 /srv/", "'gone1' is not there here; 'gone2' is not there here"),
         ("put -H web1 --mode rw list /srv/", "--mode is a number in octal digits such as 644 or 0755, not 'rw'"),

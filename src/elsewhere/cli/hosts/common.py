@@ -77,8 +77,8 @@ def _style(verb: str, given: Mapping[str, Any]) -> str:
     if given["as_json"]:
         return "json"
     if verb != "run":
-        return "silent" if verb == "get" and given["to"] == "-" else "copies"
-    return "grouped" if given["grouped"] else "live"
+        return "silent" if verb == "get" and given["to"] == "-" else "told"
+    return "told" if given["detach"] else "grouped" if given["grouped"] else "live"
 
 
 def as_whom(given: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import click
 from elsewhere.cli.batch.summary import count
 from elsewhere.cli.ending import WrongUsage
 from elsewhere.cli.hosts.common import as_whom, carry_out, octal, stdin_of, sudo_of_copies
-from elsewhere.cli.hosts.doing.copies import size
+from elsewhere.cli.hosts.doing.telling import size
 from elsewhere.cli.hosts.doing.words import in_words
 from elsewhere.cli.hosts.doing.work import Told
 from elsewhere.cli.hosts.options import COPYING, host_options

@@ -112,6 +112,8 @@ async def run(
     asked = replace(asked, command=asked.command.on(host))
     if asked.command.detach:
         return found(host, asked.command, await run(host, replace(asked, command=detaching(asked.command))))
+    if source is not None:
+        asked = replace(asked, command=replace(asked.command, input=b""))  # else it would be told to read nothing
     output: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
 
     async def came(name: str, data: bytes) -> None:

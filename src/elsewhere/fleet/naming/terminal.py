@@ -7,6 +7,7 @@ stays off.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import os
 import select
@@ -70,12 +71,18 @@ def _asked(terminal: int, wake: int, prompt: str) -> Secret | None:
     before = termios.tcgetattr(terminal)
     silent = termios.tcgetattr(terminal)
     silent[3] &= ~termios.ECHO
+
+    def restore() -> None:
+        termios.tcsetattr(terminal, termios.TCSANOW, before)
+
+    atexit.register(restore)  # an interpreter that ends meanwhile ends this thread, too
     termios.tcsetattr(terminal, termios.TCSAFLUSH, silent)
     try:
         os.write(terminal, prompt.encode(errors="replace"))
         line = _line(lambda: _read(terminal, wake))
     finally:
-        termios.tcsetattr(terminal, termios.TCSANOW, before)
+        restore()
+        atexit.unregister(restore)
         with contextlib.suppress(OSError):
             os.write(terminal, b"\n")
     return line

@@ -14,10 +14,10 @@ from elsewhere.cli.batch.output import Stream
 from elsewhere.cli.batch.run import say
 from elsewhere.cli.batch.summary import count
 from elsewhere.cli.ending import Problem, Signals, Stopped, WrongUsage, sentence
-from elsewhere.cli.hosts.doing.copies import told
 from elsewhere.cli.hosts.doing.endings import code_of, code_of_all, is_well
 from elsewhere.cli.hosts.doing.file import Rows, check, look, open_rows
 from elsewhere.cli.hosts.doing.rows import Bare, RowsTo, is_terminal
+from elsewhere.cli.hosts.doing.telling import told
 from elsewhere.cli.hosts.doing.words import in_words
 from elsewhere.errors import NeverStarted, NotTouched
 from elsewhere.fleet import Fleet, Host
@@ -62,7 +62,7 @@ class Plan:
         again: the command that goes on: with ``--resume`` where that is true, else for the hosts that are named.
         wish: what is said of rows.
         jobs, max_failures, retries: see the options.
-        style: how output is shown: "live", "grouped", "json"; for copies "copies" or "silent".
+        style: how output is shown: "live", "grouped", "json"; "told", a line in the end, or "silent".
         quiet: no bar and no notes.
         passes: what one host alone writes is passed on as it is, even to a terminal.
     """
@@ -190,8 +190,8 @@ class Work:
             return RowsTo(Stream(STDOUT, "stdout"))
         if plan.style == "grouped":
             return Grouped()
-        if plan.style in {"copies", "silent"}:
-            return None  # what was copied is said behind the bar
+        if plan.style in {"told", "silent"}:
+            return None  # it is said behind the bar
         if len(plan.hosts) > 1:
             return Live()
         if plan.passes or not is_terminal(STDOUT):
@@ -202,8 +202,8 @@ class Work:
 
     def _finish(self, results: Mapping[Host, Any], took: float) -> int:
         outcomes = list(results.values())
-        if self.plan.style == "copies" and self._rows is None and not self.plan.quiet:
-            self._say_copies(results)
+        if self.plan.style == "told" and self._rows is None and not (self.plan.quiet and self.plan.verb != "run"):
+            self._say_lines(results)
         if len(self.plan.hosts) == 1 and self._rows is None:
             return self._finish_one(outcomes[0])
         failed = {host: outcome for host, outcome in results.items() if not is_well(outcome)}
@@ -221,7 +221,7 @@ class Work:
             return code_of(outcomes[0])
         return 1 if earlier else code_of_all(outcomes)
 
-    def _say_copies(self, results: Mapping[Host, Any]) -> None:
+    def _say_lines(self, results: Mapping[Host, Any]) -> None:
         lines = [
             (f"[{plain(str(host))}] " if len(self.plan.hosts) > 1 else "") + told(outcome)
             for host, outcome in results.items()

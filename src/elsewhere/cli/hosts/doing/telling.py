@@ -1,16 +1,23 @@
-"""What is said of copies that were made. Everything here is a pure function."""
+"""What is said in the end of what has gone well. Everything here is a pure function."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from elsewhere.cli.batch.summary import count
+from elsewhere.fleet import Result
 
 __all__ = ["size", "told"]
 
 
-def told(transfer: Any) -> str:
-    """A transfer in a line: ``3 of 2,014 files copied, 12.4 kB; 1 deleted; in 0.3 s``."""
+def told(outcome: Any) -> str:
+    """A line: ``3 of 2,014 files copied, 12.4 kB; 1 deleted; in 0.3 s``; of what was detached its process id."""
+    if isinstance(outcome, Result):
+        return str(getattr(outcome, "pid", ""))
+    return _copied(outcome)
+
+
+def _copied(transfer: Any) -> str:
     every = transfer.sent + transfer.skipped
     sent = f"{count(transfer.sent, 'file')}" if not transfer.skipped else f"{transfer.sent:,} of {count(every, 'file')}"
     deleted = f"; {transfer.deleted:,} deleted" if transfer.deleted else ""

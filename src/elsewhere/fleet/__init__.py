@@ -21,12 +21,13 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING, without importing typing
 if TYPE_CHECKING:
+    from elsewhere.fleet.files.outcome import Transfer, TransferError
     from elsewhere.fleet.fleet import Fleet
     from elsewhere.fleet.host import Host
     from elsewhere.fleet.output.base import Output
     from elsewhere.fleet.results import CommandError, FleetError, Result
 
-__all__ = ["CommandError", "Fleet", "FleetError", "Host", "Output", "Result"]
+__all__ = ["CommandError", "Fleet", "FleetError", "Host", "Output", "Result", "Transfer", "TransferError"]
 
 _HOME = {
     "CommandError": "elsewhere.fleet.results",
@@ -35,6 +36,8 @@ _HOME = {
     "Host": "elsewhere.fleet.host",
     "Output": "elsewhere.fleet.output.base",
     "Result": "elsewhere.fleet.results",
+    "Transfer": "elsewhere.fleet.files.outcome",
+    "TransferError": "elsewhere.fleet.files.outcome",
 }
 
 

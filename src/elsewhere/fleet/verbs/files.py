@@ -29,18 +29,22 @@ class Files(Part):
                 which is read to its end. ``~`` is the home. A slash behind a folder means its contents.
             to: the place there: ``dist/`` to ``/srv/app`` and to ``/srv/app/``, and ``dist`` to ``/srv/app``, make
                 ``/srv/app`` the copy; ``dist`` to ``/srv/app/`` makes ``/srv/app/dist``. A file goes into a folder if
-                that is there or has a slash behind it. Relative paths begin in the home there.
+                that is there or has a slash behind it. Relative paths begin in the home there, or where
+                `cd` says.
             mode: of the copies, such as 0o644; folders may be entered by who may read them. Their own by default; that
                 of bytes is the old file's, or 0o644.
             checksum: compare files of the same size by sha256, not by time.
             delete: remove what is in the place and not in the folder that is copied, when all else has been done.
             dry_run: do nothing, and tell what would be done.
+            sudo: True to do it there as root, or as the user of that name; the copies belong to that user.
+            password, sudo_password_file: for sudo, as `sudo` takes them.
             timeout: seconds, after which it is ended on the far side too; None for no limit.
             progress: draw a bar on stderr.
 
         Raises:
             FileNotFoundError: sources are not there; names all of them, and nothing was sent.
             TransferError: the far side cannot take it, and says why.
+            Unauthorized: sudo refuses.
             CallTimeout: it took too long.
             ConnectError, ConnectTimeout, HostKeyError, Unauthorized: there is no way there. Nothing was sent.
             ConnectionLost: the connection broke. No half-written file is seen there.
@@ -77,7 +81,7 @@ class Files(Part):
             sources: a path or a pattern there, or a list of them. Relative ones begin in the home there.
             to: the place here, by the same rules; this folder by default. Or a file-like object that takes the bytes of
                 one file.
-            mode, checksum, delete, dry_run, timeout, progress: as for `put`.
+            mode, checksum, delete, dry_run, sudo, password, sudo_password_file, timeout, progress: as for `put`.
 
         Raises:
             FileNotFoundError: sources are not there; names all of them, and nothing was written.

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from elsewhere.fleet.commands import run as commands
-from elsewhere.fleet.commands import sudo as sudoing
-from elsewhere.fleet.commands.prepare import prepare
-from elsewhere.fleet.commands.sudo import prepare_sudo
-from elsewhere.fleet.engine import engine
-from elsewhere.fleet.link.forwarding import FromHere, FromThere, Place, Way
-from elsewhere.fleet.verbs.base import Part
-from elsewhere.fleet.verbs.rebooting import checked, reboot
-from elsewhere.runtime.future import Future
+from elsewhere.fleet.verbs.base import Part, engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from elsewhere.fleet.link.forwarding import Place, Way
+    from elsewhere.runtime.future import Future
 
 __all__ = ["Forward", "Ways"]
 
@@ -116,9 +113,14 @@ class Ways(Part):
     def _rebooting(
         self, wait: float, command: str, sudo: bool | None, password: Any
     ) -> Callable[[], Coroutine[Any, Any, float]]:
+        from elsewhere.fleet.commands import run as commands
+        from elsewhere.fleet.commands import sudo as sudoing
+        from elsewhere.fleet.commands.prepare import prepare
+        from elsewhere.fleet.verbs.rebooting import checked, reboot
+
         host, seconds = self._host, checked(wait)
         if sudo if sudo is not None else host.settings.user != "root":
-            under_sudo = prepare_sudo(command, password=password)
+            under_sudo = sudoing.prepare_sudo(command, password=password)
             return lambda: reboot(host, lambda: sudoing.run(host, under_sudo), seconds)
         plain = prepare(command)
         return lambda: reboot(host, lambda: commands.run(host, plain), seconds)
@@ -146,6 +148,8 @@ class Ways(Part):
             ConnectError, ConnectTimeout, HostKeyError, Unauthorized: likewise: there is no way to the host.
             TypeError, ValueError: a port is none.
         """
+        from elsewhere.fleet.link.forwarding import FromHere
+
         further = _further(local_port, remote_port, "remote_port")
         return Forward(FromHere(self._host, (local_host, _port(local_port, 0)), (remote_host, further)))
 
@@ -171,6 +175,8 @@ class Ways(Part):
             ConnectTimeout, HostKeyError, Unauthorized: likewise: there is no way to the host.
             TypeError, ValueError: a port is none.
         """
+        from elsewhere.fleet.link.forwarding import FromThere
+
         further = _further(remote_port, local_port, "local_port")
         return Forward(FromThere(self._host, (remote_host, _port(remote_port, 0)), (local_host, further)))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from elsewhere.fleet.engine import engine
-from elsewhere.fleet.link.forwarding import FromHere, FromThere, Place, Way
-from elsewhere.fleet.verbs.base import Part
-from elsewhere.runtime.future import Future
+from elsewhere.fleet.verbs.base import Part, engine
+
+if TYPE_CHECKING:
+    from elsewhere.fleet.link.forwarding import Place, Way
+    from elsewhere.runtime.future import Future
 
 __all__ = ["Forward", "Ways"]
 
@@ -101,6 +102,8 @@ class Ways(Part):
             ConnectError, ConnectTimeout, HostKeyError, Unauthorized: likewise: there is no way to the host.
             TypeError, ValueError: a port is none.
         """
+        from elsewhere.fleet.link.forwarding import FromHere
+
         further = _further(local_port, remote_port, "remote_port")
         return Forward(FromHere(self._host, (local_host, _port(local_port, 0)), (remote_host, further)))
 
@@ -126,6 +129,8 @@ class Ways(Part):
             ConnectTimeout, HostKeyError, Unauthorized: likewise: there is no way to the host.
             TypeError, ValueError: a port is none.
         """
+        from elsewhere.fleet.link.forwarding import FromThere
+
         further = _further(remote_port, local_port, "local_port")
         return Forward(FromThere(self._host, (remote_host, _port(remote_port, 0)), (local_host, further)))
 

@@ -58,7 +58,7 @@ async def reboot(host: Host, tell: Callable[[], Coroutine[Any, Any, Any]], wait:
     except CommandError as error:
         if not error.result.signal:
             raise
-    down, last = False, "it has not gone down"
+    down, last = False, ""
     while (left := began + wait - loop.time()) > 0:
         await host.link.close()  # what is left of the old one may say nothing for long
         try:
@@ -66,14 +66,16 @@ async def reboot(host: Host, tell: Callable[[], Coroutine[Any, Any, Any]], wait:
                 now = await _boot(host)
         except HostKeyError:
             raise
-        except (ConnectError, ConnectionLost, Unauthorized, TimeoutError) as error:
-            down, last = True, str(error) or "it does not answer"
+        except (ConnectError, ConnectionLost, Unauthorized) as error:
+            down, last = True, str(error)
+        except TimeoutError:
+            break
         else:
             if now != before if before else down:
                 return loop.time() - began
             last = "it has not gone down" if not down else "it is the same boot as before"
         await asyncio.sleep(min(PAUSE, max(0.0, began + wait - loop.time())))
-    raise CallTimeout(f"{host}: it is not back from its reboot within {wait:g} s: {last}")
+    raise CallTimeout(f"{host}: it is not back from its reboot within {wait:g} s: {last or 'it does not answer'}")
 
 
 async def _boot(host: Host) -> str:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from elsewhere.errors import CallTimeout, ProtocolError
 from elsewhere.fleet.files.bar import Bar
+from elsewhere.fleet.files.channel import Channel
 from elsewhere.fleet.files.checking import Same, compared
-from elsewhere.fleet.files.far import Bare, Far, far, listing, needs
+from elsewhere.fleet.files.far import Bare, far, listing, needs
 from elsewhere.fleet.files.here.local import look
 from elsewhere.fleet.files.here.staging import Stage
 from elsewhere.fleet.files.here.unpacking import Unpacking
@@ -21,7 +22,7 @@ from elsewhere.fleet.files.wanted import Get
 from elsewhere.sansio.hosts.copies.found import Found, found, heard
 from elsewhere.sansio.hosts.copies.plan import Plan, doubtful, plan
 from elsewhere.sansio.hosts.copies.tree import Entry
-from elsewhere.sansio.hosts.copies.words import NOT_THERE, cat_script, get_script
+from elsewhere.sansio.hosts.copies.words import LEFT, NOT_THERE, cat_script, get_script
 
 if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
@@ -67,7 +68,7 @@ async def receive(host: Host, wanted: Get, bar: Bar | None = None) -> Transfer:
 
 async def _receive(host: Host, wanted: Get, bar: Bar) -> Transfer:
     loop = asyncio.get_running_loop()
-    async with far(host, partial(get_script, sources=wanted.sources)) as (there, nonce):
+    async with far(host, wanted, partial(get_script, sources=wanted.sources)) as (there, nonce):
         began = time.monotonic()
         data = await listing(there, nonce)
         to_is_folder = await loop.run_in_executor(None, os.path.isdir, wanted.to or ".")
@@ -79,7 +80,7 @@ async def _receive(host: Host, wanted: Get, bar: Bar) -> Transfer:
         same = None
         if wanted.checksum:
             names = {path: theirs.names[path] for path in doubtful(theirs.entries.values(), here)}
-            same = await compared(host, {path: os.path.join(base, path) for path in names}, names, "")
+            same = await compared(host, wanted, {path: os.path.join(base, path) for path in names}, names, "")
         todo = _compare(host, wanted, theirs, here, same)
         whole = "" in theirs.entries and not await loop.run_in_executor(None, os.path.lexists, base)
         if todo.nothing or wanted.dry_run:
@@ -88,7 +89,7 @@ async def _receive(host: Host, wanted: Get, bar: Bar) -> Transfer:
             bar.expect(todo.size)
             await _stream(there, theirs, todo, Stage(base, todo, whole=whole), bar)
         status = await there.ended()
-        if status and not (status == 1 and there.only(_GROWS)):
+        if status not in {0, LEFT} and not (status == 1 and there.only(_GROWS)):
             raise there.failed("what was asked for could not be read")
     return Transfer(
         host=host,
@@ -122,7 +123,7 @@ def _compare(host: Host, wanted: Get, theirs: Found, here: dict[str, Entry], sam
         raise TransferError(f"{host}: in {theirs.base or 'this folder'}: {error}") from None
 
 
-async def _stream(there: Far, theirs: Found, todo: Plan, stage: Stage, bar: Bar) -> None:
+async def _stream(there: Channel, theirs: Found, todo: Plan, stage: Stage, bar: Bar) -> None:
     loop = asyncio.get_running_loop()
     files = {theirs.names[entry.path]: entry for entry in todo.send if entry.kind == "file"}
     unpacking = Unpacking(stage, files)
@@ -138,7 +139,7 @@ async def _stream(there: Far, theirs: Found, todo: Plan, stage: Stage, bar: Bar)
         await asyncio.shield(loop.run_in_executor(None, stage.__exit__, None, None, None))
 
 
-async def _receive_files(there: Far, files: dict[str, Entry], unpacking: Unpacking, bar: Bar) -> None:
+async def _receive_files(there: Channel, files: dict[str, Entry], unpacking: Unpacking, bar: Bar) -> None:
     """Ask for them, and write what comes: the next piece is on its way while this one is written."""
     loop = asyncio.get_running_loop()
     names = "".join(f"{name}\0" for name in files).encode("utf-8", "surrogateescape")
@@ -155,7 +156,7 @@ async def _receive_files(there: Far, files: dict[str, Entry], unpacking: Unpacki
     finally:
         if writing is not None and not writing.done():
             await asyncio.shield(asyncio.wait([writing]))
-    if unpacking.left:
+    if unpacking.left or not unpacking.ended:
         await there.ended()
         raise there.failed("what was asked for could not be read")
 
@@ -164,7 +165,7 @@ async def _pour(host: Host, wanted: Get, bar: Bar) -> Transfer:
     """One file into a file-like object."""
     loop = asyncio.get_running_loop()
     size = 0
-    async with far(host, partial(cat_script, source=wanted.sources[0])) as (there, _):
+    async with far(host, wanted, partial(cat_script, source=wanted.sources[0])) as (there, _):
         began = time.monotonic()
         there.eof()
         while piece := await there.read():

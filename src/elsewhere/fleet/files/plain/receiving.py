@@ -29,7 +29,7 @@ __all__ = ["receive_plainly"]
 async def receive_plainly(host: Host, wanted: Get, bar: Bar) -> Transfer:
     """Copy from one host; raises as `receive` does."""
     loop = asyncio.get_running_loop()
-    async with session(host) as there:
+    async with session(host, wanted.cwd(host)) as there:
         began = time.monotonic()
         if wanted.sink is not None:
             return await _pour(host, there, wanted, bar)

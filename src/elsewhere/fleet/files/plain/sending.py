@@ -33,7 +33,7 @@ ENDING = 6.0  # seconds for what is left there to be removed
 
 async def send_plainly(host: Host, wanted: Put, collected: Collected, bar: Bar) -> Transfer:
     """Copy to one host; raises as `send` does."""
-    async with session(host) as there:
+    async with session(host, wanted.cwd(host)) as there:
         began = time.monotonic()
         collected = await _renamed(there, collected)
         base = there.path(collected.base)

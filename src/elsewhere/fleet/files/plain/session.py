@@ -33,12 +33,15 @@ class Session:
         sftp: asyncssh's client.
     """
 
-    def __init__(self, host: Host, sftp: asyncssh.SFTPClient) -> None:
+    def __init__(self, host: Host, sftp: asyncssh.SFTPClient, cwd: str | None) -> None:
         self.host = host
+        self._cwd = cwd
         self.sftp = sftp
 
     def path(self, path: str) -> str:
         """As the far side knows it: it begins in the home, and has no ``~``."""
+        if self._cwd is not None and not path.startswith(("/", "~")):
+            path = posixpath.join(self._cwd, path)
         if path == "~" or path.startswith("~/"):
             path = path[2:].lstrip("/")
         return path or "."
@@ -111,8 +114,12 @@ async def all_of(work: Iterable[Awaitable[T]]) -> list[T]:
 
 
 @contextlib.asynccontextmanager
-async def session(host: Host) -> AsyncIterator[Session]:
+async def session(host: Host, cwd: str | None = None) -> AsyncIterator[Session]:
     """One on the host's connection.
+
+    Args:
+        host: where.
+        cwd: the folder in which relative paths begin; the home by default.
 
     Raises:
         TransferError: there is no SFTP there, or it refuses something.
@@ -131,7 +138,7 @@ async def session(host: Host) -> AsyncIterator[Session]:
                 f"{host}: neither a shell with GNU find and tar nor SFTP is there: {getattr(error, 'reason', error)}"
             ) from error
         try:
-            yield Session(host, sftp)
+            yield Session(host, sftp, cwd)
         except (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection) as error:
             raise lost(host, error) from error
         except asyncssh.SFTPError as error:

@@ -27,6 +27,7 @@ from elsewhere.sansio.hosts.prelude import quoted
 
 __all__ = [
     "LAST",
+    "LEFT",
     "NOT_THERE",
     "STAGED",
     "cat_script",
@@ -41,9 +42,11 @@ __all__ = [
 ]
 
 STAGED = "t"
+LEFT = 75  # the exit status of a script that was not told to begin
 NOT_THERE = 66  # the exit status of `cat_script` where there is no such file
 LAST = ".place"
 MOST = 60_000  # bytes of one command's arguments
+_PACK = "tar -b 128 --no-recursion --null -P -T - -cf -"
 BEGIN = "export LC_ALL=C; unset CDPATH; "
 # A shell's pid is in the name, so that what a killed one has left is known as such, unless it was on another host.
 _STAGE = """
@@ -107,9 +110,10 @@ def put_script(
         f'if cd "$b" 2>/dev/null; then {say} here $k; l . -maxdepth 0 || {{ {say} bare -; exit 0; }}; {"".join(lists)}'
         f'elif [ -d "$b" ]; then {say} closed $k; elif [ -e "$b" ] || [ -L "$b" ]; then {say} file $k; '
         f"else {say} absent $k; fi; {say} end -; "
-        "IFS= read -r go || exit 0; set -e; case $go in "
+        f"IFS= read -r go || exit {LEFT}; set -e; case $go in "
         f"whole) mkdir -p {word(above)}; cd {word(above)} ;; "
-        'make) mkdir -p "$b"; cd "$b" ;; in) ;; *) exit 0 ;; esac'
+        'make) mkdir -p "$b"; cd "$b" ;; in) ;; '
+        f"*) exit {LEFT} ;; esac"
         f"{_STAGE.replace('NONCE', nonce)}"
         f'tar -xpof - -C "$s"; . "$s/{LAST}"'
     )
@@ -175,8 +179,9 @@ def get_script(nonce: str, sources: Iterable[str]) -> str:
         f'elif [ -e "$p" ] || [ -L "$p" ]; then {say} file $i "$p"; find "$p" -maxdepth 0 -printf "$v"; '
         f'else {say} none $i "$p"; fi; done; }}; '
         f"{''.join(_asked(index, source) for index, source in enumerate(sources))}"
-        f'{say} end - -; IFS= read -r go || exit 0; [ "$go" = go ] || exit 0; '
-        "exec tar -b 128 --no-recursion --null -P -T - -cf -"
+        f'{say} end - -; IFS= read -r go || exit {LEFT}; [ "$go" = go ] || exit {LEFT}; '
+        # A sudo that wants a terminal has made one of its output, to which tar writes no archive.
+        f"[ -t 1 ] || exec {_PACK}; {_PACK} 2>/dev/null | cat"
     )
 
 

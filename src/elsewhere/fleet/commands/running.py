@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import secrets
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -80,13 +80,15 @@ class Running:
         self._reset()
 
     def _reset(self) -> None:
-        self._opening = Opening(secrets.token_hex(8))
+        self._opening = Opening(os.urandom(8).hex())
         self.pid: int | None = None
         self.status: int | None = None
         self.signal: str | None = None
         self.lost: Exception | None = None
         self._channel: Any = None
         self._given_up = False
+        self._silent = False
+        self._is_watched = False
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._room: asyncio.Future[None] | None = None  # pending: there is no room for more input
         self._tasks: set[asyncio.Task[None]] = set()
@@ -176,13 +178,27 @@ class Running:
             self._came(name, data)
 
     def eof_received(self) -> bool:
+        self._silent = True
+        self._may_be_over()
         return True  # it may still read
 
     def exit_status_received(self, status: int) -> None:
         self.status = status
+        self._may_be_over()
 
     def exit_signal_received(self, signal: str, *_told: object) -> None:
         self.signal = signal
+        self._may_be_over()
+
+    def _may_be_over(self) -> None:
+        """It has ended, and nothing that it has left behind writes any more: what follows is only the goodbye."""
+        if self._silent and self.pid is not None and (self.status is not None or self.signal is not None):
+            self._watch_no_more()
+
+    def _watch_no_more(self) -> None:
+        if self._is_watched and self.pid is not None:
+            self._watcher.ended(self.pid)
+        self._is_watched = False
 
     def pause_writing(self) -> None:
         self._room = self._loop.create_future()
@@ -204,8 +220,7 @@ class Running:
             self._came("stdout" if self._command.pty else "stderr", rest)
         if self._typing is not None and (rest := self._typing.rest()):
             self._came("stdout", rest)
-        if self.pid is not None:
-            self._watcher.ended(self.pid)
+        self._watch_no_more()
         self._done.set_result(None)
 
     # ---- it runs -----------------------------------------------------------------------------------------------------
@@ -225,6 +240,7 @@ class Running:
         pid = self._opening.pid
         assert pid is not None
         self._watcher.runs(pid)
+        self._is_watched = True
         self.pid = pid
         with contextlib.suppress(OSError):
             self._channel.write(self._line)

@@ -12,6 +12,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.errors import ConnectError, ConnectTimeout, ElsewhereError, Unauthorized
+from elsewhere.fleet.lean import lean
 from elsewhere.fleet.link.dialing import dial, heard
 from elsewhere.fleet.link.gates import Gates
 from elsewhere.fleet.link.keys import Offer
@@ -51,6 +52,7 @@ def _client(stages: _Stages) -> Any:
 
     class Client(asyncssh.SSHClient):
         def connection_made(self, conn: Any) -> None:
+            lean(conn)
             stages.phase = "handshake"
 
         def validate_host_public_key(self, host: str, addr: str, port: int, key: Any) -> bool:

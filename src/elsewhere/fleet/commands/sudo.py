@@ -17,7 +17,7 @@ from elsewhere.fleet.commands.prepare import prepare
 from elsewhere.fleet.commands.running import Sink, Source
 from elsewhere.fleet.commands.sudo_channel import Channel, Refused
 from elsewhere.fleet.naming.password import HOW, Password, password_of
-from elsewhere.fleet.results import Result
+from elsewhere.fleet.results import Result, shown
 from elsewhere.sansio.hosts import prelude as words
 from elsewhere.sansio.hosts.sudo import Refusal, account
 
@@ -167,7 +167,7 @@ async def _once(host: Host, asked: Sudo, channel: Channel, source: Source | None
     except TimeoutError:
         await channel.stop()
         text = (
-            f"{host}: {asked.command.command!r} under sudo did not end within its timeout of "
+            f"{host}: {shown(asked.command.command)} under sudo did not end within its timeout of "
             f"{asked.command.timeout:g} s, and was ended after {time.monotonic() - began:.3g} s"
         )
         if channel.answers is not None and channel.answers.open:

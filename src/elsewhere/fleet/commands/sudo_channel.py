@@ -12,6 +12,7 @@ from elsewhere.errors import ConnectError, ConnectionLost, ElsewhereError
 from elsewhere.fleet.commands.running import Source
 from elsewhere.fleet.link.channels import opened
 from elsewhere.fleet.naming.password import Permit
+from elsewhere.fleet.results import shown
 from elsewhere.sansio.hosts import sudo as words
 from elsewhere.sansio.hosts.answers import Answers
 from elsewhere.sansio.hosts.sudo import Refusal, Step
@@ -308,7 +309,7 @@ class Channel:
 
     def _lost(self, error: Exception | None) -> ConnectionLost | ConnectError:
         reason = getattr(error, "reason", None) or str(error or "the connection ended before it did")
-        address, what = self._host.settings.address, f"{self._host}: {self._asked.command.command!r} under sudo"
+        address, what = self._host.settings.address, f"{self._host}: {shown(self._asked.command.command)} under sudo"
         if self._begun.is_set():
             return ConnectionLost(f"{what} may have run: {reason}", address=address, phase="command")
         return ConnectError(f"{what} has not run: {reason}", address=address, phase="sudo")

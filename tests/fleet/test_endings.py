@@ -37,7 +37,10 @@ PROGRAMS = {
     "opening": ('host.run_async("sleep 1000")', ""),
     "under way": (UNDER_WAY, ""),
     "tunnel": ('host.forward_local(0, 22).__enter__()\nprint("in")', "in\n"),
-    "thread": ('threading.Thread(target=lambda: print(host.run("echo in").stdout.strip())).start()', "in\n"),
+    "thread": (
+        'host.connect()\nthreading.Thread(target=lambda: print(host.run("echo in").stdout.strip())).start()',
+        "in\n",
+    ),
     "at exit": ('host.run("true")\natexit.register(lambda: print(host.run("echo in").stdout.strip()))', "in\n"),
     "fork": (FORK.format(child="pass"), "child ended with 0\nparent\n"),
     "fork that runs": (

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from elsewhere.fleet.verbs.base import Part, engine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from elsewhere.fleet.link.forwarding import Place, Way
     from elsewhere.runtime.future import Future
 
@@ -78,6 +80,50 @@ class Ways(Part):
 
     async def _connect(self) -> None:
         await self._host.link.connection()
+
+    def reboot(
+        self, wait: float = 120.0, command: str = "reboot", sudo: bool | None = None, *, password: Any = None
+    ) -> float:
+        """Start the host anew, and wait until it is back.
+
+        Args:
+            wait: seconds for all of it.
+            command: that does it.
+            sudo: under sudo; by default unless the login is root's.
+            password: sudo's; see `sudo`.
+
+        Returns:
+            The seconds that it took.
+
+        Raises:
+            CommandError: the command has failed.
+            CallTimeout: it is not back in time, or has not gone down; says what was seen last.
+            ConnectError, HostKeyError, Unauthorized: it was not reached in the first place, or sudo refused; or it has
+                come back with another key.
+            TypeError, ValueError: an argument is wrong.
+        """
+        return engine().call(self._rebooting(wait, command, sudo, password))
+
+    def reboot_async(
+        self, wait: float = 120.0, command: str = "reboot", sudo: bool | None = None, *, password: Any = None
+    ) -> Future[float]:
+        """`reboot`, as a `Future`."""
+        return engine().submit(self._rebooting(wait, command, sudo, password))
+
+    def _rebooting(
+        self, wait: float, command: str, sudo: bool | None, password: Any
+    ) -> Callable[[], Coroutine[Any, Any, float]]:
+        from elsewhere.fleet.commands import run as commands
+        from elsewhere.fleet.commands import sudo as sudoing
+        from elsewhere.fleet.commands.prepare import prepare
+        from elsewhere.fleet.verbs.rebooting import checked, reboot
+
+        host, seconds = self._host, checked(wait)
+        if sudo if sudo is not None else host.settings.user != "root":
+            under_sudo = sudoing.prepare_sudo(command, password=password)
+            return lambda: reboot(host, lambda: sudoing.run(host, under_sudo), seconds)
+        plain = prepare(command)
+        return lambda: reboot(host, lambda: commands.run(host, plain), seconds)
 
     def forward_local(
         self,

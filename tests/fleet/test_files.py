@@ -14,14 +14,31 @@ import pytest
 
 from elsewhere.fleet import Host
 from elsewhere.fleet.files.outcome import Change, TransferError
-from tests.fleet.sshd import Sshd
+from tests.fleet.sshd import Sshd, sshd
 from tests.fleet.test_link import options
 
 HARD = "a; 'b' \"c\" $(id)\n*?[d]"
 
 
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """Two hosts that give whoever logs in SFTP, and no shell."""
+    with sshd(
+        tmp_path_factory.mktemp("bare"), ["127.13.0.1", "127.13.0.2"], config="ForceCommand internal-sftp"
+    ) as found:
+        yield found
+
+
+@pytest.fixture(params=["shell", "sftp"])
+def host(request: pytest.FixtureRequest, server: Sshd, bare: Sshd) -> Iterator[Host]:
+    """Both ways of copying promise the same."""
+    found = server if request.param == "shell" else bare
+    with Host(found.hosts[0], **options(found)) as host:
+        yield host
+
+
 @pytest.fixture
-def host(server: Sshd) -> Iterator[Host]:
+def shell(server: Sshd) -> Iterator[Host]:
     with Host(server.hosts[0], **options(server)) as found:
         yield found
 
@@ -104,12 +121,12 @@ def test_only_what_differs_is_sent(host: Host, tree: Path, tmp_path: Path) -> No
     assert shown(there) == shown(tree)
 
 
-def test_the_same_size_and_second_is_another_file(host: Host, tmp_path: Path) -> None:
+def test_the_same_size_and_second_is_another_file(shell: Host, tmp_path: Path) -> None:
     source, there = tmp_path / "source", tmp_path / "there"
     source.write_text("one")
-    host.put(source, there)
+    shell.put(source, there)
     source.write_text("two")
-    assert host.put(source, there).sent == 1
+    assert shell.put(source, there).sent == 1
     assert there.read_text() == "two"
 
 
@@ -189,13 +206,15 @@ def test_bytes_and_file_like_objects(host: Host, tmp_path: Path) -> None:
     assert (host.get(str(there), sink).bytes, sink.getvalue()) == (1, b"x")
     with pytest.raises(TransferError, match="is a folder, and what has no name"):
         host.put(b"x", tmp_path)
-    with pytest.raises(TransferError, match="is a folder"):
+    with pytest.raises(TransferError, match=r"is a folder"):
         host.get(str(tmp_path), io.BytesIO())
+    with pytest.raises(FileNotFoundError, match="there is no /nope"):
+        host.get("/nope", io.BytesIO())
 
 
 def test_the_home_there(host: Host, tmp_path: Path) -> None:
     name = f"elsewhere-{os.getpid()}"
-    home = Path(host.run('echo "$HOME"').stdout.strip())
+    home = Path.home()
     try:
         host.put(b"home", f"~/{name}")
         assert (home / name).read_bytes() == b"home"
@@ -240,11 +259,11 @@ def test_what_the_far_side_refuses(host: Host, tmp_path: Path, tree: Path) -> No
     (tmp_path / "file").write_text("x")
     with pytest.raises(TransferError, match=r"is not a folder, and the copy goes into it"):
         host.put(f"{tree}/", tmp_path / "file")
-    with pytest.raises(TransferError, match="could not be made: mkdir: cannot create directory"):
+    with pytest.raises(TransferError, match=r"could not be made: mkdir: cannot create directory|No such file"):
         host.put(tree, "/proc/nowhere/x")
 
 
-def test_what_a_killed_one_has_left_is_removed(host: Host, tmp_path: Path) -> None:
+def test_what_a_killed_one_has_left_is_removed(shell: Host, tmp_path: Path) -> None:
     dead = subprocess.Popen(["true"])
     dead.wait()
     name = subprocess.run(["uname", "-n"], capture_output=True, text=True, check=True).stdout
@@ -253,9 +272,9 @@ def test_what_a_killed_one_has_left_is_removed(host: Host, tmp_path: Path) -> No
     for folder in (left, lives):
         folder.mkdir()
         (folder / ".host").write_text(name)
-    host.put(b"x", tmp_path / "x")
+    shell.put(b"x", tmp_path / "x")
     assert [path.exists() for path in (left, lives)] == [False, True]
     left.mkdir()
     (left / ".host").write_text(name)
-    host.get(str(tmp_path / "x"), tmp_path / "y")
+    shell.get(str(tmp_path / "x"), tmp_path / "y")
     assert [path.exists() for path in (left, lives)] == [False, True]

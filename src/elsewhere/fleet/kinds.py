@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,6 +46,8 @@ def kind_of(outcome: object) -> str:
         return f"ended by SIG{outcome.signal}" if outcome.signal else f"exit status {outcome.returncode}"
     if not isinstance(outcome, BaseException):
         return OK if getattr(outcome, "ok", True) else "not ok"
+    if isinstance(outcome, Unauthorized):
+        return "sudo refused" if _SUDO.match(str(outcome)) else "login refused"
     for kind, text in _KINDS:
         if isinstance(outcome, kind):
             return text
@@ -55,12 +58,12 @@ def kind_of(outcome: object) -> str:
     return INTERRUPTED if type(outcome) is MayHaveRun else type(outcome).__name__
 
 
+_SUDO = re.compile(r"\S+: (there is no )?sudo\b")  # one type for both, as one may do the same about both
 _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (NotTouched, NOT_TOUCHED),
     (CallTimeout, "timed out"),
     (ConnectTimeout, "not connected in time"),
     (ConnectionLost, "connection lost"),
-    (Unauthorized, "login refused"),
     (TransferError, "copy failed"),
     (FileNotFoundError, "file not found"),
 )

@@ -42,7 +42,7 @@ class Home:
 
     @property
     def variables(self) -> dict[str, str]:
-        return {"HOME": str(self.path), "ELSEWHERE_SUDO_PASSWORD": ""}
+        return {"HOME": str(self.path)}
 
     def shell(self, *args: str, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[str]:
         """Run it to its end."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import signal
 import subprocess
+from pathlib import Path
 
-from tests.cli.helpers import command, environment
+from tests.cli.helpers import command, environment, until
 from tests.cli.hosts.helpers import Home, rows_of
 
 
@@ -80,6 +82,17 @@ class TestOptions:
     def test_a_large_output_into_a_pipe(self, home: Home) -> None:
         done = home.shell("run", "-H", "web1", "--", "head -c 20000000 /dev/zero | tr '\\0' x")
         assert done.stdout == "x" * 20_000_000
+
+    def test_what_is_detached_lives_on(self, home: Home) -> None:
+        done = home.shell("run", "-H", "web1", "--detach", "--", "exec sleep 1000")
+        pid = int(done.stdout)
+        try:
+            assert (done.returncode, done.stderr) == (0, "")
+            until(lambda: Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\0001000\0")
+        finally:
+            os.kill(pid, signal.SIGKILL)
+        done = home.shell("run", "-q", "-H", "web[1-2]", "--detach", "--", "true")
+        assert [line.split()[0] for line in sorted(done.stdout.splitlines())] == ["[web1]", "[web2]"]
 
     def test_new_keys(self, home: Home) -> None:
         refused = home.shell("run", "-H", "strange1", "--", "true")

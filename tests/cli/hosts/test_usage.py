@@ -97,9 +97,20 @@ REST = {"run": ["--", "id"], "put": ["inv", "/srv/"], "get": ["/etc/motd", "here
         ("run -H @- --stdin -- id", "stdin cannot be both"),
         ("run -H web1 --grouped --json -- id", "two ways to show the same"),
         ("run -H web1 --cwd= -- id", "not an empty text"),
+        ("run -H web1 --detach --stdin -- id", "What is detached reads and writes nothing"),
+        ("put -H web1 inv", "Missing argument 'SOURCE...'"),
+        ("put -H web1 gone1 list gone2 /srv/", "'gone1' is not there here; 'gone2' is not there here"),
+        ("put -H web1 --mode rw list /srv/", "--mode is a number in octal digits such as 644 or 0755, not 'rw'"),
+        ("put -H web1 --delete list /srv/", "--delete removes what is not in a folder that is copied"),
+        ("put -H web1 - list /srv/", "The source - is stdin, which is copied alone"),
+        ("put -H @- - /srv/x", "stdin cannot be both"),
+        ("get -H web1 /etc/motd", "Missing argument 'SOURCE...'"),
+        ("get -H web[1-2] /etc/motd -", "Files of several hosts cannot all go to stdout"),
+        ("get -H web1 /etc/motd /etc/issue -", "one file can be written"),
+        ("get -H web1 --json /etc/motd -", "Rows and the file cannot both go to stdout"),
     ],
 )
-def test_wrong_usage_of_run(line: str, sentence: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_of_one_verb(line: str, sentence: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(line.split()) == 2
     out, err = capfd.readouterr()
     assert (out, err.count("\n")) == ("", 1)

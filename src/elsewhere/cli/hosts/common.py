@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from elsewhere.cli.batch.destination import Wish
-from elsewhere.cli.ending import WrongUsage
+from elsewhere.cli.ending import ReaderGone, WrongUsage
 from elsewhere.cli.group import Invocation
 from elsewhere.cli.hosts.again import resumed, with_hosts
 from elsewhere.cli.hosts.chosen import choose_hosts
@@ -35,11 +35,13 @@ def carry_out(ctx: click.Context, given: dict[str, Any], *, what: str, do: Do, s
     invocation = ctx.find_object(Invocation)
     assert invocation is not None
     work = Work(_plan(ctx, invocation, given, what, do), invocation.signals)
-    if given["dry_run"]:
-        for line in work.describe(says):
-            click.echo(line)
+    try:
+        if not given["dry_run"]:
+            return work.run()
+        click.echo("\n".join(work.describe(says)))
         return 0
-    return work.run()
+    except BrokenPipeError:  # click would make an exit code of its own of it
+        raise ReaderGone from None
 
 
 def _plan(ctx: click.Context, invocation: Invocation, given: dict[str, Any], what: str, do: Do) -> Plan:
@@ -75,8 +77,8 @@ def _style(verb: str, given: Mapping[str, Any]) -> str:
     if given["as_json"]:
         return "json"
     if verb != "run":
-        return "copies"
-    return "grouped" if given["grouped"] else "live"
+        return "silent" if verb == "get" and given["to"] == "-" else "told"
+    return "told" if given["detach"] else "grouped" if given["grouped"] else "live"
 
 
 def as_whom(given: Mapping[str, Any]) -> str:

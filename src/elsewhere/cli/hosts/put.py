@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from elsewhere.cli.batch.summary import count
-from elsewhere.cli.ending import WrongUsage, sentence
+from elsewhere.cli.ending import WrongUsage
 from elsewhere.cli.hosts.common import as_whom, carry_out, octal, stdin_of, sudo_of_copies
-from elsewhere.cli.hosts.doing.copies import size
+from elsewhere.cli.hosts.doing.telling import size
+from elsewhere.cli.hosts.doing.words import in_words
+from elsewhere.cli.hosts.doing.work import Told
 from elsewhere.cli.hosts.options import COPYING, host_options
 from elsewhere.fleet import Fleet, Host
 from elsewhere.fleet.files.wanted import prepare_put
-from elsewhere.fleet.output.base import Output
 
 __all__ = ["put_command"]
 
@@ -56,12 +57,10 @@ def put_command(ctx: click.Context, /, **given: Any) -> int:
         with prepare_put(data, to, **options) as wanted:
             sent = _sent(wanted.collect().entries) if given["dry_run"] and data is sources else ""
     except (ValueError, TypeError, OSError) as error:
-        raise WrongUsage(sentence(error)) from None
+        raise WrongUsage(in_words(error)) from None
 
-    def do(fleet: Fleet, outputs: Sequence[Output]) -> Mapping[Host, Any]:
-        verb: Any = getattr(fleet, "put")  # noqa: B009 - it comes with the files
-        found: Mapping[Host, Any] = verb(data, to, output=outputs, return_exceptions=True, **options)
-        return found
+    def do(fleet: Fleet, told: Told) -> Mapping[Host, Any]:
+        return fleet.put(data, to, output=told.outputs, progress=told.bar, return_exceptions=True, **options)
 
     says = {"as": whom, "sends": sent, "deletes": f"what is only in {to}" if given["delete"] else ""}
     return carry_out(ctx, given, what=what, do=do, says={name: text for name, text in says.items() if text})

@@ -11,9 +11,9 @@ import click
 
 from elsewhere.cli.ending import WrongUsage
 from elsewhere.cli.hosts.common import as_whom, carry_out, stdin_of, sudo_options
+from elsewhere.cli.hosts.doing.work import Told
 from elsewhere.cli.hosts.options import host_options
 from elsewhere.fleet import Fleet, Host
-from elsewhere.fleet.output.base import Output
 
 __all__ = ["run_command"]
 
@@ -44,6 +44,9 @@ well, 1 some failed. 2 wrong usage; 130, 143, 129 after Ctrl-C, SIGTERM, SIGHUP.
 )
 @click.option("--stdin", "passes_stdin", is_flag=True, help="What comes on stdin is its input, on each host.")
 @click.option("--pty", is_flag=True, help="Give it a terminal; its output and its errors are then one.")
+@click.option(
+    "--detach", is_flag=True, help="Start it and leave it to itself, whatever ends here; print its process id."
+)
 @click.option("--grouped", is_flag=True, help="Show at the end what hosts said, once where it is the same.")
 @host_options("jobs", "timeout", "retries", "max_failures", "output", "resume", "retry_failed", "overwrite")
 @host_options("text", "dry_run", "quiet")
@@ -57,13 +60,16 @@ def run_command(ctx: click.Context, /, **given: Any) -> int:
     whom = as_whom(given)
     says = {"as": whom, "in": given["cwd"] or "", "with": ", ".join(env), "timeout": _seconds(given["timeout"])}
     options = {"cwd": given["cwd"], "env": env, "timeout": given["timeout"], "pty": given["pty"]}
+    if given["detach"]:
+        if given["passes_stdin"] or given["pty"] or given["grouped"]:
+            raise WrongUsage("What is detached reads and writes nothing: --stdin, --pty and --grouped have to go.")
+        options["detach"] = True
     if given["passes_stdin"] and not given["dry_run"]:
         options["input"] = stdin_of(given, "the command's input (--stdin)")
 
-    def do(fleet: Fleet, outputs: Sequence[Output]) -> Mapping[Host, Any]:
-        verb: Any = getattr(fleet, "sudo" if sudo else "run")
-        found: Mapping[Host, Any] = verb(command, output=outputs, return_exceptions=True, **sudo, **options)
-        return found
+    def do(fleet: Fleet, told: Told) -> Mapping[Host, Any]:
+        more: dict[str, Any] = {"output": told.outputs, "progress": told.bar, "return_exceptions": True, **options}
+        return fleet.sudo(command, **sudo, **more) if sudo else fleet.run(command, **more)
 
     what = (
         " ".join(shown.split("\n")) + (f" ({whom})" if whom else "") + (f" in {given['cwd']}" if given["cwd"] else "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import weakref
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ class Link:
     def __init__(self, settings: Settings, links: Links) -> None:
         self.settings = settings
         self.watcher: Watcher | None = None
-        self._links = links
+        self.links = links
         self._connection: asyncssh.SSHClientConnection | None = None
         self._opening = asyncio.Lock()
         self._sessions = asyncio.Semaphore(SESSIONS)
@@ -96,10 +97,10 @@ class Link:
     async def _open(self) -> asyncssh.SSHClientConnection:
         settings = self.settings
         for attempt in range(1, TRIES + 1):
-            tunnel = await self._links.tunnel(settings)
+            tunnel = await self.links.tunnel(settings)
             try:
-                async with self._links.gates.address(settings.hostname, settings.port):
-                    return await open_connection(settings, self._links.gates, tunnel)
+                async with self.links.gates.address(settings.hostname, settings.port):
+                    return await open_connection(settings, self.links.gates, tunnel)
             except Transient:
                 if attempt == TRIES:
                     raise
@@ -126,10 +127,13 @@ class Links:
     def __init__(self) -> None:
         self.gates = Gates()
         self._jumps: dict[tuple[Any, ...], Link] = {}
+        self._all: weakref.WeakSet[Link] = weakref.WeakSet()
 
     def link(self, settings: Settings) -> Link:
         """A new one."""
-        return Link(settings, self)
+        found = Link(settings, self)
+        self._all.add(found)
+        return found
 
     async def tunnel(self, settings: Settings) -> asyncssh.SSHClientConnection | None:
         """The connection of the last host on the way there, if there is any; hosts on ways are shared."""
@@ -145,7 +149,8 @@ class Links:
         return found
 
     async def close(self) -> None:
-        """Close the connections of hosts on ways, the last ones first."""
+        """Close all connections, and then those of hosts on ways, the last ones first."""
+        await asyncio.gather(*(link.close() for link in list(self._all)), return_exceptions=True)
         jumps, self._jumps = self._jumps, {}
         for way in sorted(jumps, key=len, reverse=True):
             await jumps[way].close()

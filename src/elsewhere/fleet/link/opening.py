@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.errors import ConnectError, ConnectTimeout, ElsewhereError, Unauthorized
+from elsewhere.fleet.lean import lean
 from elsewhere.fleet.link.dialing import dial, heard
 from elsewhere.fleet.link.gates import Gates
+from elsewhere.fleet.link.keys import Offer
 from elsewhere.fleet.naming.known import Keys, Shown, added, keys_of, untrusted
 from elsewhere.fleet.naming.settings import Settings
 
@@ -29,7 +29,6 @@ _CIPHERS = (
     "aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com",
     "aes256-ctr", "aes192-ctr", "aes128-ctr",
 )  # fmt: skip
-_loaded: dict[tuple[str, int, str | None], Any] = {}
 
 
 class Transient(ConnectError):
@@ -42,6 +41,7 @@ class _Stages:
     def __init__(self, settings: Settings, keys: Keys) -> None:
         self.settings = settings
         self.keys = keys
+        self.offer = Offer(settings)
         self.shown: Shown | None = None
         self.phase = "connect"
 
@@ -52,6 +52,7 @@ def _client(stages: _Stages) -> Any:
 
     class Client(asyncssh.SSHClient):
         def connection_made(self, conn: Any) -> None:
+            lean(conn)
             stages.phase = "handshake"
 
         def validate_host_public_key(self, host: str, addr: str, port: int, key: Any) -> bool:
@@ -61,6 +62,9 @@ def _client(stages: _Stages) -> Any:
 
         def begin_auth(self, username: str) -> None:
             stages.phase = "login"
+
+        async def public_key_auth_requested(self) -> Any:
+            return await stages.offer.more()
 
     return Client
 
@@ -92,6 +96,8 @@ async def open_connection(settings: Settings, gates: Gates, tunnel: Any = None) 
         ) from None
     except (OSError, asyncssh.Error) as error:
         raise _failure(settings, stages, error) from error
+    finally:
+        stages.offer.close()
     if stages.shown is not None and settings.policy == "accept-new":
         try:
             added(settings, stages.shown)
@@ -133,10 +139,10 @@ def _arguments(settings: Settings, stages: _Stages) -> dict[str, Any]:
         "username": settings.user,
         "config": None,
         "client_factory": _client(stages),
-        "client_keys": _keys(settings),
+        "client_keys": None,  # it asks `Client`
         "known_hosts": tuple(map(list, stages.keys)),
-        "agent_path": settings.agent,
-        "agent_forwarding": settings.forward_agent and settings.agent is not None,
+        "agent_path": None,
+        "agent_forwarding": settings.agent if settings.forward_agent and settings.agent else False,
         "keepalive_interval": settings.keepalive,
         "keepalive_count_max": settings.keepalive_count,
         "login_timeout": 0,  # the time limit is that of the whole way
@@ -151,54 +157,22 @@ def _arguments(settings: Settings, stages: _Stages) -> dict[str, Any]:
     return arguments
 
 
+def _with_what(settings: Settings, offer: Offer) -> str:
+    what = ["the password"] if settings.password is not None else []
+    if offer.number:
+        what.append("any key that was offered")
+    missing = f" ({offer.missing})" if offer.missing else ""
+    if not what:
+        return f"without a key, and there is none: neither in a file, nor in an agent; keys= names one{missing}"
+    return f"with {' or '.join(what)}{missing}"
+
+
 def _late(phase: str) -> str:
     return {
         "connect": "nobody answers there",
         "handshake": "somebody is there, but does not finish the handshake",
         "login": "the login did not end",
     }[phase]
-
-
-# ---- keys ------------------------------------------------------------------------------------------------------------
-
-
-def _keys(settings: Settings) -> Any:
-    """Loaded keys: each file is read once, for however many hosts."""
-    if not settings.keys:
-        found = [
-            os.path.expanduser(f"~/.ssh/id_{kind}") for kind in ("ed25519", "ecdsa", "rsa", "ed25519_sk", "ecdsa_sk")
-        ]
-        keys = [_load(path, settings, asked=False) for path in found if os.path.isfile(path)]
-    else:
-        keys = [_load(key, settings, asked=True) if isinstance(key, str) else key for key in settings.keys]
-    return [
-        pair for each in keys if each is not None for pair in (each if isinstance(each, Sequence) else [each])
-    ] or None
-
-
-def _load(path: str, settings: Settings, *, asked: bool) -> Any:
-    """The key pairs of a file; None for one that is encrypted and was not asked for by name."""
-    import asyncssh
-
-    try:
-        stamp = (path, os.stat(path).st_mtime_ns, settings.passphrase)
-        if stamp not in _loaded:
-            _loaded[stamp] = asyncssh.load_keypairs([path], settings.passphrase)
-        return _loaded[stamp]
-    except OSError as error:
-        if not asked:
-            return None
-        raise ValueError(f"the key {path} cannot be read: {error.strerror}") from None
-    except asyncssh.KeyEncryptionError:
-        if not asked:
-            return None
-        raise ValueError(f"the passphrase for the key {path} is wrong") from None
-    except asyncssh.KeyImportError as error:
-        if not asked:
-            return None
-        if "passphrase" in str(error).lower():
-            raise ValueError(f"the key {path} is encrypted: passphrase= opens it, or an agent that holds it") from None
-        raise ValueError(f"{path} is no private key: {error}") from None
 
 
 # ---- what went wrong -------------------------------------------------------------------------------------------------
@@ -216,8 +190,9 @@ def _failure(settings: Settings, stages: _Stages, error: Exception) -> Elsewhere
             return untrusted(settings, stages.keys, stages.shown)
         return told(f"the key of {where} is not believed: {error.reason}", phase="host key")
     if isinstance(error, asyncssh.PermissionDenied):
-        with_what = "the password" if settings.password is not None else "any key that was offered"
-        return Unauthorized(f"{settings.name}: {where} does not let {settings.user} in with {with_what}")
+        return Unauthorized(
+            f"{settings.name}: {where} does not let {settings.user} in {_with_what(settings, stages.offer)}"
+        )
     if isinstance(error, asyncssh.KeyExchangeFailed) and "host key" in error.reason:
         return told(f"{where} has no key of a kind that is known of it: {error.reason}", phase="host key")
     if isinstance(error, asyncssh.ChannelOpenError):

@@ -33,7 +33,7 @@ SCRIPT = (
     "while read -r what; do g=${what#?}; case $what in "
     '+*) all="$all$g " ;; '
     '-*) case $all in *" $g "*) all="${all%% $g *} ${all#* $g }" ;; esac ;; '
-    "k*) stop $g & ;; "
+    "k*) { exec >&-; stop $g; } & ;; "
     'esac; done; exec >&-; stop "$all"'
 )
 

@@ -57,6 +57,7 @@ def _client() -> Any:
             self.stages = stages
 
         def connection_made(self, conn: Any) -> None:
+            lean(conn)
             self.stages.phase = "handshake"
 
         def validate_host_public_key(self, host: str, addr: str, port: int, key: Any) -> bool:

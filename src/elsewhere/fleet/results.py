@@ -72,7 +72,8 @@ class CommandError(ElsewhereError, subprocess.CalledProcessError):
         told = result.stderr or result.stdout or ""
         text = told.decode(errors="backslashreplace") if isinstance(told, bytes) else str(told)
         last = text.strip().splitlines()[-1:]  # most often the one that says why
-        return f"{result.host}: {result.args!r} {how}" + (f": {last[0]}" if last else "")
+        where = "" if result.host is None else f"{result.host}: "
+        return f"{where}{result.args!r} {how}" + (f": {last[0]}" if last else "")
 
 
 class FleetError(ElsewhereError, ExceptionGroup[Exception]):

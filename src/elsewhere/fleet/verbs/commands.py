@@ -45,8 +45,8 @@ class Commands(Around, Part):
             check: raise if it fails.
             pty: give it a terminal; its output and its errors are then one. Its input is typed, with Ctrl-D behind it.
             answers: to what it asks: a dict of regular expressions to texts, or a list of pairs. One that finds
-                something at the very end of what was written (spaces apart) has its text typed, with a newline. The
-                first of several counts; what is asked again is answered again.
+                something at the very end of what was written (but for spaces and ``:?>``) has its text typed, with a
+                newline. The first of several counts; what is asked again is answered again.
             encoding: of what it writes, which is a str then; None for bytes. What is none of it becomes surrogates.
             detach: start it, and leave it to itself: it reads and writes nothing, and lives on when this program, or
                 the connection, ends. What is given at once is a `Detached`, which has its `pid`.

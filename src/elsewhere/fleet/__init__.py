@@ -4,10 +4,10 @@ SSH itself is asyncssh's job, which is imported when the first connection is mad
 """
 
 from elsewhere.fleet.commands.detached import Detached
-from elsewhere.fleet.commands.local import local
 from elsewhere.fleet.files.outcome import Transfer, TransferError
 from elsewhere.fleet.fleet import Fleet
 from elsewhere.fleet.host import Host
+from elsewhere.fleet.local import local
 from elsewhere.fleet.output.base import Output
 from elsewhere.fleet.results import CommandError, FleetError, Result
 

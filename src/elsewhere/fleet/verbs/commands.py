@@ -10,6 +10,7 @@ from elsewhere.fleet.commands import sudo as sudoing
 from elsewhere.fleet.commands.around import Around
 from elsewhere.fleet.commands.detached import Detached
 from elsewhere.fleet.commands.prepare import prepare
+from elsewhere.fleet.commands.shell import shell
 from elsewhere.fleet.commands.sudo import prepare_sudo
 from elsewhere.fleet.engine import engine
 from elsewhere.fleet.results import Result
@@ -65,6 +66,25 @@ class Commands(Around, Part):
         """`run`, as a `Future`; cancelling it ends the command."""
         prepared = prepare(command, **self._defaults(options))
         return engine().submit(self._tried(lambda: commands.run(self._host, prepared)))
+
+    def shell(self, command: str | None = None) -> Result:
+        """A shell there, for who sits at this terminal; returns when it ends.
+
+        What is typed is the far side's, Ctrl-C too; its terminal has this one's size and follows it. The terminal is
+        made what it was, whatever happens. When the connection ends, so does what hangs on the terminal there.
+
+        Args:
+            command: a program for the terminal instead of the shell, such as ``"top"``.
+
+        Returns:
+            A `Result` with the shell's exit status, which is not checked, and without what was written.
+
+        Raises:
+            OSError: this is no terminal.
+            ConnectError, ConnectTimeout, HostKeyError, Unauthorized: there is no way there.
+            ConnectionLost: the connection broke.
+        """
+        return shell(self._host, command)
 
     def sudo(self, command: str | Sequence[str], *, password: Any = None, **options: Any) -> Result:
         """Run a command as another user, and wait for its end. All of it is under sudo, in ``sh``: ``;`` and ``>`` too.

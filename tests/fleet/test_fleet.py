@@ -9,6 +9,7 @@ import pickle
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -29,7 +30,8 @@ from elsewhere.errors import (
 from elsewhere.fleet import CommandError, Fleet, FleetError, Host, Result
 from elsewhere.fleet.engine import engine
 from elsewhere.fleet.kinds import by_kind, kind_of, report
-from elsewhere.fleet.many.together import Plan, Together
+from elsewhere.fleet.many.plan import Plan
+from elsewhere.fleet.many.together import Together
 from elsewhere.fleet.output.base import Output
 from tests.fleet.sshd import Sshd
 from tests.fleet.test_commands import pid_in
@@ -103,6 +105,7 @@ def test_members_and_views() -> None:
         (["web1"], {"groups": "web"}, ValueError, "the group 'web' needs an inventory"),
         (["web1"], {"exclude": [7]}, TypeError, "exclude is a text"),
         (["web1"], {"inventory": "/nowhere"}, ValueError, "the inventory /nowhere cannot be read"),
+        (["web1"], {"inventory": 7}, TypeError, "an inventory is a file, not 7"),
         (["web1"], {"nonsense": 1}, TypeError, "nonsense"),
         ([], {"nonsense": 1}, TypeError, "nonsense"),
     ],
@@ -133,6 +136,19 @@ def test_what_is_wrong_is_said_before_anybody_connects(more: dict[str, Any], err
     with pytest.raises(ValueError, match="more than 0 seconds"):
         fleet.options(timeout=-1)
     assert fleet[0]._link is None
+
+
+def test_a_fleet_that_does_nothing_costs_next_to_nothing() -> None:
+    program = """
+import sys
+bare = set(sys.modules)
+from elsewhere import Fleet, Host
+fleet = Fleet("web[1-3]", Host("db1"))
+import threading
+loaded = {"asyncio", "asyncssh", "click", "rich", "ssl"} & set(sys.modules) - bare
+assert (loaded, threading.active_count()) == (set(), 1), loaded
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 # ---- what comes back -------------------------------------------------------------------------------------------------
@@ -385,6 +401,11 @@ def test_closing_closes_all(server: Sshd) -> None:
     assert all(link.up for link in links)
     fleet.close()
     assert not any(link.up for link in links)
+    views = Fleet(*(host.options(timeout=60) for host in fleet))
+    views.run("true")
+    assert all(host.link.up for host in fleet)
+    views.close()
+    assert [host._link for host in fleet] == [None] * 3
     fleet.close()
     fleet.run("true")
     fleet.close()

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from elsewhere.call import Options
-from elsewhere.fleet.engine import engine
-from elsewhere.fleet.link.link import Link
-from elsewhere.fleet.naming.given import given
-from elsewhere.fleet.naming.settings import Settings, resolve
+from elsewhere.fleet.verbs.base import engine
 from elsewhere.fleet.verbs.commands import Commands
 from elsewhere.fleet.verbs.files import Files
 from elsewhere.fleet.verbs.ways import Ways
-from elsewhere.sansio.hosts.inventory import Entry
 from elsewhere.sansio.hosts.names import Spec
+
+if TYPE_CHECKING:
+    from elsewhere.fleet.link.link import Link
+    from elsewhere.fleet.naming.settings import Settings
+    from elsewhere.sansio.hosts.inventory import Entry
 
 __all__ = ["Host"]
 
@@ -39,6 +40,8 @@ class Host(Commands, Files, Ways):
     """
 
     def __init__(self, name: str, *, entry: Entry | None = None, **options: Any) -> None:
+        from elsewhere.fleet.naming.given import given
+
         self.spec = Spec.parse(name)
         self.name = name.strip()
         self._given = given(options)
@@ -62,6 +65,8 @@ class Host(Commands, Files, Ways):
         """
         root = self.root
         if root._settings is None:
+            from elsewhere.fleet.naming.settings import resolve
+
             root._settings = resolve(root.spec, root._given, root._entry)
         return root._settings
 

@@ -18,7 +18,7 @@ from elsewhere.errors import CallTimeout
 from elsewhere.fleet.commands.command import Command
 from elsewhere.fleet.commands.prepare import prepare
 from elsewhere.fleet.link.watcher import GRACE, script
-from elsewhere.fleet.results import Result
+from elsewhere.fleet.results import Result, shown
 
 __all__ = ["local"]
 
@@ -130,7 +130,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _late(told: Command, took: float) -> CallTimeout:
     return CallTimeout(
-        f"{told.command!r} did not end here within its timeout of {told.timeout:g} s, and was ended after {took:.3g} s"
+        f"{shown(told.command)} did not end here within its timeout of {told.timeout:g} s, and was ended after {took:.3g} s"
     )
 
 

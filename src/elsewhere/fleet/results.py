@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +13,14 @@ if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
 
 __all__ = ["CommandError", "FleetError", "Result"]
+
+
+MOST = 200  # characters of a command or of what it says, in a message
+
+
+def shown(command: object) -> str:
+    """A command as messages have it: not all of a long one."""
+    return repr(shlex.join(command) if isinstance(command, list | tuple) else command)[:MOST]
 
 
 class Result(subprocess.CompletedProcess[Any]):
@@ -73,7 +82,7 @@ class CommandError(ElsewhereError, subprocess.CalledProcessError):
         text = told.decode(errors="backslashreplace") if isinstance(told, bytes) else str(told)
         last = text.strip().splitlines()[-1:]  # most often the one that says why
         where = "" if result.host is None else f"{result.host}: "
-        return f"{where}{result.args!r} {how}" + (f": {last[0]}" if last else "")
+        return f"{where}{shown(result.args)} {how}" + (f": {last[0]:.{MOST}}" if last else "")
 
 
 class FleetError(ElsewhereError, ExceptionGroup[Exception]):

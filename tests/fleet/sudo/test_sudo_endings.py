@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -146,13 +148,34 @@ def test_half_an_input_is_not_taken_for_the_whole(on: On, folder: Path) -> None:
     assert not (folder / "whole").exists()
 
 
-def test_what_was_left_in_the_background_stays(on: On, folder: Path) -> None:
-    """As without sudo: a command that has ended in order may leave somebody behind."""
-    host = on("free")
-    host.sudo(f"sleep 1000 >/dev/null 2>&1 & echo $! > {folder}/pid", timeout=30)
+def group_of(pid: int) -> set[int]:
+    """The processes of its group."""
+    found = set()
+    for each in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            if os.getpgid(int(each.name)) == os.getpgid(pid):
+                found.add(int(each.name))
+    return found
+
+
+@pytest.mark.parametrize(("login", "how"), KINDS)
+def test_what_was_left_in_the_background_stays(on: On, folder: Path, login: str, how: dict[str, Any]) -> None:
+    """As without sudo: a command that has ended in order may leave somebody behind, and we nobody."""
+    on(login).sudo(f"trap '' HUP; sleep 1000 >/dev/null 2>&1 & echo $! > {folder}/pid", timeout=30, **how)
     pid = int((folder / "pid").read_text())
     try:
-        assert host.sudo("echo well", timeout=30).stdout == "well\n"
+        becomes(lambda: group_of(pid) <= {pid})
         assert not gone(pid)
     finally:
         os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("login", ["free", "plain", "tty"])
+def test_detached(on: On, login: str) -> None:
+    told: Any = on(login).sudo("exec sleep 1000", user="nobody", detach=True, timeout=30)
+    try:
+        becomes(lambda: Path(f"/proc/{told.pid}/cmdline").read_bytes() == b"sleep\x001000\0")
+        on(login).sudo("true", timeout=30)
+        assert os.stat(f"/proc/{told.pid}").st_uid == pwd.getpwnam("nobody").pw_uid
+    finally:
+        os.kill(told.pid, signal.SIGKILL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import os
 import pickle
 import pty
@@ -83,6 +84,17 @@ def test_a_function_is_asked_where_sudo_asks(on: On) -> None:
         on("asks").sudo("id -un", password=lambda: None, timeout=30)
     with pytest.raises(ZeroDivisionError):
         on("asks").sudo("id -un", password=lambda: 1 / 0, timeout=30)
+
+
+def test_the_time_limit_does_not_count_while_a_password_is_looked_for(on: On) -> None:
+    limits: list[str] = []
+
+    async def give() -> str:
+        limits.extend(repr(each) for each in gc.get_objects() if isinstance(each, asyncio.Timeout))
+        return RIGHT
+
+    assert on("asks").sudo("id -un", password=give, timeout=30).stdout == "root\n"
+    assert {limit for limit in limits if "active" in limit} == {"<Timeout [active] when=None>"}
 
 
 # ---- to whom it may be sent ------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.errors import ProtocolError
-from elsewhere.fleet.results import Result
+from elsewhere.fleet.results import Result, shown
 
 if TYPE_CHECKING:
     from elsewhere.fleet.commands.command import Command
@@ -36,7 +36,7 @@ class Detached(Result):
     pid: int
 
     def __repr__(self) -> str:
-        return f"<Detached {self.args!r} on {self.host}, pid {self.pid}>"
+        return f"<Detached {shown(self.args)} on {self.host}, pid {self.pid}>"
 
 
 def detaching(command: Command) -> Command:
@@ -55,7 +55,7 @@ def found(host: Host, command: Command, result: Result) -> Detached:
     said = _SAID.search(result.stdout)
     if said is None:
         raise ProtocolError(
-            f"{host}: {command.command!r} was started, but its process is not known: {result.stdout!r:.200}"
+            f"{host}: {shown(command.command)} was started, but its process is not known: {result.stdout!r:.200}"
         )
     args: Any = command.command
     detached = Detached(args if isinstance(args, str) else list(args), 0, host=host, seconds=result.seconds)

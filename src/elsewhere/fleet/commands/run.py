@@ -13,7 +13,7 @@ from elsewhere.errors import CallTimeout, ConnectError, ConnectionLost, Elsewher
 from elsewhere.fleet.commands.command import Command
 from elsewhere.fleet.commands.detached import detaching, found
 from elsewhere.fleet.commands.running import Running, Sink, Source
-from elsewhere.fleet.results import Result
+from elsewhere.fleet.results import Result, shown
 
 if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
@@ -110,7 +110,7 @@ def _text(command: Command, running: Running, name: str) -> Any:
 
 def _late(host: Host, command: Command, running: Running, took: float) -> CallTimeout:
     text = (
-        f"{host}: {command.command!r} did not end within its timeout of {command.timeout:g} s, and was ended "
+        f"{host}: {shown(command.command)} did not end within its timeout of {command.timeout:g} s, and was ended "
         f"after {took:.3g} s"
     )
     if running.answers is not None and running.answers.open:
@@ -125,6 +125,6 @@ def _lost(host: Host, command: Command, running: Running | None) -> ElsewhereErr
         return error
     reason = getattr(error, "reason", None) or str(error or "the connection ended before it did")
     if running is None or not running.begun:
-        text = f"{host}: {command.command!r} has not run: {reason}"
+        text = f"{host}: {shown(command.command)} has not run: {reason}"
         return ConnectError(text, address=address, phase="command")
-    return ConnectionLost(f"{host}: {command.command!r} may have run: {reason}", address=address, phase="command")
+    return ConnectionLost(f"{host}: {shown(command.command)} may have run: {reason}", address=address, phase="command")

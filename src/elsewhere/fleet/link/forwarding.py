@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any, Protocol
 
 from elsewhere.errors import ConnectError, ElsewhereError
+from elsewhere.fleet.link.dialing import dial
 from elsewhere.fleet.link.listening import listen
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ class FromThere(_Carrying):
         name, place = self._here
         if isinstance(place, str):
             return await asyncio.open_unix_connection(place)
-        return await asyncio.open_connection(name, place)
+        return await asyncio.open_connection(sock=await dial(name, place, PATIENCE))
 
     async def close(self) -> None:
         """Have it listen no more, and break off what is open."""

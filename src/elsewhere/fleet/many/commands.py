@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from elsewhere.fleet.commands import run as commands
-from elsewhere.fleet.commands import sudo as sudoing
 from elsewhere.fleet.commands.around import Around
-from elsewhere.fleet.commands.prepare import prepare
-from elsewhere.fleet.commands.sudo import prepare_sudo
 from elsewhere.fleet.host import Host
 from elsewhere.fleet.many.base import Many, Work
-from elsewhere.fleet.output.choose import Shown
-from elsewhere.fleet.results import Result
-from elsewhere.runtime.future import Future
+
+if TYPE_CHECKING:
+    from elsewhere.fleet.output.choose import Shown
+    from elsewhere.fleet.results import Result
+    from elsewhere.runtime.future import Future
 
 __all__ = ["Commands"]
 
@@ -118,14 +116,19 @@ class Commands(Around, Many):
         )
 
     def _sudoing(self, command: Any, password: Any, options: dict[str, Any]) -> tuple[Work[Result], str | None]:
+        from elsewhere.fleet.commands import sudo as sudoing
+
         options.setdefault("timeout", self._plan.timeout)
         try:
-            prepared = prepare_sudo(command, password=password, **options)
+            prepared = sudoing.prepare_sudo(command, password=password, **options)
         finally:
             password = None  # as above
         return lambda host, sink: sudoing.run(host, prepared, sink), prepared.command.encoding
 
     def _running(self, command: Any, options: dict[str, Any]) -> tuple[Work[Result], str | None]:
+        from elsewhere.fleet.commands import run as commands
+        from elsewhere.fleet.commands.prepare import prepare
+
         options.setdefault("timeout", self._plan.timeout)
         prepared = prepare(command, **options)
         return lambda host, sink: commands.run(host, prepared, sink), prepared.encoding

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from elsewhere.fleet.host import Host
-from elsewhere.fleet.naming import inventory as inventories
-from elsewhere.sansio.hosts.inventory import Inventory
+
+if TYPE_CHECKING:
+    from elsewhere.sansio.hosts.inventory import Inventory
 
 __all__ = ["members"]
 
@@ -27,10 +28,10 @@ def members(
     Raises:
         TypeError, ValueError: something names no host, no group, no inventory, or no option.
     """
+    from elsewhere.fleet.naming import inventory as inventories
+
     found: dict[str, Host] = {}
-    known = (
-        inventory if isinstance(inventory, Inventory) or inventory is None else inventories.read(os.fspath(inventory))
-    )
+    known = _inventory(inventory)
     without = _texts("exclude", exclude)
     named = list(hosts)
 
@@ -55,6 +56,17 @@ def members(
         inventories.choose([], (), without, None)  # what is wrong in `exclude` is told all the same
         Host("localhost", **options)
     return list(found.values())
+
+
+def _inventory(inventory: Any) -> Inventory | None:
+    from elsewhere.fleet.naming.inventory import read
+    from elsewhere.sansio.hosts.inventory import Inventory
+
+    if inventory is None or isinstance(inventory, Inventory):
+        return inventory
+    if not isinstance(inventory, str | os.PathLike):
+        raise TypeError(f"an inventory is a file, not {inventory!r:.80}")
+    return read(os.fspath(inventory))
 
 
 def _texts(name: str, texts: Texts) -> list[str]:

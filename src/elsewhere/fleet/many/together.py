@@ -9,50 +9,18 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from elsewhere.call import Retry
 from elsewhere.errors import ConnectionLost, MayHaveRun, NotTouched
 from elsewhere.fleet.commands.run import Sink
 from elsewhere.fleet.host import Host
 from elsewhere.fleet.kinds import report
+from elsewhere.fleet.many.plan import Plan
 from elsewhere.fleet.output.courier import Courier
 from elsewhere.fleet.results import FleetError
 from elsewhere.sansio.hosts.many.rolling import Rolling
 
-__all__ = ["Plan", "Sink", "Together"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How the hosts of a fleet are worked on.
-
-    Attributes:
-        jobs: how many at once.
-        max_failures: how many may fail before the others are left alone; None for all.
-        retry: when and how often a host that failed is tried again.
-        timeout: seconds for each host's command or transfer, where the verb is not told another.
-    """
-
-    jobs: int = 50
-    max_failures: int | None = None
-    retry: Retry | None = None
-    timeout: float | None = None
-
-    def __post_init__(self) -> None:
-        """Find what is wrong.
-
-        Raises:
-            TypeError, ValueError: an attribute is.
-        """
-        for name, value in (("jobs", self.jobs), ("max_failures", self.max_failures)):
-            if value is None and name != "jobs":
-                continue
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"{name} is a whole number, not {value!r}")
-            if value < 1:
-                raise ValueError(f"{name} is 1 or more, not {value}")
+__all__ = ["Sink", "Together"]
 
 
 class Together:

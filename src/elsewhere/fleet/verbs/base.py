@@ -1,18 +1,32 @@
-"""What each part of `Host` knows of the others."""
+"""What each part of `Host` knows of the others.
+
+Rule: here, and in what a `Host` or a `Fleet` is made of, nothing is imported that imports asyncio.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import copy
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 if TYPE_CHECKING:
+    from elsewhere.fleet.engine import Engine
     from elsewhere.fleet.host import Host
 
-__all__ = ["Part"]
+__all__ = ["Part", "engine"]
 
 T = TypeVar("T")
+
+
+def engine() -> Engine:
+    """This process's engine.
+
+    It is imported here, as each verb imports what it needs: asyncio and all that runs on its loop take as long to load
+    as all the rest of `elsewhere`, and who imports `Host` may never need them.
+    """
+    from elsewhere.fleet.engine import engine as found
+
+    return found()
 
 
 class Part:
@@ -50,6 +64,8 @@ class Part:
         retry = cast("Host", self)._options.retry
         if retry is None:
             return work
+
+        import asyncio
 
         async def again_and_again() -> T:
             failures = 0

@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from elsewhere.fleet.commands import run as commands
-from elsewhere.fleet.commands import sudo as sudoing
 from elsewhere.fleet.commands.around import Around
-from elsewhere.fleet.commands.detached import Detached
-from elsewhere.fleet.commands.prepare import prepare
-from elsewhere.fleet.commands.shell import shell
-from elsewhere.fleet.commands.sudo import prepare_sudo
-from elsewhere.fleet.engine import engine
-from elsewhere.fleet.results import Result
-from elsewhere.fleet.verbs.base import Part
-from elsewhere.runtime.future import Future
+from elsewhere.fleet.verbs.base import Part, engine
 
 if TYPE_CHECKING:
+    from elsewhere.fleet.commands.detached import Detached
     from elsewhere.fleet.host import Host
+    from elsewhere.fleet.results import Result
+    from elsewhere.runtime.future import Future
 
 __all__ = ["Commands"]
 
@@ -59,11 +53,17 @@ class Commands(Around, Part):
             ConnectionLost: the connection broke. It may have run; what was left of it is ended.
             TypeError, ValueError: an argument is wrong.
         """
+        from elsewhere.fleet.commands import run as commands
+        from elsewhere.fleet.commands.prepare import prepare
+
         prepared = prepare(command, **self._defaults(options))
         return engine().call(self._tried(lambda: commands.run(self._host, prepared)))
 
     def run_async(self, command: str | Sequence[str], **options: Any) -> Future[Result]:
         """`run`, as a `Future`; cancelling it ends the command."""
+        from elsewhere.fleet.commands import run as commands
+        from elsewhere.fleet.commands.prepare import prepare
+
         prepared = prepare(command, **self._defaults(options))
         return engine().submit(self._tried(lambda: commands.run(self._host, prepared)))
 
@@ -84,6 +84,8 @@ class Commands(Around, Part):
             ConnectError, ConnectTimeout, HostKeyError, Unauthorized: there is no way there.
             ConnectionLost: the connection broke.
         """
+        from elsewhere.fleet.commands.shell import shell
+
         return shell(self._host, command)
 
     def sudo(self, command: str | Sequence[str], *, password: Any = None, **options: Any) -> Result:
@@ -104,16 +106,20 @@ class Commands(Around, Part):
             Unauthorized: sudo does not run it, or wants a password that is not known, or another. It has not run.
             As `run` does.
         """
+        from elsewhere.fleet.commands import sudo as sudoing
+
         try:
-            prepared = prepare_sudo(command, password=password, **self._defaults(options))
+            prepared = sudoing.prepare_sudo(command, password=password, **self._defaults(options))
         finally:
             password = None  # it shows in no traceback from here on
         return engine().call(self._tried(lambda: sudoing.run(self._host, prepared)))
 
     def sudo_async(self, command: str | Sequence[str], *, password: Any = None, **options: Any) -> Future[Result]:
         """`sudo`, as a `Future`; cancelling it ends the command."""
+        from elsewhere.fleet.commands import sudo as sudoing
+
         try:
-            prepared = prepare_sudo(command, password=password, **self._defaults(options))
+            prepared = sudoing.prepare_sudo(command, password=password, **self._defaults(options))
         finally:
             password = None  # as above
         return engine().submit(self._tried(lambda: sudoing.run(self._host, prepared)))

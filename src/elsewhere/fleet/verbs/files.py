@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from elsewhere.fleet.engine import engine
-from elsewhere.fleet.files.bar import Bar
-from elsewhere.fleet.files.outcome import Transfer
-from elsewhere.fleet.files.receiving import receive
-from elsewhere.fleet.files.sending import send
-from elsewhere.fleet.files.wanted import prepare_get, prepare_put
-from elsewhere.fleet.verbs.base import Part
-from elsewhere.runtime.future import Future
+from elsewhere.fleet.verbs.base import Part, engine
+
+if TYPE_CHECKING:
+    from elsewhere.fleet.files.outcome import Transfer
+    from elsewhere.runtime.future import Future
 
 __all__ = ["Files"]
 
@@ -54,11 +51,18 @@ class Files(Part):
             TypeError, ValueError: an argument is wrong.
             OSError: a source cannot be read.
         """
+        from elsewhere.fleet.files.bar import Bar
+        from elsewhere.fleet.files.sending import send
+        from elsewhere.fleet.files.wanted import prepare_put
+
         with prepare_put(sources, to, **options) as wanted, Bar(progress, f"put to {self._host}") as bar:
             return engine().call(lambda: send(self._host, wanted, bar))
 
     def put_async(self, sources: Any, to: Any, **options: Any) -> Future[Transfer]:
         """`put`, as a `Future`; cancelling it ends the copy."""
+        from elsewhere.fleet.files.sending import send
+        from elsewhere.fleet.files.wanted import prepare_put
+
         wanted = prepare_put(sources, to, **options)
 
         async def work() -> Transfer:
@@ -87,11 +91,18 @@ class Files(Part):
             CallTimeout, ConnectError, ConnectTimeout, HostKeyError, Unauthorized, ConnectionLost: as for `put`.
             TypeError, ValueError: an argument is wrong.
         """
+        from elsewhere.fleet.files.bar import Bar
+        from elsewhere.fleet.files.receiving import receive
+        from elsewhere.fleet.files.wanted import prepare_get
+
         wanted = prepare_get(sources, to, **options)
         with Bar(progress, f"get from {self._host}") as bar:
             return engine().call(lambda: receive(self._host, wanted, bar))
 
     def get_async(self, sources: Any, to: Any = "", **options: Any) -> Future[Transfer]:
         """`get`, as a `Future`; cancelling it ends the copy."""
+        from elsewhere.fleet.files.receiving import receive
+        from elsewhere.fleet.files.wanted import prepare_get
+
         wanted = prepare_get(sources, to, **options)
         return engine().submit(lambda: receive(self._host, wanted))

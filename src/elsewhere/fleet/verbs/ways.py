@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
-from elsewhere.fleet.engine import engine
-from elsewhere.fleet.link.forwarding import FromHere, FromThere, Place, Way
-from elsewhere.fleet.verbs.base import Part
-from elsewhere.runtime.future import Future
+from elsewhere.fleet.verbs.base import Part, engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from elsewhere.fleet.link.forwarding import Place, Way
+    from elsewhere.runtime.future import Future
 
 __all__ = ["Forward", "Ways"]
 
@@ -78,6 +81,50 @@ class Ways(Part):
     async def _connect(self) -> None:
         await self._host.link.connection()
 
+    def reboot(
+        self, wait: float = 120.0, command: str = "reboot", sudo: bool | None = None, *, password: Any = None
+    ) -> float:
+        """Start the host anew, and wait until it is back.
+
+        Args:
+            wait: seconds for all of it.
+            command: that does it.
+            sudo: under sudo; by default unless the login is root's.
+            password: sudo's; see `sudo`.
+
+        Returns:
+            The seconds that it took.
+
+        Raises:
+            CommandError: the command has failed.
+            CallTimeout: it is not back in time, or has not gone down; says what was seen last.
+            ConnectError, HostKeyError, Unauthorized: it was not reached in the first place, or sudo refused; or it has
+                come back with another key.
+            TypeError, ValueError: an argument is wrong.
+        """
+        return engine().call(self._rebooting(wait, command, sudo, password))
+
+    def reboot_async(
+        self, wait: float = 120.0, command: str = "reboot", sudo: bool | None = None, *, password: Any = None
+    ) -> Future[float]:
+        """`reboot`, as a `Future`."""
+        return engine().submit(self._rebooting(wait, command, sudo, password))
+
+    def _rebooting(
+        self, wait: float, command: str, sudo: bool | None, password: Any
+    ) -> Callable[[], Coroutine[Any, Any, float]]:
+        from elsewhere.fleet.commands import run as commands
+        from elsewhere.fleet.commands import sudo as sudoing
+        from elsewhere.fleet.commands.prepare import prepare
+        from elsewhere.fleet.verbs.rebooting import checked, reboot
+
+        host, seconds = self._host, checked(wait)
+        if sudo if sudo is not None else host.settings.user != "root":
+            under_sudo = sudoing.prepare_sudo(command, password=password)
+            return lambda: reboot(host, lambda: sudoing.run(host, under_sudo), seconds)
+        plain = prepare(command)
+        return lambda: reboot(host, lambda: commands.run(host, plain), seconds)
+
     def forward_local(
         self,
         local_port: Place,
@@ -101,6 +148,8 @@ class Ways(Part):
             ConnectError, ConnectTimeout, HostKeyError, Unauthorized: likewise: there is no way to the host.
             TypeError, ValueError: a port is none.
         """
+        from elsewhere.fleet.link.forwarding import FromHere
+
         further = _further(local_port, remote_port, "remote_port")
         return Forward(FromHere(self._host, (local_host, _port(local_port, 0)), (remote_host, further)))
 
@@ -126,6 +175,8 @@ class Ways(Part):
             ConnectTimeout, HostKeyError, Unauthorized: likewise: there is no way to the host.
             TypeError, ValueError: a port is none.
         """
+        from elsewhere.fleet.link.forwarding import FromThere
+
         further = _further(remote_port, local_port, "local_port")
         return Forward(FromThere(self._host, (remote_host, _port(remote_port, 0)), (local_host, further)))
 

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,20 @@ def test_hosts_that_take_too_long(server: Sshd) -> None:
         fleet.options(timeout=0.5).run("exec sleep 1000")
     assert [kind_of(outcome) for outcome in caught.value.results.values()] == ["timed out"] * 2
     assert all(isinstance(error, CallTimeout) for error in caught.value.exceptions)
+
+
+def test_errors_of_hosts_keep_nothing_of_what_they_were_given(server: Sshd) -> None:
+    with Fleet("127.0.1.1", "nobody.invalid", **options(server)) as fleet, pytest.raises(FleetError) as caught:
+        fleet.run("exit 3", env={"TOKEN": "hush"}, input="hush")
+    shown = "".join(
+        text
+        for error in caught.value.exceptions
+        for text in traceback.TracebackException.from_exception(error, capture_locals=True).format()
+    )
+    assert "hush" not in shown
+    assert "File" not in shown
+    assert "gaierror" in shown  # the reason is there
+    assert kind_of(caught.value.results[fleet[1]]) == "name not found"
 
 
 def test_a_report_is_short_for_many_hosts() -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import pty
+import threading
 import traceback
 
 import pytest
 
+from elsewhere import progress
 from elsewhere.errors import Unauthorized
 from elsewhere.fleet import Fleet, FleetError
 from elsewhere.fleet.kinds import kind_of
+from elsewhere.fleet.naming.terminal import ask
 from tests.fleet.sshd import Sshd
 from tests.fleet.sudo.conftest import RIGHT
 from tests.fleet.test_link import options
@@ -50,3 +56,27 @@ def test_a_wrong_one_is_sent_once(server: Sshd, logins: dict[str, str]) -> None:
         assert RIGHT[::-1] not in "".join(shown)
         with pytest.raises(ValueError, match="timeout"):
             fleet.sudo("true", password=RIGHT, timeout=0)
+
+
+def test_no_bar_is_drawn_over_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    leader, terminal = pty.openpty()
+    name, opened = os.ttyname(terminal), os.open
+    monkeypatch.setattr(os, "open", lambda path, *more: opened(name if path == "/dev/tty" else path, *more))
+    seen: list[int] = []
+
+    def answer() -> None:
+        shown = b""
+        while b"Password: " not in shown:
+            shown += os.read(leader, 4096)
+        seen.append(progress._Terminal.asking)
+        os.write(leader, b"hush\n")
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    try:
+        assert asyncio.run(ask("Password: ")) is not None
+        thread.join(60)
+    finally:
+        os.close(leader)
+        os.close(terminal)
+    assert (seen, progress._Terminal.asking) == ([1], 0)

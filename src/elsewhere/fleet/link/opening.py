@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -46,25 +47,30 @@ class _Stages:
         self.phase = "connect"
 
 
-def _client(stages: _Stages) -> Any:
-    """Asyncssh's client, which tells the stages and decides on keys."""
+@functools.cache
+def _client() -> Any:
+    """Asyncssh's client, which tells the stages and decides on keys. One class for all: a class is large."""
     import asyncssh
 
     class Client(asyncssh.SSHClient):
+        def __init__(self, stages: _Stages) -> None:
+            self.stages = stages
+
         def connection_made(self, conn: Any) -> None:
             lean(conn)
-            stages.phase = "handshake"
+            self.stages.phase = "handshake"
 
         def validate_host_public_key(self, host: str, addr: str, port: int, key: Any) -> bool:
+            stages = self.stages
             stages.shown = Shown.of(key)
             known = stages.keys.trusted or stages.keys.authorities
             return stages.settings.policy != "strict" and not known
 
         def begin_auth(self, username: str) -> None:
-            stages.phase = "login"
+            self.stages.phase = "login"
 
         async def public_key_auth_requested(self) -> Any:
-            return await stages.offer.more()
+            return await self.stages.offer.more()
 
     return Client
 
@@ -138,7 +144,7 @@ def _arguments(settings: Settings, stages: _Stages) -> dict[str, Any]:
         "port": settings.port,
         "username": settings.user,
         "config": None,
-        "client_factory": _client(stages),
+        "client_factory": functools.partial(_client(), stages),
         "client_keys": None,  # it asks `Client`
         "known_hosts": tuple(map(list, stages.keys)),
         "agent_path": None,

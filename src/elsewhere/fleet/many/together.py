@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from elsewhere.errors import ConnectionLost, MayHaveRun, NotTouched
+from elsewhere.errors import ConnectionLost, ElsewhereError, InternalError, MayHaveRun, NotTouched
 from elsewhere.fleet.commands.run import Sink
 from elsewhere.fleet.host import Host
 from elsewhere.fleet.kinds import report
@@ -132,7 +132,7 @@ class Together:
         host, courier = self._hosts[index], self._courier
         sink = None if courier is None else courier.sink(host)
         began = time.monotonic()
-        outcome = await self._tries(host, sink)
+        outcome = _bare(await self._tries(host, sink))
         self._outcomes[index] = outcome
         if courier is not None:
             courier.ended(host, outcome, time.monotonic() - began)
@@ -156,3 +156,17 @@ class Together:
             await asyncio.sleep(retry.delay(failures))
             if self._rolling.stopped:
                 return error
+
+
+def _bare(outcome: Any) -> Any:
+    """An outcome without its traceback, if it is an error of ours: the text says all.
+
+    Our own frames are nobody's, and those of a thousand hosts would keep all that is in them: connections, and what
+    commands were given.
+    """
+    if isinstance(outcome, ElsewhereError) and not isinstance(outcome, InternalError):
+        error: BaseException | None = outcome
+        while error is not None:
+            error.__traceback__ = None
+            error = error.__cause__ or error.__context__
+    return outcome

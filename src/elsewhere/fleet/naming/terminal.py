@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 
 from elsewhere.fleet.naming.secret import Secret
+from elsewhere.progress import aside
 
 __all__ = ["ask"]
 
@@ -48,7 +49,8 @@ async def ask(prompt: str) -> Secret | None:
     def work() -> None:
         secret, error = None, None
         try:
-            secret = _asked(terminal, wake, prompt)
+            with aside():  # a bar would be drawn over the question
+                secret = _asked(terminal, wake, prompt)
         except (OSError, ValueError, termios.error) as found:
             error = found
         with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile

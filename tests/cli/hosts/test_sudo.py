@@ -120,3 +120,19 @@ def test_ctrl_c_while_it_is_asked_for(home: Home, user: str) -> None:
         terminal.until(b"Password for sudo on ")
         os.write(terminal.fd, b"\x03")
         assert terminal.end() == 130
+
+
+def test_copies(home: Home, user: str) -> None:
+    (home.work / "motd").write_text("hello\n")
+    place = home.work / "roots"
+    place.mkdir(mode=0o700)
+    home.path.chmod(0o755)
+    more = ("--sudo", "--sudo-password-file", secret(home, RIGHT))
+    done = home.shell("put", "-q", "-H", "web1", *more, "--mode", "600", "motd", f"{place}/")
+    assert (done.returncode, done.stderr) == (0, "")
+    status = (place / "motd").stat()
+    assert (status.st_uid, status.st_mode & 0o777) == (0, 0o600)
+    done = home.shell("get", "-H", "web1", *more, f"{place}/motd", "-")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "hello\n", "")
+    refused = home.shell("get", "-q", "-H", "web1", f"{place}/motd", "-")
+    assert refused.returncode == 1

@@ -104,6 +104,8 @@ REST = {"run": ["--", "id"], "put": ["inv", "/srv/"], "get": ["/etc/motd", "here
         ("put -H web1 --delete list /srv/", "--delete removes what is not in a folder that is copied"),
         ("put -H web1 - list /srv/", "The source - is stdin, which is copied alone"),
         ("put -H @- - /srv/x", "stdin cannot be both"),
+        ("put -H web1 --sudo-group web list /srv/", "--sudo-group is about commands"),
+        ("put -H web1 --sudo-user a:b list /srv/", "a:b"),
         ("get -H web1 /etc/motd", "Missing argument 'SOURCE...'"),
         ("get -H web[1-2] /etc/motd -", "Files of several hosts cannot all go to stdout"),
         ("get -H web1 /etc/motd /etc/issue -", "one file can be written"),

@@ -111,8 +111,16 @@ def sudo_options(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def sudo_of_copies(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What `Fleet.put` and `Fleet.get` are given of it."""
-    return {"sudo": sudo_options(given)} if as_whom(given) else {}
+    """What `Fleet.put` and `Fleet.get` are given of it; empty without sudo.
+
+    Raises:
+        WrongUsage: a group, which copies have from their user.
+    """
+    if not as_whom(given):
+        return {}
+    if given["sudo_group"]:
+        raise WrongUsage("--sudo-group is about commands: what --sudo copies has the group of its user.")
+    return {"sudo": given["sudo_user"] or True, "sudo_password_file": given["sudo_password_file"]}
 
 
 def octal(text: str | None) -> int | None:

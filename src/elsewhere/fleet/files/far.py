@@ -94,6 +94,8 @@ class Far(Channel):
             self._watcher.stop(self._opening.pid)
         with contextlib.suppress(TimeoutError, OSError):
             async with asyncio.timeout(self.ENDING):
+                while await self.read():  # its end comes behind what nobody wants any more
+                    pass
                 await process.wait_closed()
                 self._unwatch()
         process.close()

@@ -48,6 +48,7 @@ LAST = ".place"
 MOST = 60_000  # bytes of one command's arguments
 _PACK = "tar -b 128 --no-recursion --null -P -T - -cf -"
 BEGIN = "export LC_ALL=C; unset CDPATH; "
+# A signal may come when the shell is already on its way out, so that each of both traps removes what is unpacked.
 # A shell's pid is in the name, so that what a killed one has left is known as such, unless it was on another host.
 _STAGE = """
 read -r h 2>/dev/null </proc/sys/kernel/hostname || h=$(uname -n)
@@ -59,8 +60,9 @@ for o in .elsewhere-*-????????????????; do
 done
 s=./.elsewhere-$$-NONCE
 umask 077
-trap 'x=$?; trap "" HUP INT TERM PIPE; rm -rf "$s" 2>/dev/null || { chmod -R u+rwx "$s"; rm -rf "$s"; }; exit $x' EXIT
-trap 'exit 143' HUP INT TERM PIPE
+r() { trap "" HUP INT TERM PIPE; rm -rf "$s" 2>/dev/null || { chmod -R u+rwx "$s"; rm -rf "$s"; }; }
+trap 'x=$?; r; exit $x' EXIT
+trap 'r; exit 143' HUP INT TERM PIPE
 mkdir "$s"
 echo "$h" >"$s/.host"
 """
@@ -169,15 +171,17 @@ def get_script(nonce: str, sources: Iterable[str]) -> str:
         sources: paths or patterns, each perhaps with a slash behind it.
     """
     say = f"printf '{nonce} %s %s %s\\0'"
+    listed = f"{nonce} file $i %p\\0{FORMAT.replace('%p', './%f')}"
     return (
-        f"{BEGIN}w={shlex.quote(FORMAT)}; v={shlex.quote(FORMAT.replace('%p', './%f'))}; "
+        f"{BEGIN}w={shlex.quote(FORMAT)}; "
         "find . -maxdepth 0 -printf '' 2>/dev/null && command -v tar >/dev/null 2>&1 || "
         f"{{ {say} bare - -; exit 0; }}; "
         "g() { i=$1; t=$2; shift 2; for p do "
         'if [ -d "$p" ] && { [ $t = 1 ] || [ ! -L "$p" ]; }; then '
         f'{say} folder $i "$p"; (cd "$p" && find . -printf "$w") || {say} trouble $i "$p"; '
-        f'elif [ -e "$p" ] || [ -L "$p" ]; then {say} file $i "$p"; find "$p" -maxdepth 0 -printf "$v"; '
-        f'else {say} none $i "$p"; fi; done; }}; '
+        f'elif [ ! -e "$p" ] && [ ! -L "$p" ]; then {say} none $i "$p"; fi; done; '
+        # All files of a pattern at once: a process for each would take longer than they do.
+        f'[ $t = 1 ] || find "$@" -maxdepth 0 ! -type d -printf "{listed}" || {say} trouble $i "$1"; }}; '
         f"{''.join(_asked(index, source) for index, source in enumerate(sources))}"
         f'{say} end - -; IFS= read -r go || exit {LEFT}; [ "$go" = go ] || exit {LEFT}; '
         # A sudo that wants a terminal has made one of its output, to which tar writes no archive.

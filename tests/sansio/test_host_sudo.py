@@ -193,6 +193,7 @@ def played(
     assert process.stdout
     assert process.stderr
     dialogue, errors, sent = Dialogue(N, M), b"", []
+    whole = first(command, last=False) + piece(data, last=True)
     with process:
         while part := process.stderr.read(7):
             found, steps = dialogue.heard(part)
@@ -202,7 +203,7 @@ def played(
                 process.stdin.write(
                     dialogue.ask() if step is Step.ASK
                     else b"right\n" if step is Step.PASSWORD
-                    else guard(M, dialogue.outer) + first(command, last=False) + piece(data, last=True) if step is Step.BEGIN
+                    else guard(M, dialogue.outer) + whole if step is Step.BEGIN
                     else b"\n" if step is Step.OVER
                     else b""
                 )  # fmt: skip

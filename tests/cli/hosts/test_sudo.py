@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import pty
 import subprocess
-import sys
 from pathlib import Path
-from typing import Self
 
 import pytest
 
 from tests.cli.helpers import command, environment
-from tests.cli.hosts.helpers import Home
+from tests.cli.hosts.helpers import Home, Terminal
 from tests.fleet.sudo.conftest import RIGHT
 
 
@@ -69,42 +65,6 @@ def test_a_file_that_others_can_read(home: Home, user: str) -> None:
     assert "others may read or write it" in done.stderr
 
 
-# Who leads a session gets the first terminal that it opens as its own.
-OPENS_IT = "import os, sys; os.close(os.open(os.ttyname(0), os.O_RDWR)); os.execv(sys.argv[1], sys.argv[1:])"
-
-
-class Terminal:
-    """The command with a terminal of its own, at which somebody sits."""
-
-    def __init__(self, home: Home, *args: str) -> None:
-        self.seen = b""
-        self.fd, terminal = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", OPENS_IT, *command(*args)], stdin=terminal, stdout=terminal, stderr=terminal,
-            cwd=home.work, env=environment(**home.variables), start_new_session=True,
-        )  # fmt: skip
-        os.close(terminal)
-
-    def until(self, text: bytes) -> None:
-        while text not in self.seen:
-            self.seen += os.read(self.fd, 4096)
-
-    def end(self) -> int:
-        with contextlib.suppress(OSError):  # EIO is its end
-            while data := os.read(self.fd, 4096):
-                self.seen += data
-        return self.process.wait(60)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        os.close(self.fd)
-
-
 def test_it_is_asked_for_once_at_the_terminal(home: Home, user: str) -> None:
     with Terminal(home, "run", "-q", "-H", "web[1-3]", "--sudo", "--", "id", "-un") as terminal:
         terminal.until(b"Password for sudo on ")
@@ -120,3 +80,19 @@ def test_ctrl_c_while_it_is_asked_for(home: Home, user: str) -> None:
         terminal.until(b"Password for sudo on ")
         os.write(terminal.fd, b"\x03")
         assert terminal.end() == 130
+
+
+def test_copies(home: Home, user: str) -> None:
+    (home.work / "motd").write_text("hello\n")
+    place = home.work / "roots"
+    place.mkdir(mode=0o700)
+    home.path.chmod(0o755)
+    more = ("--sudo", "--sudo-password-file", secret(home, RIGHT))
+    done = home.shell("put", "-q", "-H", "web1", *more, "--mode", "600", "motd", f"{place}/")
+    assert (done.returncode, done.stderr) == (0, "")
+    status = (place / "motd").stat()
+    assert (status.st_uid, status.st_mode & 0o777) == (0, 0o600)
+    done = home.shell("get", "-H", "web1", *more, f"{place}/motd", "-")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "hello\n", "")
+    refused = home.shell("get", "-q", "-H", "web1", f"{place}/motd", "-")
+    assert refused.returncode == 1

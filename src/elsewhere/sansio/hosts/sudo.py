@@ -55,9 +55,10 @@ _BOTH = (
     "g=$$; kill -s 0 -- -$g 2>/dev/null || g={outer}; trap : HUP INT TERM QUIT; "
 )
 # The left half reads what is sent and is the watch; the right half waits for the command. A line is written by what is
-# built into the shell: it would show as an argument of a program, which printf is to ksh's relatives. dd takes a whole piece before
-# it writes any of it, so the watch is never held up by a command that does not read. Whoever is left of the group when
-# the link ends hears of it before its input ends, so that it does not take half an input for the whole.
+# built into the shell, as it would show among the arguments of a program, which printf is to ksh's relatives. dd takes
+# a whole piece before it writes any of it, so the watch is never held up by a command that does not read. Whoever is
+# left of the group when the link ends hears of it before its input ends, so that it does not take half an input for
+# the whole.
 _GUARD = _BOTH + (
     'exec 3<&0 4>&2 2>/dev/null; {{ trap "" HUP INT TERM QUIT PIPE; '
     "{{ read -r p x </proc/self/stat; }} || p=$(sh -c 'echo $PPID'); echo $p; "
@@ -238,9 +239,9 @@ class Dialogue:
     @property
     def question(self) -> str:
         """What sudo asks that is not the password, as far as it seems: no line has ended it; "" if there is none."""
-        return (
-            "" if self.begun or self._stage is _Stage.OPENING else self._held.decode(errors="backslashreplace").strip()
-        )
+        if self.begun or self._stage is _Stage.OPENING:
+            return ""
+        return self._held.rpartition(b"\n")[2].decode(errors="backslashreplace").strip()
 
     def ask(self) -> bytes:
         """There is a password: sudo may ask for it."""

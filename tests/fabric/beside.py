@@ -43,6 +43,7 @@ class Bench:
         self.folder = folder
         self.server = server
         self.dialect = dialect
+        self._count = 0
         python = require(file=f"{VENV[dialect]}/bin/python", install=f".ci/peers fabric{dialect}")
         self.original = [str(python), "-W", "ignore", str(ROOT / VENV[dialect] / "bin" / "fab")]
         self.ours = [sys.executable, "-m", "elsewhere", "fab"]
@@ -51,13 +52,22 @@ class Bench:
     def run(
         self, program: list[str], arguments: list[str], *, stdin: str = "", env: dict[str, str] | None = None
     ) -> Ran:
-        """One run, in a world of its own that looks like every other's."""
-        world = self.folder / "world"
-        shutil.rmtree(world, ignore_errors=True)
+        """One run."""
+        return self.start(program, arguments, stdin, env).end()
+
+    def both(self, *arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> tuple[Ran, Ran]:
+        """The original's and ours, at the same time."""
+        first = self.start(self.original, list(arguments), stdin, env)
+        second = self.start(self.ours, list(arguments), stdin, env)
+        return first.end(), second.end()
+
+    def start(self, program: list[str], arguments: list[str], stdin: str, env: dict[str, str] | None) -> Run:
+        """Begin one, in a world of its own that looks like every other's."""
+        self._count += 1
+        world = self.folder / f"world{self._count}"
         for name in ("home/.ssh", "there", "here"):
             (world / name).mkdir(parents=True)
-        for key in ("id_ed25519",):
-            shutil.copy(self.server.key, world / "home/.ssh" / key)
+        shutil.copy(self.server.key, world / "home/.ssh/id_ed25519")
         shutil.copy(self.server.known_hosts, world / "home/.ssh/known_hosts")
         for path in (HERE / f"files{self.dialect}").iterdir():
             if path.name != "__pycache__":
@@ -75,22 +85,38 @@ class Bench:
             "FAB_HOSTS": ",".join(self.hosts),
             **(env or {}),
         }
-        done = subprocess.run(
-            [*program, *arguments],
+        return Run(world, [*program, *arguments], environment, stdin)
+
+
+class Run:
+    """One run under way."""
+
+    def __init__(self, world: Path, words: list[str], environment: dict[str, str], stdin: str) -> None:
+        self._world = world
+        self._stdin = stdin
+        self._process = subprocess.Popen(
+            words,
             cwd=world / "here",
             env=environment,
-            input=stdin,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=PATIENCE,
-            check=False,
         )
-        return Ran(done.returncode, _lines(done.stdout), _lines(done.stderr), _tree(world))
 
-    def both(self, *arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> tuple[Ran, Ran]:
-        """The original's and ours."""
-        first = self.run(self.original, list(arguments), stdin=stdin, env=env)
-        return first, self.run(self.ours, list(arguments), stdin=stdin, env=env)
+    def end(self) -> Ran:
+        """Wait for it."""
+        with self._process as process:
+            try:
+                out, err = process.communicate(self._stdin, PATIENCE)
+            except BaseException:
+                process.kill()
+                raise
+        return Ran(process.returncode, self._lines(out), self._lines(err), _tree(self._world))
+
+    def _lines(self, text: str) -> list[str]:
+        text = text.replace(str(self._world), "WORLD").replace("\r\n", "\n")
+        return [_ADDRESS.sub("…", line.rstrip()) for line in text.split("\n")]
 
 
 def same(original: Ran, ours: Ran, *, ordered: bool = True, errors: bool = True) -> None:
@@ -113,15 +139,11 @@ def same(original: Ran, ours: Ran, *, ordered: bool = True, errors: bool = True)
 
 
 def _pieces(lines: list[str]) -> list[str]:
-    """What each host said, wherever it came: the original's processes write into each other's lines."""
-    return sorted(piece for piece in re.split(r"(?=\[\w+@)", "".join(lines)) if piece)
+    """The words that were said, whenever: the original's processes write into each other's lines."""
+    return sorted(re.sub(r"(\[\w+@)", r" \1", " ".join(lines)).split())
 
 
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}|(?<=/tmp/tmp)\w{8}")
-
-
-def _lines(text: str) -> list[str]:
-    return [_ADDRESS.sub("…", line.rstrip()) for line in text.replace("\r\n", "\n").split("\n")]
 
 
 def _tree(world: Path) -> dict[str, str]:
@@ -137,5 +159,5 @@ def _tree(world: Path) -> dict[str, str]:
             elif path.is_dir():
                 found[name] = f"{mode:o}"
             else:
-                found[name] = f"{mode:o} {path.read_bytes()!r}"
+                found[name] = f"{mode:o} {path.read_bytes()!r}".replace(str(world), "WORLD")
     return found

@@ -1,4 +1,5 @@
 import os
+import sys
 
 from fabric.api import env, execute, parallel, run, runs_once, serial, settings, task
 
@@ -13,7 +14,7 @@ def side():
     run("echo from $((1 + 1)) %s" % env.host_string)
     with settings(warn_only=True):
         run("exit 3")
-    print("still", env.mine == env.host_string)
+    sys.stdout.write("[%s] still %s\n" % (env.host_string, env.mine == env.host_string))
 
 
 @task
@@ -24,13 +25,13 @@ def pooled():
 
 @task
 def after():
-    print(env.get("mine"))
+    sys.stdout.write("[%s] mine %s\n" % (env.host_string, env.get("mine")))
 
 
 @task
 @serial
 def one():
-    print("serial", env.host_string)
+    sys.stdout.write("[%s] serial\n" % env.host_string)
 
 
 @task

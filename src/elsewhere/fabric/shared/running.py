@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
     from elsewhere.fleet.results import Result
 
-__all__ = ["Feed", "connect", "live"]
+__all__ = ["Feed", "live"]
 
 Came = Callable[[str, bytes], None]
 
@@ -83,16 +83,3 @@ def _drain(told: queue.SimpleQueue[Any]) -> None:
             pass
     except queue.Empty:
         return
-
-
-def connect(host: Host) -> None:
-    """Have a connection to it.
-
-    Raises:
-        ConnectError, Unauthorized: there is none to be had.
-    """
-
-    async def up() -> None:
-        await asyncio.shield(host.link.connection())
-
-    engine().call(up)

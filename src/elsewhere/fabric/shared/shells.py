@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from elsewhere.fleet.host import Host
+    from elsewhere.fleet import Host, Result
 
 __all__ = ["shell"]
 
 
-def shell(host: Host, command: str | None = None) -> Any:
+def shell(host: Host, command: str | None = None) -> Result:
     """One, until it ends.
 
     Args:
         host: where.
-        command: what is typed there first.
+        command: what is run there first.
+
+    Raises:
+        whatever `Host.shell` does.
     """
-    any_host: Any = host
-    return any_host.shell() if command is None else any_host.shell(command)
+    if command is None:
+        return host.shell()
+    return host.shell(f'{command}\nexec "${{SHELL:-/bin/sh}}" -l')

@@ -157,8 +157,7 @@ def remote_tunnel(
     """What connects to that port on the host is connected to a port that is reached from here."""
     from elsewhere.fabric.v1.network import reached
 
-    host: Any = reached(state.env.host_string)
-    with host.forward_remote(
+    with reached(state.env.host_string).forward_remote(
         remote_port, local_port or remote_port, remote_host=remote_bind_address, local_host=local_host
     ):
         yield

@@ -13,7 +13,6 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.errors import ConnectError, ConnectTimeout, HostKeyError, Unauthorized
-from elsewhere.fabric.shared.running import connect
 from elsewhere.fabric.v1.exceptions import NetworkError
 from elsewhere.fabric.v1.state import connections, env, output
 from elsewhere.fabric.v1.utils import handle_prompt_abort, isatty, warn
@@ -177,7 +176,7 @@ def _tried(host: Host, name: str, port: str) -> Host:
     attempts = max(1, int(env.connection_attempts))
     for attempt in range(1, attempts + 1):
         try:
-            connect(host)
+            host.connect()
             return host
         except ConnectError as error:
             host.close()

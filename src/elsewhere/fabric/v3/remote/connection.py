@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from elsewhere.fabric.shared.running import connect
 from elsewhere.fabric.shared.sftp import Sftp
 from elsewhere.fabric.v3.config import Config
 from elsewhere.fabric.v3.exceptions import InvalidV1Env
@@ -168,7 +167,7 @@ class Connection(Context):
     @property
     def is_connected(self) -> bool:
         """Is there a connection?"""
-        return self._host is not None and self._host.link.up
+        return self._host is not None and bool(self._host.is_connected)
 
     def open(self) -> None:
         """Have a connection.
@@ -183,7 +182,7 @@ class Connection(Context):
         if "timeout" in self.connect_kwargs and self.connect_timeout is not None:
             raise ValueError(AMBIGUOUS.format("timeout"))
         if not self.is_connected:
-            connect(self._the_host())
+            self._the_host().connect()
 
     def _the_host(self) -> Host:
         if self._host is None:
@@ -260,8 +259,9 @@ class Connection(Context):
         local_host: str = "localhost",
     ) -> Iterator[None]:
         """What connects to a port here is connected to one that the host reaches."""
-        host: Any = self.reached()
-        with host.forward_local(local_port, remote_port or local_port, remote_host=remote_host, local_host=local_host):
+        with self.reached().forward_local(
+            local_port, remote_port or local_port, remote_host=remote_host, local_host=local_host
+        ):
             yield
 
     @contextlib.contextmanager
@@ -273,8 +273,7 @@ class Connection(Context):
         local_host: str = "localhost",
     ) -> Iterator[None]:
         """What connects to a port there is connected to one that is reached from here."""
-        host: Any = self.reached()
-        with host.forward_remote(
+        with self.reached().forward_remote(
             remote_port, local_port or remote_port, remote_host=remote_host, local_host=local_host
         ):
             yield

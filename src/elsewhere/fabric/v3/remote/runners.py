@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -63,10 +62,7 @@ class Remote(Runner):
             self._feed.send(data)
 
     def leave(self, command: str) -> None:
-        def unseen(_name: str, _data: bytes) -> None:
-            """It has no streams of ours, so that nobody waits for it."""
-
-        self._run(f"sh -c {shlex.quote(command)} </dev/null >/dev/null 2>&1 &", unseen, pty=False)
+        self.context.reached().run(command, detach=True, env=self._environment())
 
     def execute(self, command: str, came: Callable[[str, bytes], None]) -> int | None:
         given = self.given_input()
@@ -84,10 +80,12 @@ class Remote(Runner):
             self._feed = None
 
     def _run(self, command: str, came: Callable[[str, bytes], None], *, pty: bool) -> int:
-        env = {name: str(value) for name, value in self.opts["env"].items()}
-        if not self.opts["replace_env"]:
-            env = {name: value for name, value in self._known["env"].items() if name.isidentifier()}
-        options: dict[str, Any] = {"pty": pty, "timeout": self.opts["timeout"], "check": False, "env": env}
+        options: dict[str, Any] = {
+            "pty": pty,
+            "timeout": self.opts["timeout"],
+            "check": False,
+            "env": self._environment(),
+        }
         if self._feed is not None:
             options["input"] = b""  # it has an input, though what that is comes bit by bit
         prepared: Any = (
@@ -95,6 +93,12 @@ class Remote(Runner):
         )
         result = live(self.context.reached(), prepared, came, self._feed)
         return ENDED if result.signal else int(result.returncode)
+
+    def _environment(self) -> dict[str, str]:
+        """The variables that go there: those that were said, or ours too."""
+        if self.opts["replace_env"]:
+            return {name: str(value) for name, value in self.opts["env"].items()}
+        return {name: str(value) for name, value in self._known["env"].items() if name.isidentifier()}
 
 
 class RemoteShell(Remote):
@@ -105,6 +109,4 @@ class RemoteShell(Remote):
         from elsewhere.fabric.shared.shells import shell
 
         self._set_up("", {**kwargs, "pty": True})
-        found = shell(self.context.reached())
-        exited = getattr(found, "returncode", found if isinstance(found, int) else 0)
-        return self.generate_result(**self._known, exited=exited)
+        return self.generate_result(**self._known, exited=shell(self.context.reached()).returncode)

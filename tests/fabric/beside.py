@@ -61,8 +61,37 @@ class Bench:
         second = self.start(self.ours, list(arguments), stdin, env)
         return first.end(), second.end()
 
-    def start(self, program: list[str], arguments: list[str], stdin: str, env: dict[str, str] | None) -> Run:
-        """Begin one, in a world of its own that looks like every other's."""
+    def start(
+        self,
+        program: list[str],
+        arguments: list[str],
+        stdin: str,
+        env: dict[str, str] | None,
+        files: dict[str, str] | None = None,
+        known: str | None = None,
+    ) -> Run:
+        """Begin one, in a world of its own that looks like every other's.
+
+        Args:
+            program, arguments: what is run.
+            stdin: what it reads.
+            env: further variables.
+            files: further task files, by name.
+            known: what known_hosts holds instead of the hosts' keys.
+        """
+        world, environment = self._world(files, known)
+        return Run(world, [*program, *arguments], {**environment, **(env or {})}, stdin)
+
+    def popen(self, program: list[str], arguments: list[str], terminal: int) -> subprocess.Popen[bytes]:
+        """Begin one at a terminal, which is that of its session."""
+        world, environment = self._world()
+        # Who leads a session has the terminal that it opens.
+        script = 'exec <"$0" >"$0" 2>&1; exec "$@"'
+        words = ["sh", "-c", script, os.ttyname(terminal), *program, *arguments]
+        return subprocess.Popen(words, cwd=world / "here", env=environment, start_new_session=True)
+
+    def _world(self, files: dict[str, str] | None = None, known: str | None = None) -> tuple[Path, dict[str, str]]:
+        """A new folder for a run, and its environment."""
         self._count += 1
         world = self.folder / f"world{self._count}"
         for name in ("home/.ssh", "there", "here"):
@@ -72,6 +101,10 @@ class Bench:
         for path in (HERE / f"files{self.dialect}").iterdir():
             if path.name != "__pycache__":
                 (shutil.copytree if path.is_dir() else shutil.copy)(path, world / "here" / path.name)
+        for name, text in (files or {}).items():
+            (world / "here" / name).write_text(text)
+        if known is not None:
+            (world / "home/.ssh/known_hosts").write_text(known)
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(world / "home"),
@@ -83,16 +116,15 @@ class Bench:
             "PYTHONDONTWRITEBYTECODE": "1",
             "FAB_THERE": str(world / "there"),
             "FAB_HOSTS": ",".join(self.hosts),
-            **(env or {}),
         }
-        return Run(world, [*program, *arguments], environment, stdin)
+        return world, environment
 
 
 class Run:
     """One run under way."""
 
     def __init__(self, world: Path, words: list[str], environment: dict[str, str], stdin: str) -> None:
-        self._world = world
+        self.world = world
         self._stdin = stdin
         self._process = subprocess.Popen(
             words,
@@ -112,10 +144,10 @@ class Run:
             except BaseException:
                 process.kill()
                 raise
-        return Ran(process.returncode, self._lines(out), self._lines(err), _tree(self._world))
+        return Ran(process.returncode, self._lines(out), self._lines(err), _tree(self.world))
 
     def _lines(self, text: str) -> list[str]:
-        text = text.replace(str(self._world), "WORLD").replace("\r\n", "\n")
+        text = text.replace(str(self.world), "WORLD").replace("\r\n", "\n")
         return [_ADDRESS.sub("…", line.rstrip()) for line in text.split("\n")]
 
 

@@ -7,10 +7,12 @@ import re
 import sys
 import time
 from collections import deque
+from contextlib import nullcontext
 from typing import Any
 
 from elsewhere.errors import CallTimeout, ConnectError, ConnectionLost, Unauthorized
 from elsewhere.fabric.shared.running import live
+from elsewhere.fabric.shared.typed import typed
 from elsewhere.fabric.v1 import context_managers
 from elsewhere.fabric.v1.exceptions import CommandTimeout, NetworkError
 from elsewhere.fabric.v1.network import needs_host, normalize_to_string, reached
@@ -142,7 +144,11 @@ def _status(shown: _Shown, text: str, who: tuple[Any, Any] | None, pty: bool, ti
     answers = [(re.escape(asked), str(answer)) for asked, answer in env.prompts.items()]
     options: dict[str, Any] = {"pty": pty, "timeout": timeout, "check": False, "encoding": None, "answers": answers}
     try:
-        result = live(host, prepare(text, **options) if who is None else _sudo(text, who, options), shown.came)
+        with typed(None if pty else _echo) if not (answers or env.parallel) else nullcontext() as feed:
+            if feed is not None:
+                options["input"] = b""  # it has an input, though what that is comes key by key
+            prepared = prepare(text, **options) if who is None else _sudo(text, who, options)
+            result = live(host, prepared, shown.came, feed)
     except CallTimeout as late:
         raise CommandTimeout(timeout or 0) from late
     except Unauthorized as refused:
@@ -155,6 +161,13 @@ def _status(shown: _Shown, text: str, who: tuple[Any, Any] | None, pty: bool, ti
     finally:
         shown.end()
     return ENDED if result.signal else int(result.returncode)
+
+
+def _echo(data: bytes) -> None:
+    """Show what is typed, which the far side does only where it has a terminal."""
+    if env.echo_stdin:
+        sys.stdout.write(data.decode(errors="replace"))
+        sys.stdout.flush()
 
 
 def _sudo(text: str, who: tuple[Any, Any], options: dict[str, Any]) -> Sudo:

@@ -11,6 +11,8 @@ from elsewhere.fabric.shared.sftp import Sftp
 from elsewhere.fabric.v3.config import Config
 from elsewhere.fabric.v3.exceptions import InvalidV1Env
 from elsewhere.fabric.v3.invoke.context import Context
+from elsewhere.fabric.v3.remote.client import Client, Transport
+from elsewhere.fabric.v3.remote.failures import known_to_task_files
 from elsewhere.fabric.v3.remote.transfer import Transfer
 from elsewhere.fabric.v3.remote.way import described, gateway_of
 
@@ -169,12 +171,22 @@ class Connection(Context):
         """Is there a connection?"""
         return self._host is not None and bool(self._host.is_connected)
 
+    @property
+    def client(self) -> Client:
+        """What paramiko's client is in the original, as far as task files use that."""
+        return Client(self)
+
+    @property
+    def transport(self) -> Transport | None:
+        """What paramiko's transport is there; None where there is no connection."""
+        return self.client.get_transport()
+
     def open(self) -> None:
         """Have a connection.
 
         Raises:
             ValueError: ``connect_kwargs`` say what is said elsewhere.
-            ConnectError, Unauthorized: there is none to be had.
+            ConnectError, Unauthorized: there is none to be had; see `elsewhere.fabric.v3.remote.failures`.
         """
         for key in ("hostname", "port", "username"):
             if key in self.connect_kwargs:
@@ -182,7 +194,8 @@ class Connection(Context):
         if "timeout" in self.connect_kwargs and self.connect_timeout is not None:
             raise ValueError(AMBIGUOUS.format("timeout"))
         if not self.is_connected:
-            self._the_host().connect()
+            with known_to_task_files():
+                self._the_host().connect()
 
     def _the_host(self) -> Host:
         if self._host is None:

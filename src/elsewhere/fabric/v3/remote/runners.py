@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from elsewhere.errors import CallTimeout, Unauthorized
 from elsewhere.fabric.shared.running import Feed, live
+from elsewhere.fabric.shared.typed import typed
 from elsewhere.fabric.v3.invoke.exceptions import AuthFailure
 from elsewhere.fabric.v3.invoke.runners.result import Result as InvokeResult
 from elsewhere.fabric.v3.invoke.runners.runner import Late, Runner
@@ -73,11 +75,27 @@ class Remote(Runner):
                 if not self.opts["watchers"]:
                     self._feed.send(None)
         try:
-            return self._run(command, came, pty=self.using_pty)
+            if self._feed is not None or self.opts["in_stream"] is False or self.opts["asynchronous"]:
+                return self._run(command, came, pty=self.using_pty)
+            with typed(self._echo()) as self._feed:
+                return self._run(command, came, pty=self.using_pty)
         except CallTimeout:
             raise Late(ENDED) from None
         finally:
             self._feed = None
+
+    def _echo(self) -> Callable[[bytes], None] | None:
+        """Who shows what is typed: the far side's terminal, if there is one."""
+        wanted = not self.using_pty if self.opts["echo_stdin"] is None else self.opts["echo_stdin"]
+        if not wanted:
+            return None
+        stream = self.opts["out_stream"] or sys.stdout
+
+        def show(data: bytes) -> None:
+            stream.write(data.decode(errors="replace"))
+            stream.flush()
+
+        return show
 
     def _run(self, command: str, came: Callable[[str, bytes], None], *, pty: bool) -> int:
         options: dict[str, Any] = {

@@ -47,7 +47,7 @@ class Transfer:
     def _whole(self, path: str) -> str:
         return posixpath.join(self.sftp.getcwd() or self.sftp.normalize("."), path)
 
-    def get(self, remote: str, local: Any = None, preserve_mode: bool = True) -> Result:
+    def get(self, remote: str, local: Any = None, preserve_mode: bool = True, callback: Any = None) -> Result:
         """Copy a file here.
 
         Args:
@@ -55,6 +55,7 @@ class Transfer:
             local: a path here, in which ``{host} {user} {port} {dirname} {basename}`` are filled in and whose folders
                 are made, or a file-like object; the file's own name in the current folder by default.
             preserve_mode: its mode is kept.
+            callback: is given bytes done and bytes in all.
 
         Raises:
             ValueError: no file is named.
@@ -65,10 +66,10 @@ class Transfer:
         given = (local, remote)
         remote = self._whole(remote)
         if callable(getattr(local, "write", None)):
-            self.sftp.getfo(remote, local)
+            self.sftp.getfo(remote, local, callback)
         else:
             local = self._place(local or posixpath.basename(remote), remote)
-            self.sftp.get(remote, local)
+            self.sftp.get(remote, local, callback)
             if preserve_mode:
                 os.chmod(local, stat.S_IMODE(self.sftp.stat(remote).st_mode))
         return Result(local, given[0], remote, given[1], self.connection)
@@ -89,13 +90,14 @@ class Transfer:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def put(self, local: Any, remote: Any = None, preserve_mode: bool = True) -> Result:
+    def put(self, local: Any, remote: Any = None, preserve_mode: bool = True, callback: Any = None) -> Result:
         """Copy a file there; a folder too, with all that is in it.
 
         Args:
             local: a path here, or a file-like object.
             remote: a path there; a relative one is within the home, which is the default.
             preserve_mode: its mode is kept.
+            callback: is given bytes done and bytes in all.
 
         Raises:
             ValueError: no file is named, or a file-like object without a name has only a folder to go to.
@@ -112,12 +114,12 @@ class Transfer:
             before = local.tell()
             local.seek(0)
             try:
-                self.sftp.putfo(local, remote)
+                self.sftp.putfo(local, remote, callback=callback)
             finally:
                 local.seek(before)
         else:
             local = os.path.abspath(local)
-            self.sftp.put(local, remote)
+            self.sftp.put(local, remote, callback)
             if preserve_mode:
                 self.sftp.chmod(remote, stat.S_IMODE(os.stat(local).st_mode))
         return Result(local, given[0], remote, given[1], self.connection)

@@ -55,6 +55,12 @@ CASES = {
     "by hand": "-f network.py by_hand",
     "sudo": "-f sudo.py -H {0} plain whole files",
     "sudo, fails": "-f sudo.py -H {0} fails",
+    "prompts": "-f prompts.py -H {0} answers again",
+    "ssh's configuration": "-f sshconfig.py go over",
+    "classes": "-f classes.py deploy:v0 all_of_them listing",
+    "classes, no such task": "-f classes.py fails",
+    "settings of a file": "-c rc.txt -f rc.py told",
+    "settings, none": "-f rc.py shown",
     "remainder": "-H {0},{1} -- echo a remainder",
 }
 
@@ -111,3 +117,10 @@ def test_jinja_and_ours_even_where_the_original_is_installed(bench1: Bench) -> N
     packages = next((ROOT / VENV[1]).glob("lib/python3*/site-packages"))
     beside = {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}:{packages}"}
     same(*bench1.both("-f", "contrib.py", "-H", bench1.hosts[0], "jinja", env=beside))
+
+
+def test_a_tunnel_to_here(bench1: Bench) -> None:
+    # The original prints the ports of each connection that comes; its last line is what counts.
+    for ran in bench1.both("-f", "tunnels.py", "-H", bench1.hosts[0], "tunnel"):
+        assert ran.status == 0, ran
+        assert "got through the tunnel" in ran.out

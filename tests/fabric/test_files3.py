@@ -51,6 +51,9 @@ CASES = {
     "hosts": "-c hosts decorated wrapped told",
     "hosts, by options": "-c hosts -H {3} decorated wrapped told",
     "hosts, fails": "-c hosts -H {0},{1} fails-on-first",
+    "ways": "-c ways -H {0} local-tunnel remote-tunnel gateways disowned failures",
+    "ssh's configuration": "-c sshconfig go jumps",
+    "keys": "-c authentication keys",
     "sudo": "-c sudo -H {0} plain",
     "sudo, fails": "-c sudo -H {0} fails",
 }  # fmt: skip

@@ -131,6 +131,8 @@ def connected(host_string: str) -> Host:
     for left in range(_TRIES, -1, -1):
         try:
             return _tried(_described(host_string, password), str(host), str(port))
+        except ValueError as error:  # no host's name, or a file of keys that is none
+            raise NetworkError(str(error), error) from error
         except Unauthorized as error:
             if not left or not (isatty(sys.stdin) or env.abort_on_prompts or env.parallel):
                 raise NetworkError(str(error), error) from error

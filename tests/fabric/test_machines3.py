@@ -71,7 +71,7 @@ def test_what_is_typed_arrives(where, count, fast, shown, item, verbose, two_wor
 def test_options_of_the_program_stand_anywhere():
     assert _parse("-H", "a,b", "other").pop(0).args["hosts"].value == "a,b"
     assert _parse("other", "-H", "a,b").pop(0).args["hosts"].value == "a,b"
-    assert _parse("other", "-Ha").pop(0).args["hosts"].value == "a"
+    assert _parse("-Ha", "other").pop(0).args["hosts"].value == "a"
 
 
 def test_what_stands_behind_two_dashes_is_left_alone():

@@ -34,7 +34,7 @@ def local_tunnel(c):
     ours = _free()
     with c.forward_local(ours, remote_port=port, remote_host="127.0.0.1", local_host="127.0.0.1"):
         with socket.create_connection(("127.0.0.1", ours)) as one:
-            print(one.makefile().read().strip())
+            print(one.makefile().readline().strip())
     thread.join()
 
 

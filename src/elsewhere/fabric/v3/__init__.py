@@ -26,7 +26,18 @@ __all__ = [
 __version__ = VERSION
 _OURS = ["config", "exceptions", "executor", "main", "tasks"]
 _REMOTE = ["connection", "group", "runners", "transfer"]
-_INVOKES = ["collection", "config", "context", "exceptions", "executor", "parser", "runners", "tasks", "watchers"]
+_INVOKES = [
+    "collection",
+    "config",
+    "context",
+    "exceptions",
+    "executor",
+    "parser",
+    "runners",
+    "tasks",
+    "util",
+    "watchers",
+]
 NAMES = {
     "fabric": __name__,
     "invoke": f"{__name__}.invoke",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from elsewhere.fabric.shared.sftp import Sftp
+from elsewhere.fleet.engine import engine
 
-__all__ = ["Client", "Transport"]
+__all__ = ["Client", "Socket", "Transport"]
 
 
 class Client:
@@ -53,5 +54,37 @@ class Transport:
         """It is, if it is open: until the login it is none."""
         return self.active
 
+    @property
+    def sock(self) -> Socket:
+        """Its socket, as far as its addresses go."""
+        return Socket(self._connection)
+
     def get_username(self) -> str:
         return str(self._connection.user)
+
+
+class Socket:
+    """What ``connection.transport.sock`` is.
+
+    Args:
+        connection: whose.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def getsockname(self) -> Any:
+        """The address here."""
+        return self._told("sockname")
+
+    def getpeername(self) -> Any:
+        """The address there."""
+        return self._told("peername")
+
+    def _told(self, what: str) -> Any:
+        host = self._connection.reached()
+
+        async def ask() -> Any:
+            return (await host.link.connection()).get_extra_info(what)
+
+        return engine().call(ask)

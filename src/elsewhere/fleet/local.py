@@ -130,7 +130,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _late(told: Command, took: float) -> CallTimeout:
     return CallTimeout(
-        f"{shown(told.command)} did not end here within its timeout of {told.timeout:g} s, and was ended after {took:.3g} s"
+        f"{shown(told.command)} did not end here within its timeout of {told.timeout:g} s, and was ended "
+        f"after {took:.3g} s"
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
 import socket
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from elsewhere.fleet.lean import lean
 from elsewhere.fleet.link.dialing import dial, heard
 from elsewhere.fleet.link.gates import Gates
 from elsewhere.fleet.link.keys import Offer
+from elsewhere.fleet.link.limits import most
 from elsewhere.fleet.naming.known import Keys, Shown, added, keys_of, untrusted
 from elsewhere.fleet.naming.settings import Settings
 
@@ -209,6 +211,8 @@ def _failure(settings: Settings, stages: _Stages, error: Exception) -> Elsewhere
         return told(f"{where}: {error.reason}")
     if isinstance(error, socket.gaierror):
         return told(f"the name {settings.hostname} is not found: {error.strerror}", phase="resolve")
+    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+        return told(f"no connection to {where}: this process may have no more than {most()} files open (ulimit -n)")
     if isinstance(error, ConnectionRefusedError) or "Connection refused" in str(error):
         return told(f"{where} refuses connections: no sshd listens there")
     return told(f"{where} cannot be reached: {error.strerror if isinstance(error, OSError) else error}")

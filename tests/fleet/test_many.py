@@ -15,6 +15,7 @@ import pytest
 
 from elsewhere.errors import ConnectError, ConnectionLost, ConnectTimeout, HostKeyError, Unauthorized
 from elsewhere.fleet import Fleet, Host, Result
+from elsewhere.fleet.engine import engine
 from elsewhere.fleet.link import gates
 from tests.fleet.inprocess import Yard, inprocess, plain
 from tests.fleet.test_link import becomes, options
@@ -92,11 +93,15 @@ def test_hundreds_of_hosts(tmp_path: Path) -> None:
 def test_hosts_that_hang_delay_no_others(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither those that are reached directly, nor those behind another."""
     monkeypatch.setattr(gates, "OVERALL", 1)
+    monkeypatch.setattr(gates, "HOLD", 2.0)  # long enough to be seen
     hung, well = of(yard, "hung")[0], of(yard, "well")
     hosts = [Host(hung, **options(yard, connect_timeout=100, jump=jump)) for jump in [None, f"{well[1]}:{yard.port}"]]
-    futures = [host.connect_async() for host in hosts for _ in range(2)]
+    futures = [host.connect_async() for host in hosts]
+    links = engine().links
+    becomes(lambda: any(link.up for link in links._jumps.values()))
+    becomes(links.gates._overall.locked)
     with Host(well[0], **options(yard, connect_timeout=60)) as host:
-        assert host.run("echo in").stdout == "in\n"
+        assert host.run_async("echo in").result(60).stdout == "in\n"
     assert not any(future.done() for future in futures)
     for future in futures:
         future.cancel()

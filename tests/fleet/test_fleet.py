@@ -254,6 +254,10 @@ def test_a_report_is_short_for_many_hosts() -> None:
     assert text.splitlines()[-1] == "  40 not touched: old[0-39]"
     assert len(text) < 600
     assert list(by_kind(results)) == ["ok", "unreachable", "not touched"]
+    key = HostKeyError("unknown", fingerprint="SHA256:x", key="ssh-ed25519 AAAA")
+    lines = report("run", {f"web{n:03}": key for n in range(900)}).splitlines()
+    assert (lines[1], len(lines)) == ("  50 hosts show keys that are not known:", 54)
+    assert lines[-2] == "    and 850 more: web[050-899]"
     many = {f"h{n}": type(f"Error{n}", (Exception,), {})("\x1b[2Jno") for n in range(40)}
     assert len(report("put", many).splitlines()) == 26
     assert "\x1b" not in report("put", many)

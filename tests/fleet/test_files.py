@@ -184,6 +184,19 @@ def test_contents_are_compared(host: Host, tree: Path, tmp_path: Path, way: str)
     assert (copy / "plain").read_text() == "plain"
 
 
+def test_more_at_once_than_sshd_has_sessions_for(host: Host, tree: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    host.put(tree, copy)
+    futures = [host.put_async(tree, copy, checksum=True, dry_run=True) for _ in range(15)]
+    assert {future.result(60).sent for future in futures} <= {0, 1}
+
+
+def test_what_a_file_like_object_would_get(host: Host, tree: Path) -> None:
+    sink = io.BytesIO()
+    would = host.get(str(tree / "sub" / "big"), sink, dry_run=True)
+    assert (would.bytes, would.dry_run, sink.getvalue()) == (1_500_000, True, b"")
+
+
 def test_several_and_patterns(host: Host, tree: Path, tmp_path: Path) -> None:
     there, back = tmp_path / "there", tmp_path / "back"
     host.put([f"{tree}/*n", tree / "sub", tree / HARD], there)

@@ -81,7 +81,7 @@ async def _receive(host: Host, wanted: Get, bar: Bar) -> Transfer:
         same = None
         if wanted.checksum:
             names = {path: theirs.names[path] for path in doubtful(theirs.entries.values(), here)}
-            same = await compared(host, wanted, {path: os.path.join(base, path) for path in names}, names, "")
+            same = await compared(there, nonce, {path: os.path.join(base, path) for path in names}, names)
         todo = _compare(host, wanted, theirs, here, same)
         whole = "" in theirs.entries and not await loop.run_in_executor(None, os.path.lexists, base)
         if todo.nothing or wanted.dry_run:
@@ -171,14 +171,16 @@ async def _pour(host: Host, wanted: Get, bar: Bar) -> Transfer:
     """One file into a file-like object."""
     loop = asyncio.get_running_loop()
     size = 0
-    async with far(host, wanted, partial(cat_script, source=wanted.sources[0])) as (there, _):
+    async with far(host, wanted, partial(cat_script, source=wanted.sources[0], size=wanted.dry_run)) as (there, _):
         began = time.monotonic()
         there.eof()
         while piece := await there.read():
+            if wanted.dry_run:
+                size = int(piece)
+                continue
             size += len(piece)
             bar.advance(len(piece))
-            if not wanted.dry_run:
-                await loop.run_in_executor(None, wanted.sink.write, piece)
+            await loop.run_in_executor(None, wanted.sink.write, piece)
         status = await there.ended()
         if status == NOT_THERE:
             raise FileNotFoundError(f"{host}: there is no {wanted.sources[0]}")

@@ -79,7 +79,7 @@ async def _send(host: Host, wanted: Put, collected: Collected, bar: Bar) -> Tran
         same: Same | None = None if wanted.data is None else different  # bytes have no time
         if wanted.checksum:
             theirs = {path: f"./{path}" for path in doubtful(seen.entries.values(), seen.found)}
-            same = await compared(host, wanted, seen.payloads, theirs, seen.base)
+            same = await compared(there, nonce, seen.payloads, theirs)
         mirrored = collected.roots if wanted.delete else ()
         try:
             todo = plan(seen.entries.values(), seen.found, mirrored=mirrored, same=same)

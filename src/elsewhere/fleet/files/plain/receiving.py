@@ -133,10 +133,12 @@ async def _pour(host: Host, there: Session, wanted: Get, bar: Bar) -> Transfer:
         raise FileNotFoundError(f"{host}: there is no {source}")
     if entry.kind == "folder":
         raise TransferError(f"{host}: {source} is a folder")
-    async for data in contents(there, there.path(source)):
-        size += len(data)
-        bar.advance(len(data))
-        if not wanted.dry_run:
+    if wanted.dry_run:
+        size = entry.size
+    else:
+        async for data in contents(there, there.path(source)):
+            size += len(data)
+            bar.advance(len(data))
             await loop.run_in_executor(None, wanted.sink.write, data)
     change = Change("send", source)
     return Transfer(host, 1, bytes=size, seconds=time.monotonic() - began, changes=(change,), dry_run=wanted.dry_run)

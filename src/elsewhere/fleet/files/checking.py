@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Mapping
 
 from elsewhere.fleet.files.channel import Channel
 from elsewhere.fleet.files.far import listing
-from elsewhere.fleet.files.here.local import digest
+from elsewhere.fleet.files.here.threads import given_up, in_thread
 from elsewhere.fleet.files.wanted import Payload
 from elsewhere.sansio.hosts.copies.tree import Entry
 
 __all__ = ["Same", "compared", "different", "local_sum"]
 
+PIECE = 1 << 20  # bytes
 Same = Callable[[Entry, Entry], bool]
 
 
@@ -31,12 +33,17 @@ async def compared(there: Channel, nonce: str, ours: Mapping[str, Payload], thei
     plain = {path: name for path, name in theirs.items() if "\n" not in name and "\\" not in name}
     if not plain:
         return different
-    loop = asyncio.get_running_loop()
-    here = loop.run_in_executor(None, lambda: {path: local_sum(ours[path]) for path in plain})
-    there.go("\n".join(["sum", *plain.values(), "", ""]).encode("utf-8", "surrogateescape"))
-    told = (await listing(there, nonce)).partition(b"\0")[0].decode("utf-8", "surrogateescape")
+    enough = threading.Event()
+    here = asyncio.ensure_future(in_thread(_sums, {path: ours[path] for path in plain}, enough))
+    try:
+        there.go("\n".join(["sum", *plain.values(), "", ""]).encode("utf-8", "surrogateescape"))
+        told = (await listing(there, nonce)).partition(b"\0")[0].decode("utf-8", "surrogateescape")
+        mine = await asyncio.shield(here)
+    finally:
+        enough.set()
+        await given_up(here)
     sums = {name[1:]: value for value, _, name in (line.partition(" ") for line in told.split("\n")) if name}
-    same = {path for path, value in (await here).items() if sums.get(plain[path]) == value}
+    same = {path for path, value in mine.items() if sums.get(plain[path]) == value}
     return lambda new, old: new.size == old.size and new.path in same
 
 
@@ -45,15 +52,26 @@ def different(new: Entry, old: Entry) -> bool:
     return False
 
 
-def local_sum(payload: Payload) -> str:
-    """Of a file here, or of bytes."""
-    if isinstance(payload, str):
-        return digest(payload)
+def _sums(payloads: Mapping[str, Payload], enough: threading.Event) -> dict[str, str]:
+    return {path: local_sum(payload, enough) for path, payload in payloads.items() if not enough.is_set()}
+
+
+def local_sum(payload: Payload, enough: threading.Event | None = None) -> str:
+    """Of a file here, or of bytes, as ``sha256sum`` shows it.
+
+    Args:
+        payload: what.
+        enough: ends it, when nobody wants it any more.
+    """
     if isinstance(payload, bytes):
         return hashlib.sha256(payload).hexdigest()
-    found = hashlib.sha256()
-    at = 0
-    while data := os.pread(payload, 1 << 20, at):
-        found.update(data)
-        at += len(data)
-    return found.hexdigest()
+    fd = os.open(payload, os.O_RDONLY) if isinstance(payload, str) else payload
+    try:
+        found, at = hashlib.sha256(), 0
+        while (data := os.pread(fd, PIECE, at)) and not (enough and enough.is_set()):
+            found.update(data)
+            at += len(data)
+        return found.hexdigest()
+    finally:
+        if isinstance(payload, str):
+            os.close(fd)

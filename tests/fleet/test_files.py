@@ -119,7 +119,7 @@ def test_the_same_size_and_second_is_another_file(shell: Host, tmp_path: Path) -
     second = (time.time_ns() // 10**9 + 100) * 10**9  # not yet over, so that the file may change in it again
     for number, text in enumerate(("one", "two")):
         source.write_text(text)
-        os.utime(source, ns=(second, second + number + 1))
+        os.utime(source, ns=(second, second + (number + 1) * 10**6))
         assert shell.put(source, there).sent == 1
         assert there.read_text() == text
     assert shell.put(source, there).sent == 0

@@ -265,5 +265,5 @@ def _sums(nonce: str) -> str:
         f"IFS= read -r go || exit {LEFT}; "
         '[ "$go" != sum ] || { set --; while IFS= read -r p && [ -n "$p" ]; do set -- "$@" "$p"; '
         '[ $# -lt 200 ] || { $m "$@"; set --; }; done; [ $# = 0 ] || $m "$@"; '
-        f"printf '\\0{nonce} end - -\\0'; IFS= read -r go || exit {LEFT}; }}; "
+        f"printf '\\0%s end - -\\0' {nonce}; IFS= read -r go || exit {LEFT}; }}; "
     )

@@ -114,12 +114,14 @@ class Work:
         self._prepare()
         began = time.monotonic()
         try:
-            results = self._done() if self._left else {}
+            results = self._done()
         except Stopped as stopped:
             self._say_stopped(f"stopped by {stopped.name}")
             raise
+        except WrongUsage:
+            raise
         except Problem as problem:
-            problem.args = (f"{problem} {self._how_to_go_on(self._unfinished())}",)
+            problem.args = (f"{problem} {self._how_to_go_on(self._unfinished())}".rstrip(),)
             raise
         return self._finish(results, time.monotonic() - began)
 
@@ -160,6 +162,8 @@ class Work:
         plan = self.plan
         retry = NotReached(plan.retries, backoff=PAUSE) if plan.retries else None
         try:
+            if not self._left:
+                return {}
             with Fleet(*self._left, jobs=plan.jobs, max_failures=plan.max_failures) as fleet:
                 return plan.do(fleet.options(retry=retry), self._told())
         except BrokenPipeError:
@@ -176,7 +180,8 @@ class Work:
     def _told(self) -> Told:
         plan, shown = self.plan, self._shown()
         # Lines on a terminal are progress enough, and a bar between them would be torn by them.
-        drawn = not plan.quiet and not (isinstance(shown, Live) and is_terminal(STDOUT))
+        lines = is_terminal(STDOUT) and self._rows is None and isinstance(shown, Live | RowsTo)
+        drawn = not plan.quiet and not lines
         several = len(plan.hosts) > 1
         outputs = [self._seen] if shown is None else [self._seen, shown]
         alone = shown is None and is_terminal(STDERR)  # of one host only copies have one, which counts bytes

@@ -63,6 +63,26 @@ class TestOptions:
         )  # fmt: skip
         assert done.stdout == "/usr/lib\na b hush\n\0ín0\n"
 
+    def test_input_is_passed_on_as_it_comes(self, home: Home) -> None:
+        far = "while read -r x; do echo got $x; done; echo end"
+        with home.started("run", "-H", "web1", "--stdin", "--", far, stdin=subprocess.PIPE) as started:
+            process = started.process
+            for word in (b"one", b"two"):
+                process.stdin.write(word + b"\n")
+                process.stdin.flush()
+                assert process.stdout.readline() == b"got " + word + b"\n"
+            assert started.end() == 0
+            assert (started.out, started.said) == (b"end\n", b"")
+
+    def test_a_command_may_end_before_its_input(self, home: Home) -> None:
+        with home.started("run", "-H", "web1", "--stdin", "--", "exit 4", stdin=subprocess.PIPE) as started:
+            assert started.process.wait(60) == 4
+
+    def test_a_large_input(self, home: Home) -> None:
+        done = home.shell("run", "-H", "web1", "--stdin", "--", "cksum", stdin=bytes(range(256)) * 100_000)
+        here = subprocess.run(["cksum"], input=bytes(range(256)) * 100_000, capture_output=True, check=True)
+        assert done.stdout == here.stdout.decode()
+
     def test_nothing_is_read_without_stdin(self, home: Home) -> None:
         assert home.shell("run", "-H", "web1", "--", "cat", stdin=b"mine").stdout == ""
 

@@ -11,6 +11,7 @@ import click
 
 from elsewhere.cli.ending import WrongUsage
 from elsewhere.cli.hosts.common import as_whom, carry_out, stdin_of, sudo_options
+from elsewhere.cli.hosts.doing.passing import passed_on
 from elsewhere.cli.hosts.doing.words import in_words
 from elsewhere.cli.hosts.doing.work import Told
 from elsewhere.cli.hosts.interactive import hand_over, is_for_who_sits_here
@@ -73,11 +74,13 @@ def run_command(ctx: click.Context, /, **given: Any) -> int:
         prepare_sudo(command, **sudo, **options) if sudo else prepare(command, **options)
     except (TypeError, ValueError) as error:
         raise WrongUsage(in_words(error)) from None
-    if given["passes_stdin"] and not given["dry_run"]:
-        options["input"] = stdin_of(given, "the command's input (--stdin)").read()
+    stdin = stdin_of(given, "the command's input (--stdin)") if given["passes_stdin"] else None
 
     def do(fleet: Fleet, told: Told) -> Mapping[Host, Any]:
-        more: dict[str, Any] = {"output": told.outputs, "progress": told.bar, "return_exceptions": True, **options}
+        more: dict[str, Any] = {"output": told.outputs, "progress": told.bar}
+        if not (told.keeps or sudo):
+            return passed_on(fleet, command, options, stdin=stdin.fileno() if stdin else None, **more)
+        more |= {"return_exceptions": True, **options, "input": stdin.read() if stdin else None}
         return fleet.sudo(command, **sudo, **more) if sudo else fleet.run(command, **more)
 
     says = {"with": ", ".join(options["env"]), "timeout": _seconds(given["timeout"])}

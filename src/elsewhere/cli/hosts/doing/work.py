@@ -40,11 +40,13 @@ class Told(NamedTuple):
         outputs: who is told what happens.
         bar: is one drawn?
         several: are several hosts meant, though perhaps one is left?
+        keeps: is what commands write asked for in the end?
     """
 
     outputs: Sequence[Output]
     bar: bool
     several: bool
+    keeps: bool
 
 
 Do = Callable[[Fleet, Told], Mapping[Host, Any]]  # the verb itself; gives all outcomes
@@ -185,7 +187,8 @@ class Work:
         several = len(plan.hosts) > 1
         outputs = [self._seen] if shown is None else [self._seen, shown]
         alone = shown is None and is_terminal(STDERR)  # of one host only copies have one, which counts bytes
-        return Told(outputs, bar=drawn and (several or alone), several=several)
+        keeps = several or not isinstance(shown, Bare | Live)
+        return Told(outputs, bar=drawn and (several or alone), several=several, keeps=keeps)
 
     def _shown(self) -> Output | None:
         plan = self.plan

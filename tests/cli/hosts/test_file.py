@@ -62,7 +62,7 @@ def test_what_is_no_row_is_said(tmp_path: Path, line: str) -> None:
 
 def test_two_at_once_and_another_command(tmp_path: Path) -> None:
     path = tmp_path / "rows"
-    rows = open_rows(Wish(output=str(path)), WHAT, [].append)
+    rows = open_rows(Wish(output=str(path)), WHAT, print)
     try:
         with pytest.raises(WrongUsage, match="Another command is writing"):
             gone_on(path)

@@ -14,6 +14,9 @@ from tests.cli.hosts.helpers import Here, Home
 from tests.fleet.sshd import Sshd, account, sshd
 from tests.fleet.sudo.conftest import RIGHT, _sudoers
 from tests.require import require
+from tests.rpc.conftest import uvloop_has_its_pipe
+
+__all__ = ["asked", "here", "home", "hosts_sshd", "no_password_is_known", "uvloop_has_its_pipe"]
 
 
 @pytest.fixture(scope="session")

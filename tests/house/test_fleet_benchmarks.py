@@ -89,7 +89,7 @@ def here(monkeypatch):
 def test_commands(ground: Yard, here: None, kind: str) -> None:
     with contestant(kind, ground.config) as who:
         before = ground.used(settled=True)
-        assert who.ask("cold").wall > 0
+        assert all(who.ask("cold").wall > 0 for _ in range(5))  # one login may take less than the clock's hundredth
         assert ground.used(settled=True) > before
         who.ask("open")
         assert who.ask("warm", 2).cpu > 0

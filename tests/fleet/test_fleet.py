@@ -428,6 +428,14 @@ def test_in_a_loop_of_the_users(server: Sshd) -> None:
     assert asyncio.run(in_a_loop(server)) == (["hi\n"] * 3, "ho\n")
 
 
+def test_connecting_to_all(server: Sshd) -> None:
+    with Fleet("127.0.1.[1-2]", "nobody.invalid", **options(server)) as fleet:
+        with pytest.raises(FleetError, match="connect failed on 1 of 3 hosts"):
+            fleet.connect()
+        assert [host.is_connected for host in fleet] == [True, True, False]
+        assert fleet[:2].connect_async().result(60) == dict.fromkeys(fleet[:2])
+
+
 def test_closing_closes_all(server: Sshd) -> None:
     fleet = Fleet("127.0.1.[1-3]", **options(server))
     fleet.run("true")

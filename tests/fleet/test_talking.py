@@ -20,6 +20,7 @@ from elsewhere.fleet.commands.run import run
 from elsewhere.fleet.engine import engine
 from tests.fleet.sshd import Sshd, account, sshd
 from tests.fleet.test_link import becomes, gone, options
+from tests.require import require
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +171,20 @@ def test_it_may_stand_around_a_fleet(server: Sshd) -> None:
             found = fleet.run("pwd; echo $X", cwd="lib")
         assert [result.stdout for result in found.values()] == ["/usr/lib\n1\n", "/usr/lib\n\n"]
         assert fleet.run("pwd", detach=True)[fleet[1]].ok
+
+
+def test_it_stands_around_sudo_too(server: Sshd) -> None:
+    require(program="sudo", install="apt-get install sudo")
+    with Host(server.hosts[0], **options(server)) as host:
+        with host.cd("/usr"), host.env(X="a;b"), host.prefix("Y=1"):
+            assert host.sudo("pwd; echo $X $Y", cwd="lib", user="nobody").stdout == "/usr/lib\na;b 1\n"
+        with pytest.raises(CallTimeout):
+            host.options(timeout=0.5).sudo("sleep 1000", user="nobody")
+        found = host.sudo(["sleep", "1000"], user="nobody", detach=True)
+    try:
+        assert not gone(found.pid)
+    finally:
+        os.kill(found.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,13 @@ class Commands(Around, Part):
 
         return shell(self._host, command)
 
+    @overload
+    def sudo(
+        self, command: str | Sequence[str], *, detach: Literal[True], password: Any = None, **options: Any
+    ) -> Detached: ...
+    @overload
+    def sudo(self, command: str | Sequence[str], *, password: Any = None, **options: Any) -> Result: ...
+
     def sudo(self, command: str | Sequence[str], *, password: Any = None, **options: Any) -> Result:
         """Run a command as another user, and wait for its end. All of it is under sudo, in ``sh``: ``;`` and ``>`` too.
 

@@ -112,6 +112,7 @@ class Running:
         if direct is not None:
             self._held = [] if self._watcher.plain is None else None
             await self._once(connection, direct, values(self._command.env))
+            self._watcher.understood = self._watcher.understood or self._opening.pid is not None
             if not self.begun and self.lost is None:
                 await asyncio.shield(self._watcher.ready)
             if self.begun or self.lost is not None or self._watcher.plain:

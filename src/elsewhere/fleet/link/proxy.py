@@ -40,7 +40,7 @@ class Proxy:
             self.sock.setblocking(False)
             self._process = subprocess.Popen(
                 ["/bin/sh", "-c", f"exec {command}"],
-                stdin=theirs, stdout=theirs, stderr=self._said, start_new_session=True,
+                stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=self._said, start_new_session=True,
             )  # fmt: skip
         except BaseException:
             self.sock.close()

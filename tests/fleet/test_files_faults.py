@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from elsewhere.errors import CallTimeout, ConnectionLost
+from elsewhere.errors import CallTimeout, ConnectionLost, ConnectTimeout
 from elsewhere.fleet import Fleet, FleetError, Host, TransferError
 from tests.fleet.sshd import Sshd
 from tests.fleet.test_link import becomes, gone, options
@@ -25,6 +26,14 @@ LARGE = 1 << 40  # bytes, none of which is on a disk: it is broken off long befo
 def host(server: Sshd) -> Iterator[Host]:
     with Host(server.hosts[0], **options(server)) as found:
         yield found
+
+
+@pytest.fixture(params=["shell", "sftp"])
+def either(request: pytest.FixtureRequest, server: Sshd, bare: Sshd) -> Iterator[Host]:
+    """Both ways of copying promise the same."""
+    found = server if request.param == "shell" else bare
+    with Host(found.hosts[0], **options(found)) as host:
+        yield host
 
 
 @pytest.fixture
@@ -63,17 +72,17 @@ def connection(host: Host) -> int:
 
 
 @pytest.mark.parametrize("way", ["put", "get"])
-def test_cancelled(host: Host, source: Path, place: Path, way: str) -> None:
-    future = getattr(host, f"{way}_async")(str(source), str(place))
+def test_cancelled(either: Host, source: Path, place: Path, way: str) -> None:
+    future = getattr(either, f"{way}_async")(str(source), str(place))
     becomes(lambda: staged(place))
     assert future.cancel()
     nothing_has_happened(place)
 
 
 @pytest.mark.parametrize("way", ["put", "get"])
-def test_it_takes_too_long(host: Host, source: Path, place: Path, way: str) -> None:
+def test_it_takes_too_long(either: Host, source: Path, place: Path, way: str) -> None:
     with pytest.raises(CallTimeout, match=r"within its timeout of 0\.8 s, and was ended; no half-written file"):
-        getattr(host, way)(str(source), str(place), timeout=0.8)
+        getattr(either, way)(str(source), str(place), timeout=0.8)
     nothing_has_happened(place)
 
 
@@ -139,6 +148,24 @@ def test_the_program_is_killed(server: Sshd, source: Path, place: Path) -> None:
     nothing_has_happened(place)
 
 
+def test_who_cannot_be_reached_has_not_taken_too_long(tmp_path: Path) -> None:
+    with socket.create_server(("127.13.0.9", 0)) as silent:
+        host = Host("127.13.0.9", port=silent.getsockname()[1], config=(), agent=False, connect_timeout=0.2)
+        for way, source in (("put", b"x"), ("get", "x")):
+            with pytest.raises(ConnectTimeout):
+                getattr(host, way)(source, str(tmp_path / "x"), timeout=60)
+
+
+def test_a_sink_that_breaks_is_not_the_connection(host: Host, tmp_path: Path) -> None:
+    class Sink:
+        def write(self, data: bytes) -> None:
+            raise BrokenPipeError("nobody reads")
+
+    (tmp_path / "x").write_bytes(b"x" * 100_000)
+    with pytest.raises(BrokenPipeError, match="nobody reads"):
+        host.get(str(tmp_path / "x"), Sink())
+
+
 def test_one_of_many_cannot_take_it(server: Sshd, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "source").mkdir()
@@ -184,14 +211,18 @@ def test_a_file_that_is_cut_short_is_no_copy(host: Host, tmp_path: Path, monkeyp
     becomes(lambda: sorted(os.listdir(tmp_path)) == ["source"])
 
 
-def test_the_place_is_taken_meanwhile(host: Host, source: Path, tmp_path: Path) -> None:
-    os.truncate(source / "vast", 100_000_000)
-    copy = tmp_path / "copy"
-    future = host.put_async(source, copy)
-    becomes(lambda: list(tmp_path.glob(".elsewhere-*/t/vast")))
-    copy.mkdir()
+def test_the_place_is_taken_meanwhile(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, copy, pread = tmp_path / "source", tmp_path / "copy", os.pread
+    source.mkdir()
+    (source / "file").write_bytes(b"x" * 1000)
+
+    def meanwhile(fd: int, size: int, at: int) -> bytes:  # what is there has been asked by now
+        copy.mkdir(exist_ok=True)
+        return pread(fd, size, at)
+
+    monkeypatch.setattr(os, "pread", meanwhile)
     with pytest.raises(TransferError, match="somebody else has made it"):
-        future.result(60)
+        host.put(source, copy)
     assert os.listdir(copy) == []
     becomes(lambda: sorted(os.listdir(tmp_path)) == ["copy", "source"])
 

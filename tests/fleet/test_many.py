@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import subprocess
 import sys
 from collections import Counter
@@ -15,6 +16,7 @@ import pytest
 
 from elsewhere.errors import ConnectError, ConnectionLost, ConnectTimeout, HostKeyError, Unauthorized
 from elsewhere.fleet import Fleet, Host, Result
+from elsewhere.fleet.engine import engine
 from elsewhere.fleet.link import gates
 from tests.fleet.inprocess import Yard, inprocess, plain
 from tests.fleet.test_link import becomes, options
@@ -92,11 +94,15 @@ def test_hundreds_of_hosts(tmp_path: Path) -> None:
 def test_hosts_that_hang_delay_no_others(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither those that are reached directly, nor those behind another."""
     monkeypatch.setattr(gates, "OVERALL", 1)
+    monkeypatch.setattr(gates, "HOLD", 2.0)  # long enough to be seen
     hung, well = of(yard, "hung")[0], of(yard, "well")
     hosts = [Host(hung, **options(yard, connect_timeout=100, jump=jump)) for jump in [None, f"{well[1]}:{yard.port}"]]
-    futures = [host.connect_async() for host in hosts for _ in range(2)]
+    futures = [host.connect_async() for host in hosts]
+    links = engine().links
+    becomes(lambda: any(link.up for link in links._jumps.values()))
+    becomes(links.gates._overall.locked)
     with Host(well[0], **options(yard, connect_timeout=60)) as host:
-        assert host.run("echo in").stdout == "in\n"
+        assert host.run_async("echo in").result(60).stdout == "in\n"
     assert not any(future.done() for future in futures)
     for future in futures:
         future.cancel()
@@ -147,3 +153,22 @@ def test_more_connections_than_files_that_may_be_open(yard: Yard, hard: int) -> 
         assert done.stdout == "60\n"
     else:
         assert "this process may have no more than 48 files open (ulimit -n)" in done.stdout
+
+
+def test_a_host_that_is_closed_while_it_is_being_connected(yard: Yard) -> None:
+    host = Host(of(yard, "slow")[0], **options(yard, connect_timeout=60))
+    future = host.connect_async()
+    becomes(lambda: host._link is not None and host._link._opening.locked())
+    host.close()
+    with pytest.raises(ConnectError, match="was closed while it was being connected"):
+        future.result(60)
+    assert not host.is_connected
+
+
+def test_a_host_that_is_forgotten_is_closed(yard: Yard) -> None:
+    host = Host(of(yard, "well")[0], **options(yard, connect_timeout=60))
+    assert host.run("echo in").stdout == "in\n"
+    connection = host.link._connection
+    assert connection is not None
+    del host
+    becomes(lambda: gc.collect() >= 0 and connection.is_closed())

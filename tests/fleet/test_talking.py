@@ -20,6 +20,7 @@ from elsewhere.fleet.commands.run import run
 from elsewhere.fleet.engine import engine
 from tests.fleet.sshd import Sshd, account, sshd
 from tests.fleet.test_link import becomes, gone, options
+from tests.require import require
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def test_a_secret_that_is_not_echoed(host: Host) -> None:
 
 def test_a_question_without_an_answer_is_told(host: Host) -> None:
     with pytest.raises(CallTimeout, match=r"the last that it wrote was 'Really\?', for which there is no answer"):
-        host.run("printf 'Really? '; read -r a", answers={"Name:": "x"}, timeout=1)
+        host.run("printf 'Really? '; read -r a", answers={"Name:": "x"}, timeout=2.5)
 
 
 # ---- detached --------------------------------------------------------------------------------------------------------
@@ -72,15 +73,15 @@ def test_a_detached_command_lives_on(host: Host, command: Any) -> None:
     host.close()
     try:
         assert not gone(found.pid)
-        assert host.run(["kill", "-0", str(found.pid)]).ok
     finally:
-        os.kill(found.pid, signal.SIGKILL)
+        host.run(f"kill -s KILL -- -{found.group}")
+    becomes(lambda: gone(found.pid))
 
 
 def test_detached_commands_take_no_room(host: Host) -> None:
     found = [host.run(["sleep", "1000"], detach=True) for _ in range(12)]
     for each in found:
-        os.kill(each.pid, signal.SIGKILL)
+        os.killpg(each.group, signal.SIGKILL)
 
 
 # ---- many, and large -------------------------------------------------------------------------------------------------
@@ -107,6 +108,18 @@ def test_a_sink_that_is_slow_holds_up_who_writes(host: Host, tmp_path: Path) -> 
     result = engine().call(lambda: run(host, command, slow, keep=False))
     assert (sum(seen), result.stdout) == (30_000_000, b"")
     assert held == [0] * 19
+
+
+def test_output_is_shown_while_it_comes(host: Host, capfd: pytest.CaptureFixture[str]) -> None:
+    result = host.options(timeout=20).run("echo one; echo two >&2", output="live")
+    shown = capfd.readouterr()
+    assert (result.stdout, result.stderr) == ("one\n", "two\n")
+    assert shown.out == f"[{host}] one\n"
+    assert shown.err == f"[{host}]! two\n"
+    with pytest.raises(CommandError, match="exit status 3"):
+        host.run("exit 3", output="live")
+    with pytest.raises(ValueError, match="output"):
+        host.run("true", output="loud")  # type: ignore[arg-type]  # that is what is tested
 
 
 def test_input_that_comes_bit_by_bit(host: Host) -> None:
@@ -172,6 +185,20 @@ def test_it_may_stand_around_a_fleet(server: Sshd) -> None:
         assert fleet.run("pwd", detach=True)[fleet[1]].ok
 
 
+def test_it_stands_around_sudo_too(server: Sshd) -> None:
+    require(program="sudo", install="apt-get install sudo")
+    with Host(server.hosts[0], **options(server)) as host:
+        with host.cd("/usr"), host.env(X="a;b"), host.prefix("Y=1"):
+            assert host.sudo("pwd; echo $X $Y", cwd="lib", user="nobody").stdout == "/usr/lib\na;b 1\n"
+        with pytest.raises(CallTimeout):
+            host.options(timeout=0.5).sudo("sleep 1000", user="nobody")
+        found = host.sudo(["sleep", "1000"], user="nobody", detach=True)
+    try:
+        assert not gone(found.pid)
+    finally:
+        os.kill(found.pid, signal.SIGKILL)
+
+
 @pytest.mark.parametrize(
     ("what", "error"),
     [
@@ -230,6 +257,17 @@ def test_a_broken_connection_is_made_anew_by_the_next_command(host: Host) -> Non
     assert host.run("echo one").stdout == "one\n"
     break_it(host)
     assert host.run("echo two").stdout == "two\n"
+
+
+def test_a_connection_whose_end_nobody_has_seen_is_made_anew(server: Sshd) -> None:
+    with Host(server.hosts[0], **options(server)) as host:
+        pid = int(host.run("echo $PPID").stdout)
+
+        async def cut_and_run() -> str:
+            os.kill(pid, signal.SIGKILL)  # the loop hears of that only after the command was sent
+            return str((await run(host, prepare("echo two"))).stdout)
+
+        assert engine().call(cut_and_run) == "two\n"
 
 
 def test_what_may_have_run_is_not_run_again(host: Host) -> None:

@@ -173,6 +173,8 @@ async def _begun(host: Host, text: str) -> Far:
                 return running
         except ConnectionLost as error:
             if host.link.up:
+                if running is not None:
+                    await asyncio.shield(running.stop())
                 raise Bare(str(error)) from error
             if fresh:
                 raise
@@ -190,8 +192,8 @@ def _breaks(host: Host) -> Iterator[None]:
     try:
         yield
     except (asyncssh.Error, BrokenPipeError, ConnectionResetError) as error:
-        if isinstance(error, ElsewhereError):
-            raise
+        if isinstance(error, ElsewhereError) or (isinstance(error, OSError) and host.link.up):
+            raise  # it is not the connection's, but that of what is written to here
         raise lost(host, error) from error
 
 

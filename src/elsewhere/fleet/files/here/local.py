@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
 
 from elsewhere.sansio.hosts.copies.tree import Entry, Kind, ancestors, staging
 
-__all__ = ["digest", "entry_of", "expand", "kind_of", "look", "scan"]
+__all__ = ["entry_of", "expand", "kind_of", "look", "scan"]
 
 
 def expand(source: str) -> list[str]:
@@ -72,7 +71,16 @@ def _inside(folder: str, name: str) -> Iterator[tuple[Entry, str]]:
 
 
 def look(base: str, wanted: Iterable[Entry], mirrored: Iterable[str]) -> dict[str, Entry]:
-    """What is at the places of the copies, and in the folders that are mirrored, by path."""
+    """What is at the places of the copies, and in the folders that are mirrored, by path.
+
+    Raises:
+        NotADirectoryError: what the copies go into is no folder.
+    """
+    above = base
+    while not os.path.lexists(above):
+        above = os.path.dirname(above.rstrip("/")) or "."
+    if not os.path.isdir(above):
+        raise NotADirectoryError(f"{above} is not a folder, and the copy goes into it")
     found: dict[str, Entry] = {}
     absent: set[str] = set()  # or no folder: nothing in it is asked for
     for entry in wanted:
@@ -92,9 +100,3 @@ def look(base: str, wanted: Iterable[Entry], mirrored: Iterable[str]) -> dict[st
             for inner, _ in scan(os.path.join(base, root), root):
                 found[inner.path] = inner
     return found
-
-
-def digest(path: str) -> str:
-    """Of a file, as ``sha256sum`` shows it."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -59,7 +59,11 @@ class Bench:
         """The original's and ours, at the same time."""
         first = self.start(self.original, list(arguments), stdin, env)
         second = self.start(self.ours, list(arguments), stdin, env)
-        return first.end(), second.end()
+        try:
+            return first.end(), second.end()
+        finally:
+            first.stop()
+            second.stop()
 
     def start(
         self,
@@ -145,6 +149,12 @@ class Run:
                 process.kill()
                 raise
         return Ran(process.returncode, self._lines(out), self._lines(err), _tree(self.world))
+
+    def stop(self) -> None:
+        """It is over, whatever has happened."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
 
     def _lines(self, text: str) -> list[str]:
         text = text.replace(str(self.world), "WORLD").replace("\r\n", "\n")

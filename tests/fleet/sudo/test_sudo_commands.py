@@ -51,8 +51,10 @@ def test_sudo_alone_speaks_english(on: On) -> None:
     assert host.sudo("echo ${LC_ALL-unset}", timeout=30).stdout == "unset\n"
 
 
-@pytest.mark.parametrize("login", ["free", "plain", "tty"])
-@pytest.mark.parametrize("size", [0, 1, 65_536, 10_000_001])
+@pytest.mark.parametrize(
+    ("login", "size"),
+    [("free", 0), ("free", 65_536), ("free", 10_000_001), ("plain", 1), ("plain", 10_000_001), ("tty", 3_000_001)],
+)
 def test_input_arrives_as_it_is(on: On, login: str, size: int) -> None:
     data = (os.urandom(size // 2) + b"\0\r\n\x03\x04\x11\x7f" + os.urandom(size - size // 2))[:size]
     host = on(login)

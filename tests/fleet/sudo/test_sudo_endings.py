@@ -18,7 +18,7 @@ import pytest
 from elsewhere.errors import CallTimeout, ConnectionLost
 from elsewhere.fleet.engine import engine
 from tests.fleet.sshd import Sshd
-from tests.fleet.sudo.conftest import On
+from tests.fleet.sudo.conftest import On, running
 from tests.fleet.test_link import becomes, gone, options
 
 pytestmark = pytest.mark.bound(60)
@@ -65,6 +65,16 @@ def test_cancelling(on: On, folder: Path, login: str, how: dict[str, Any]) -> No
 def test_cancelling_what_does_not_want_to_end(on: On, folder: Path, login: str, how: dict[str, Any]) -> None:
     future = on(login).sudo_async(busy(folder, "trap '' TERM HUP INT; "), **how)
     found = pids(folder)
+    assert future.cancel()
+    all_gone(found)
+
+
+@pytest.mark.parametrize("login", ["free", "plain"])
+def test_cancelling_what_is_neither_ours_nor_roots(on: On, login: str) -> None:
+    seconds = f"1000.{os.getpid()}"
+    future = on(login).sudo_async(f"sleep {seconds} & exec sleep {seconds}", user="nobody")
+    becomes(lambda: len(running(f"sleep\0{seconds}")) == 2)
+    found = running(f"sleep\0{seconds}")
     assert future.cancel()
     all_gone(found)
 

@@ -111,6 +111,13 @@ def test_the_connection_breaks_while_it_is_fetched(host: Host, source: Path, pla
     nothing_has_happened(place)
 
 
+def test_a_connection_that_died_while_nobody_looked_is_made_anew(host: Host, place: Path) -> None:
+    pid = int(host.run("echo $PPID").stdout)
+    os.kill(pid, signal.SIGKILL)
+    assert host.put(b"new", place / "small").sent == 1
+    assert (place / "small").read_text() == "new"
+
+
 PROGRAM = """
 import sys
 from elsewhere.fleet import Host

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,3 +84,30 @@ def test_hundreds_of_hosts(tmp_path: Path) -> None:
             results: dict[Host, Any] = fleet.run("true", return_exceptions=True)
     outcomes = Counter(type(outcome) for outcome in results.values())
     assert outcomes == {Result: 200, ConnectError: 7, ConnectTimeout: 5, HostKeyError: 3}
+
+
+LIMITED = """
+import resource, sys
+from elsewhere.fleet import Fleet, Host
+port, key, known, soft, hard, *names = sys.argv[1:]
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(soft), int(hard)))
+options = {"port": int(port), "keys": (key,), "known_hosts": (known,), "config": (), "agent": False}
+hosts = [Host(name, **options) for name in names * 20]
+futures = [host.connect_async() for host in hosts]
+errors = [error for future in futures if (error := future.exception(60)) is not None]
+print(len(futures) - len(errors), *set(map(str, errors)))
+"""
+
+
+@pytest.mark.parametrize("hard", [1024, 48])
+def test_more_connections_than_files_that_may_be_open(yard: Yard, hard: int) -> None:
+    arguments = [yard.port, yard.key, yard.known_hosts, 48, hard, *of(yard, "well")]
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, *map(str, arguments)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+    if hard > 48:
+        assert done.stdout == "60\n"
+    else:
+        assert "this process may have no more than 48 files open (ulimit -n)" in done.stdout

@@ -14,7 +14,7 @@ import pytest
 
 from elsewhere.call import Retry
 from elsewhere.errors import CallTimeout, ConnectionLost
-from elsewhere.fleet import CommandError, Host
+from elsewhere.fleet import CommandError, Fleet, Host
 from elsewhere.fleet.commands.prepare import prepare
 from elsewhere.fleet.commands.run import run
 from elsewhere.fleet.engine import engine
@@ -162,6 +162,14 @@ def test_it_belongs_to_who_said_it(host: Host, home: Sshd) -> None:
         assert seen[0] != "/usr\n"
         assert other.run("pwd").stdout != "/usr\n"
         assert host.options(timeout=9).run("pwd").stdout == "/usr\n"
+
+
+def test_it_may_stand_around_a_fleet(server: Sshd) -> None:
+    with Fleet(*server.hosts[:2], **options(server)) as fleet:
+        with fleet.cd("/usr"), fleet[0].env(X="1"), fleet.prefix("test -z $Y"):
+            found = fleet.run("pwd; echo $X", cwd="lib")
+        assert [result.stdout for result in found.values()] == ["/usr/lib\n1\n", "/usr/lib\n\n"]
+        assert fleet.run("pwd", detach=True)[fleet[1]].ok
 
 
 @pytest.mark.parametrize(

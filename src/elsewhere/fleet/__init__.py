@@ -5,6 +5,7 @@
     host        Host: what can be done on one, in parts      verbs/
     fleet       Fleet: the same on many, in parts            many/
     results     what comes back, and CommandError, FleetError
+    local       commands on this machine, with the same results
     kinds       in which of a few ways a verb has ended
     engine      the one thread and loop on which all of it runs
     naming/     which hosts, and how they are reached
@@ -21,16 +22,30 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING, without importing typing
 if TYPE_CHECKING:
+    from elsewhere.fleet.commands.detached import Detached
     from elsewhere.fleet.files.outcome import Transfer, TransferError
     from elsewhere.fleet.fleet import Fleet
     from elsewhere.fleet.host import Host
+    from elsewhere.fleet.local import local
     from elsewhere.fleet.output.base import Output
     from elsewhere.fleet.results import CommandError, FleetError, Result
 
-__all__ = ["CommandError", "Fleet", "FleetError", "Host", "Output", "Result", "Transfer", "TransferError"]
+__all__ = [
+    "CommandError",
+    "Detached",
+    "Fleet",
+    "FleetError",
+    "Host",
+    "Output",
+    "Result",
+    "Transfer",
+    "TransferError",
+    "local",
+]
 
 _HOME = {
     "CommandError": "elsewhere.fleet.results",
+    "Detached": "elsewhere.fleet.commands.detached",
     "Fleet": "elsewhere.fleet.fleet",
     "FleetError": "elsewhere.fleet.results",
     "Host": "elsewhere.fleet.host",
@@ -38,6 +53,7 @@ _HOME = {
     "Result": "elsewhere.fleet.results",
     "Transfer": "elsewhere.fleet.files.outcome",
     "TransferError": "elsewhere.fleet.files.outcome",
+    "local": "elsewhere.fleet.local",
 }
 
 

@@ -81,7 +81,8 @@ class CommandError(ElsewhereError, subprocess.CalledProcessError):
         told = result.stderr or result.stdout or ""
         text = told.decode(errors="backslashreplace") if isinstance(told, bytes) else str(told)
         last = text.strip().splitlines()[-1:]  # most often the one that says why
-        return f"{result.host}: {shown(result.args)} {how}" + (f": {last[0]:.{MOST}}" if last else "")
+        where = "" if result.host is None else f"{result.host}: "
+        return f"{where}{shown(result.args)} {how}" + (f": {last[0]:.{MOST}}" if last else "")
 
 
 class FleetError(ElsewhereError, ExceptionGroup[Exception]):

@@ -164,11 +164,10 @@ class TestDryRun:
         assert run(["run", "-n", "-H", "web[1-3]", "-i", "key", "--sudo-user", "www", "--cwd", "/srv", "--env", "A=b",
                     "-j", "2", "-J", "me@gate", "-u", "you", "-p", "7", "--", "id"]) == 0  # fmt: skip
         lines = capfd.readouterr().out.splitlines()
-        assert lines[:5] == [
-            "run       id (as www) in /srv", "as        as www", "in        /srv", "with      A",
-            "hosts     3 hosts, 2 at once",
+        assert lines[:3] == [
+            "run       id (as www) in /srv", "with      A", "hosts     3 hosts, 2 at once",
         ]  # fmt: skip
-        assert lines[5] == "          web1  ssh://you@web1:7, over ssh://me@gate:22"
+        assert lines[3] == "          web1  ssh://you@web1:7, over ssh://me@gate:22"
 
     def test_says_what_is_left(self, capfd: pytest.CaptureFixture[str]) -> None:
         assert run(["run", "-n", "-H", "web[1-3]", "-o", "rows.jsonl", "--resume", "--", "uptime"]) == 0

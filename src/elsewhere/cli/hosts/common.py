@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
@@ -54,8 +54,9 @@ def _plan(ctx: click.Context, invocation: Invocation, given: dict[str, Any], wha
 
     def again(can_resume: bool, left: Sequence[str]) -> str:
         if can_resume:
-            return resumed(program, invocation.args, ctx.command)
-        return with_hosts(program, invocation.args, ctx.command, left)
+            also = "  (with the same list on stdin)" if _names_stdin(given) else _input(given)
+            return resumed(program, invocation.args, ctx.command) + also
+        return with_hosts(program, invocation.args, ctx.command, left) + _input(given)
 
     return Plan(
         verb=verb,
@@ -71,6 +72,16 @@ def _plan(ctx: click.Context, invocation: Invocation, given: dict[str, Any], wha
         quiet=given["quiet"],
         passes=bool(given.get("pty")),
     )
+
+
+def _names_stdin(given: Mapping[str, Any]) -> bool:
+    """Do hosts come from stdin?"""
+    return any(part.strip() == "@-" for text in (*given["hosts"], *given["exclude"]) for part in text.split(","))
+
+
+def _input(given: Mapping[str, Any]) -> str:
+    uses = given.get("passes_stdin") or "-" in given.get("sources", ())
+    return "  (with the same input on stdin)" if uses else ""
 
 
 def _style(verb: str, given: Mapping[str, Any]) -> str:
@@ -140,15 +151,14 @@ def octal(text: str | None) -> int | None:
     return mode
 
 
-def stdin_of(given: Mapping[str, Any], what: str) -> bytes:
-    """All that comes on stdin.
+def stdin_of(given: Mapping[str, Any], what: str) -> BinaryIO:
+    """Our stdin.
 
     Raises:
         WrongUsage: it is closed, or a list of hosts as well.
     """
-    if any(part.strip() == "@-" for text in (*given["hosts"], *given["exclude"]) for part in text.split(",")):
+    if _names_stdin(given):
         raise WrongUsage(f"stdin cannot be both a list of hosts (@-) and {what}.")
-    try:
-        return sys.stdin.buffer.read()
-    except (OSError, AttributeError, ValueError):
-        raise WrongUsage(f"stdin, which is to be {what}, is closed.") from None
+    if sys.stdin is None:
+        raise WrongUsage(f"stdin, which is to be {what}, is closed.")
+    return sys.stdin.buffer

@@ -66,10 +66,10 @@ def get_command(ctx: click.Context, /, **given: Any) -> int:
             **options,
         )
 
-    says = {"as": as_whom(given), "deletes": f"what is only in {to}" if given["delete"] else ""}
-    return carry_out(
-        ctx, given, what=f"{' '.join(sources)} to {to}", do=do, says={name: text for name, text in says.items() if text}
-    )
+    whom = as_whom(given)
+    what = f"{' '.join(sources)} to {to}" + (f" ({whom})" if whom else "")
+    says = {"deletes": f"what is only in {to}"} if given["delete"] else {}
+    return carry_out(ctx, given, what=what, do=do, says=says)
 
 
 def _stdout(several: bool) -> Any:

@@ -46,15 +46,16 @@ def put_command(ctx: click.Context, /, **given: Any) -> int:
         "mode": octal(given["mode"]), "checksum": given["checksum"], "delete": given["delete"],
         "timeout": given["timeout"], **sudo_of_copies(given),
     }  # fmt: skip
-    what = f"{' '.join(sources)} to {to}"
     whom = as_whom(given)
+    what = f"{' '.join(sources)} to {to}" + (f" ({whom})" if whom else "")
     data: Any = sources
     if "-" in sources:
         if len(sources) > 1:
             raise WrongUsage("The source - is stdin, which is copied alone.")
-        data = b"" if given["dry_run"] else stdin_of(given, "the source -")
+        data = stdin_of(given, "the source -")
     try:
-        with prepare_put(data, to, **options) as wanted:
+        # What comes on stdin can be read once only, and not here.
+        with prepare_put(sources if data is sources else b"", to, **options) as wanted:
             sent = _sent(wanted.collect().entries) if given["dry_run"] and data is sources else ""
     except (ValueError, TypeError, OSError) as error:
         raise WrongUsage(in_words(error)) from None
@@ -62,7 +63,7 @@ def put_command(ctx: click.Context, /, **given: Any) -> int:
     def do(fleet: Fleet, told: Told) -> Mapping[Host, Any]:
         return fleet.put(data, to, output=told.outputs, progress=told.bar, return_exceptions=True, **options)
 
-    says = {"as": whom, "sends": sent, "deletes": f"what is only in {to}" if given["delete"] else ""}
+    says = {"sends": sent, "deletes": f"what is only in {to}" if given["delete"] else ""}
     return carry_out(ctx, given, what=what, do=do, says={name: text for name, text in says.items() if text})
 
 

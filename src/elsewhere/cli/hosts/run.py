@@ -58,14 +58,14 @@ def run_command(ctx: click.Context, /, **given: Any) -> int:
     sudo = sudo_options(given)
     shown = command if isinstance(command, str) else shlex.join(command)
     whom = as_whom(given)
-    says = {"as": whom, "in": given["cwd"] or "", "with": ", ".join(env), "timeout": _seconds(given["timeout"])}
+    says = {"with": ", ".join(env), "timeout": _seconds(given["timeout"])}
     options = {"cwd": given["cwd"], "env": env, "timeout": given["timeout"], "pty": given["pty"]}
     if given["detach"]:
         if given["passes_stdin"] or given["pty"] or given["grouped"]:
             raise WrongUsage("What is detached reads and writes nothing: --stdin, --pty and --grouped have to go.")
         options["detach"] = True
     if given["passes_stdin"] and not given["dry_run"]:
-        options["input"] = stdin_of(given, "the command's input (--stdin)")
+        options["input"] = stdin_of(given, "the command's input (--stdin)").read()
 
     def do(fleet: Fleet, told: Told) -> Mapping[Host, Any]:
         more: dict[str, Any] = {"output": told.outputs, "progress": told.bar, "return_exceptions": True, **options}

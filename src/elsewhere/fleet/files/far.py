@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
-from elsewhere.errors import ConnectionLost
+from elsewhere.errors import ConnectionLost, ElsewhereError
 from elsewhere.fleet.files.channel import Channel
 from elsewhere.fleet.files.outcome import TransferError
 from elsewhere.fleet.files.raised import Raised
@@ -102,6 +103,11 @@ class Far(Channel):
         if self._reading is not None:
             self._reading.cancel()
 
+    @property
+    def over(self) -> bool:
+        """Has it ended, and been seen to?"""
+        return self._process.channel.is_closing() and self._process.exit_status is not None
+
     def _unwatch(self) -> None:
         if self._watched and self._opening.pid is not None:
             self._watched = False
@@ -141,36 +147,52 @@ async def far(host: Host, wanted: Put | Get, script: Callable[[str], str]) -> As
         finally:
             await asyncio.shield(raised.stop())
         return
-    async with _plain(host) as running:
-        await running.begin(text)
-        yield running, nonce
+    async with host.link.session():
+        running = await _begun(host, text)
+        try:
+            with _breaks(host):
+                yield running, nonce
+        finally:
+            if not running.over:
+                await asyncio.shield(running.stop())
 
 
-@contextlib.asynccontextmanager
-async def _plain(host: Host) -> AsyncIterator[Far]:
+async def _begun(host: Host, text: str) -> Far:
+    """It, watched and begun; on a new connection, where the old one was dead, which nobody had seen."""
+    while True:
+        fresh = not host.link.up
+        connection, watcher = await host.link.watching()
+        running: Far | None = None
+        try:
+            with _breaks(host):
+                mark = secrets.token_hex(8)
+                session = partial(connection.create_process, words.prelude(mark), encoding=None)
+                process = await opened(connection, session)
+                running = Far(host, process, watcher, mark)
+                await running.begin(text)
+                return running
+        except ConnectionLost as error:
+            if host.link.up:
+                raise Bare(str(error)) from error
+            if fresh:
+                raise
+        except BaseException:
+            if running is not None:
+                await asyncio.shield(running.stop())
+            raise
+
+
+@contextlib.contextmanager
+def _breaks(host: Host) -> Iterator[None]:
+    """What says that the connection has broken, said in our words."""
     import asyncssh
 
-    connection, watcher = await host.link.watching()
-    async with host.link.session():
-        mark = secrets.token_hex(8)
-        try:
-            process = await opened(connection, lambda: connection.create_process(words.prelude(mark), encoding=None))
-        except (OSError, asyncssh.Error) as error:
-            if connection.is_closed():
-                raise lost(host, error) from error
-            raise Bare(f"nothing can be run there: {error}") from error
-        running = Far(host, process, watcher, mark)
-        try:
-            yield running
-        except (asyncssh.Error, BrokenPipeError, ConnectionResetError) as error:
-            raise lost(host, error) from error
-        except ConnectionLost as error:
-            if host.link.up and watcher.gone:
-                raise Bare(str(error)) from error
+    try:
+        yield
+    except (asyncssh.Error, BrokenPipeError, ConnectionResetError) as error:
+        if isinstance(error, ElsewhereError):
             raise
-        finally:
-            if not process.channel.is_closing() or process.exit_status is None:
-                await asyncio.shield(running.stop())
+        raise lost(host, error) from error
 
 
 def needs(host: Host, why: Bare) -> TransferError:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.fleet.link.gates import Gates
+from elsewhere.fleet.link.limits import make_room
 from elsewhere.fleet.link.opening import Transient, open_connection
 from elsewhere.fleet.link.watcher import Watcher
 from elsewhere.fleet.naming.settings import Settings
@@ -133,6 +134,7 @@ class Links:
         """A new one."""
         found = Link(settings, self)
         self._all.add(found)
+        make_room(len(self._all))
         return found
 
     async def tunnel(self, settings: Settings) -> asyncssh.SSHClientConnection | None:

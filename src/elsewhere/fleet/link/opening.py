@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import functools
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from elsewhere.fleet.lean import lean
 from elsewhere.fleet.link.dialing import dial, heard
 from elsewhere.fleet.link.gates import Gates
 from elsewhere.fleet.link.keys import Offer
+from elsewhere.fleet.link.limits import most
 from elsewhere.fleet.naming.known import Keys, Shown, added, keys_of, untrusted
 from elsewhere.fleet.naming.settings import Settings
 
@@ -46,25 +49,30 @@ class _Stages:
         self.phase = "connect"
 
 
-def _client(stages: _Stages) -> Any:
-    """Asyncssh's client, which tells the stages and decides on keys."""
+@functools.cache
+def _client() -> Any:
+    """Asyncssh's client, which tells the stages and decides on keys. One class for all: a class is large."""
     import asyncssh
 
     class Client(asyncssh.SSHClient):
+        def __init__(self, stages: _Stages) -> None:
+            self.stages = stages
+
         def connection_made(self, conn: Any) -> None:
             lean(conn)
-            stages.phase = "handshake"
+            self.stages.phase = "handshake"
 
         def validate_host_public_key(self, host: str, addr: str, port: int, key: Any) -> bool:
+            stages = self.stages
             stages.shown = Shown.of(key)
             known = stages.keys.trusted or stages.keys.authorities
             return stages.settings.policy != "strict" and not known
 
         def begin_auth(self, username: str) -> None:
-            stages.phase = "login"
+            self.stages.phase = "login"
 
         async def public_key_auth_requested(self) -> Any:
-            return await stages.offer.more()
+            return await self.stages.offer.more()
 
     return Client
 
@@ -138,7 +146,7 @@ def _arguments(settings: Settings, stages: _Stages) -> dict[str, Any]:
         "port": settings.port,
         "username": settings.user,
         "config": None,
-        "client_factory": _client(stages),
+        "client_factory": functools.partial(_client(), stages),
         "client_keys": None,  # it asks `Client`
         "known_hosts": tuple(map(list, stages.keys)),
         "agent_path": None,
@@ -203,6 +211,8 @@ def _failure(settings: Settings, stages: _Stages, error: Exception) -> Elsewhere
         return told(f"{where}: {error.reason}")
     if isinstance(error, socket.gaierror):
         return told(f"the name {settings.hostname} is not found: {error.strerror}", phase="resolve")
+    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+        return told(f"no connection to {where}: this process may have no more than {most()} files open (ulimit -n)")
     if isinstance(error, ConnectionRefusedError) or "Connection refused" in str(error):
         return told(f"{where} refuses connections: no sshd listens there")
     return told(f"{where} cannot be reached: {error.strerror if isinstance(error, OSError) else error}")

@@ -40,8 +40,8 @@ class Commands(Around, Part):
             check: raise if it fails.
             pty: give it a terminal; its output and its errors are then one. Its input is typed, with Ctrl-D behind it.
             answers: to what it asks: a dict of regular expressions to texts, or a list of pairs. One that finds
-                something at the very end of what was written (spaces apart) has its text typed, with a newline. The
-                first of several counts; what is asked again is answered again.
+                something at the very end of what was written (but for spaces and ``:?>``) has its text typed, with a
+                newline. The first of several counts; what is asked again is answered again.
             encoding: of what it writes, which is a str then; None for bytes. What is none of it becomes surrogates.
             detach: start it, and leave it to itself: it reads and writes nothing, and lives on when this program, or
                 the connection, ends. What is given at once is a `Detached`, which has its `pid`.
@@ -66,6 +66,27 @@ class Commands(Around, Part):
 
         prepared = prepare(command, **self._defaults(options))
         return engine().submit(self._tried(lambda: commands.run(self._host, prepared)))
+
+    def shell(self, command: str | None = None) -> Result:
+        """A shell there, for who sits at this terminal; returns when it ends.
+
+        What is typed is the far side's, Ctrl-C too; its terminal has this one's size and follows it. The terminal is
+        made what it was, whatever happens. When the connection ends, so does what hangs on the terminal there.
+
+        Args:
+            command: a program for the terminal instead of the shell, such as ``"top"``.
+
+        Returns:
+            A `Result` with the shell's exit status, which is not checked, and without what was written.
+
+        Raises:
+            OSError: this is no terminal.
+            ConnectError, ConnectTimeout, HostKeyError, Unauthorized: there is no way there.
+            ConnectionLost: the connection broke.
+        """
+        from elsewhere.fleet.commands.shell import shell
+
+        return shell(self._host, command)
 
     def sudo(self, command: str | Sequence[str], *, password: Any = None, **options: Any) -> Result:
         """Run a command as another user, and wait for its end. All of it is under sudo, in ``sh``: ``;`` and ``>`` too.

@@ -10,7 +10,7 @@ from elsewhere.fleet.verbs.base import Part, engine
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from elsewhere.fleet.link.forwarding import Place, Way
+    from elsewhere.fleet.tunnels.forwarding import Place, Way
     from elsewhere.runtime.future import Future
 
 __all__ = ["Forward", "Ways"]
@@ -148,7 +148,7 @@ class Ways(Part):
             ConnectError, ConnectTimeout, HostKeyError, Unauthorized: likewise: there is no way to the host.
             TypeError, ValueError: a port is none.
         """
-        from elsewhere.fleet.link.forwarding import FromHere
+        from elsewhere.fleet.tunnels.forwarding import FromHere
 
         further = _further(local_port, remote_port, "remote_port")
         return Forward(FromHere(self._host, (local_host, _port(local_port, 0)), (remote_host, further)))
@@ -175,7 +175,7 @@ class Ways(Part):
             ConnectTimeout, HostKeyError, Unauthorized: likewise: there is no way to the host.
             TypeError, ValueError: a port is none.
         """
-        from elsewhere.fleet.link.forwarding import FromThere
+        from elsewhere.fleet.tunnels.forwarding import FromThere
 
         further = _further(remote_port, local_port, "local_port")
         return Forward(FromThere(self._host, (remote_host, _port(remote_port, 0)), (local_host, further)))

@@ -12,7 +12,6 @@ __all__ = ["BLOCK", "END", "header", "padding"]
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
-RECORD = 20 * BLOCK
 _TYPES = {"file": b"0", "folder": b"5", "link": b"2"}
 _MOST_OCTAL = 8**11
 _NOBODY = 2 * b"0000000\x00"

@@ -46,6 +46,7 @@ LEFT = 75  # the exit status of a script that was not told to begin
 NOT_THERE = 66  # the exit status of `cat_script` where there is no such file
 LAST = ".place"
 MOST = 60_000  # bytes of one command's arguments
+_TAR = "tar -b 128 --version >/dev/null 2>&1"  # GNU's or BSD's, not busybox's
 _PACK = "tar -b 128 --no-recursion --null -P -T - -cf -"
 BEGIN = "export LC_ALL=C; unset CDPATH; "
 # A signal may come when the shell is already on its way out, so that each of both traps removes what is unpacked.
@@ -108,7 +109,7 @@ def put_script(
     return (
         f"{BEGIN}{pick}"
         f"l() {{ find \"$@\" -printf '{FORMAT}' 2>/dev/null; }}; "
-        f"command -v tar >/dev/null 2>&1 || {{ {say} bare -; exit 0; }}; "
+        f"{_TAR} || {{ {say} bare -; exit 0; }}; "
         f'if cd "$b" 2>/dev/null; then {say} here $k; l . -maxdepth 0 || {{ {say} bare -; exit 0; }}; {"".join(lists)}'
         f'elif [ -d "$b" ]; then {say} closed $k; elif [ -e "$b" ] || [ -L "$b" ]; then {say} file $k; '
         f"else {say} absent $k; fi; {say} end -; "
@@ -117,7 +118,7 @@ def put_script(
         'make) mkdir -p "$b"; cd "$b" ;; in) ;; '
         f"*) exit {LEFT} ;; esac"
         f"{_STAGE.replace('NONCE', nonce)}"
-        f'tar -xpof - -C "$s"; . "$s/{LAST}"'
+        f'tar -b 128 -xpof - -C "$s"; . "$s/{LAST}"'
     )
 
 
@@ -174,7 +175,7 @@ def get_script(nonce: str, sources: Iterable[str]) -> str:
     listed = f"{nonce} file $i %p\\0{FORMAT.replace('%p', './%f')}"
     return (
         f"{BEGIN}w={shlex.quote(FORMAT)}; "
-        "find . -maxdepth 0 -printf '' 2>/dev/null && command -v tar >/dev/null 2>&1 || "
+        f"find . -maxdepth 0 -printf '' 2>/dev/null && {_TAR} || "
         f"{{ {say} bare - -; exit 0; }}; "
         "g() { i=$1; t=$2; shift 2; for p do "
         'if [ -d "$p" ] && { [ $t = 1 ] || [ ! -L "$p" ]; }; then '

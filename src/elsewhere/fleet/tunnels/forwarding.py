@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from elsewhere.errors import ConnectError, ElsewhereError
 from elsewhere.fleet.link.dialing import dial
-from elsewhere.fleet.link.listening import listen
+from elsewhere.fleet.tunnels.listening import listen
 
 if TYPE_CHECKING:
     from elsewhere.fleet.host import Host

@@ -67,6 +67,14 @@ def test_a_command_without_input_has_none(on: On) -> None:
     assert on("tty").sudo("cat; echo end", timeout=30).stdout == "end\n"
 
 
+@pytest.mark.parametrize(("login", "pty"), [("tty", False), ("free", True), ("plain", True), ("tty", True)])
+def test_input_that_nobody_reads(on: On, login: str, pty: bool) -> None:
+    """A sudo with a terminal would wait for somebody who reads it."""
+    for command, status in (("head -c 1; exit 7", 7), ("exit 1", 1)):
+        result = on(login).sudo(command, input=b"x" * 1_000_000, pty=pty, check=False, timeout=30)
+        assert result.returncode == status
+
+
 def test_streams_in_and_out(on: On) -> None:
     """As copies under sudo use it: nothing is kept, and the slower side decides."""
     host, got, data = on("asks"), [], [os.urandom(100_000) for _ in range(50)]

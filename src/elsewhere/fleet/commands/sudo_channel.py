@@ -31,6 +31,7 @@ LARGEST = 4 << 20  # bytes of a piece; that much memory it takes there
 SHORT = 16 << 10  # bytes of a line that is read byte by byte, and fits into a pipe
 PATIENCE = 60.0  # seconds for sudo to run it or ask: it may have to ask others that are slow
 QUESTION = 10.0  # seconds for what has no end of a line to have one: else it is a question that nobody answers
+LINGERING = 1.0  # seconds for a sudo with a terminal to end after its command
 ENDING = 6.0  # seconds for what is stopped to be gone: TERM, two seconds, KILL, and the way there
 END_OF_FILE = b"\x04"  # as it is typed
 
@@ -82,6 +83,7 @@ class Channel:
         self._typed: asyncio.Queue[bytes] = asyncio.Queue()
         self._begun = asyncio.Event()
         self._permit: Permit | None = None
+        self._lingering: asyncio.TimerHandle | None = None
         self._process: asyncssh.SSHClientProcess[bytes] | None = None
 
     async def run(self, source: Source | None, limit: asyncio.Timeout) -> None:
@@ -111,7 +113,9 @@ class Channel:
         finally:
             if self._permit is not None:
                 self._permit.end()
-        if self._process.exit_status is None and self._process.exit_signal is None:
+            if self._lingering is not None:
+                self._lingering.cancel()
+        if self._process.exit_status is None and self._process.exit_signal is None and self._dialogue.status is None:
             raise self._lost(None)
 
     async def stop(self) -> None:
@@ -123,18 +127,18 @@ class Channel:
             with contextlib.suppress(OSError):
                 process.stdin.write_eof()  # the guard ends all; the channel is closed when all have ended
         else:
-            process.close()
+            process.channel.abort()  # `close` would first send what nobody may ever read
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ENDING):
                 await process.wait_closed()
-        process.close()
+        process.channel.abort()
 
     def status(self) -> tuple[int, str | None]:
         """How it has ended: its exit status, negative for a signal, and the signal's name."""
         process = self._process
         assert process is not None
         told = process.exit_signal
-        status = process.returncode
+        status = process.returncode if self._dialogue.status is None else self._dialogue.status
         return -1 if status is None else status, told[0] if told else None
 
     # ---- what comes --------------------------------------------------------------------------------------------------
@@ -210,6 +214,8 @@ class Channel:
             self._begun.set()
         elif step is Step.OVER:
             await self._write(b"\n")
+        elif step is Step.DONE:
+            self._lingering = asyncio.get_running_loop().call_later(LINGERING, process.channel.abort)
         elif step is Step.REFUSED:
             raise self._refused()
         else:
@@ -239,7 +245,7 @@ class Channel:
     async def _feed(self, source: Source | None) -> None:
         """The guard, the command, and its input, as fast as it takes it."""
         await self._begun.wait()
-        guard = words.guard(self._more, self._dialogue.outer, pty=self._pty)
+        guard = words.guard(self._more, self._dialogue.outer, pty=self._pty, raw=self._raw)
         line, given = self._asked.line(), self._asked.command.input
         own = given or b""
         if source is None and self.answers is not None:

@@ -72,7 +72,7 @@ _GUARD = _BOTH + (
     "{{ trap : HUP INT TERM QUIT; read -r r; "
     # The command takes its standard error itself: else the shell that waits would write there how it was killed.
     "/bin/sh -c 'exec 2>&4 3<&- 4>&-; __n=${{IFS#??}}; IFS= read -r __c && eval \"$__c\"'; "
-    "s=$?; kill -s USR1 $r; exit $s; }}\n"
+    "s=$?; {done}kill -s USR1 $r; exit $s; }}\n"
 )
 # With a terminal for the command its end is a hangup, which each process there is told; some ignore it.
 _GUARD_TERMINAL = _BOTH + (
@@ -80,7 +80,8 @@ _GUARD_TERMINAL = _BOTH + (
     "trap 'trap \"\" HUP; kill -s KILL $z; kill -s TERM -- -$g; sleep 2; kill -s KILL -- -$g; exit' HUP; "
     "trap 'kill -s KILL $z; exit' USR1; while :; do sleep 86400 & z=$!; wait $z; done; }} >/dev/null 2>&1 & w=$!; "
     "/bin/sh -c '__n=${{IFS#??}}; IFS= read -r __c && {{ stty {modes}; echo {more} more; eval \"$__c\"; }}'; "
-    "s=$?; kill -s USR1 $w; wait $w; exit $s\n"  # it has gone when the terminal does, which is a hangup, too
+    # The guard has gone when the terminal does, which is a hangup, too.
+    "s=$?; kill -s USR1 $w; wait $w; {done}exit $s\n"
 )
 
 
@@ -127,15 +128,18 @@ def opening(
     )
 
 
-def guard(nonce: str, outer: int, *, pty: bool = False) -> bytes:
+def guard(nonce: str, outer: int, *, pty: bool = False, raw: bool = False) -> bytes:
     """The line that the shell under sudo reads first.
 
     Args:
         nonce: another one, which stands in no command line.
         outer: the process that said ``begin``.
-        pty: as for `opening`.
+        pty, raw: as for `opening`.
     """
-    return (_GUARD_TERMINAL if pty else _GUARD).format(outer=outer, more=nonce, modes=MODES).encode()
+    # A sudo that holds a terminal for the command does not end where there is input left that nobody reads. So its
+    # status is told by the guard.
+    done = f"echo {nonce} done $s{' >&4' if raw else ''}; " if pty or raw else ""
+    return (_GUARD_TERMINAL if pty else _GUARD).format(outer=outer, more=nonce, modes=MODES, done=done).encode()
 
 
 def first(line: bytes, *, last: bool) -> bytes:
@@ -157,6 +161,7 @@ class Step(Enum):
     MORE = "send the next piece"
     DEAF = "the command reads no more"
     OVER = "the command has ended: send a newline"
+    DONE = "the command has ended with `Dialogue.status`: the end of the channel is not waited for long"
     REFUSED = "it was refused: end"
 
 
@@ -207,15 +212,16 @@ class Dialogue:
         outer: the process that was started; 0 until it is known.
         refusal: why it was refused; None as long as it was not.
         sent: was a password sent?
+        status: the exit status, where the guard has told it.
     """
 
     def __init__(self, nonce: str, more: str, *, marked: bool = True) -> None:
         self._nonce = nonce.encode()
-        self._words = {
-            ending.encode(): step
-            for word, step in ((f"{more} more", Step.MORE), (f"{more} deaf", Step.DEAF), (f"{nonce} again", Step.OVER))
-            for ending in (f"{word}\n", f"{word}\r\n")
-        }
+        self._pattern = re.compile(
+            f"(?:{more} (?:(more)|(deaf)|done ([0-9]{{1,3}}))|{nonce} (again))\r?\n".encode(), re.ASCII
+        )
+        self._partly = re.compile(f"{more} done [0-9]{{0,3}}\r?\\Z".encode())
+        self._words = [f"{more} more\r\n", f"{more} deaf\r\n", f"{more} done ", f"{nonce} again\r\n"]
         self._stage = _Stage.OPENING
         self._held = b""
         self._mark: bytes | None = nonce.encode() + b"\n" if marked else None
@@ -224,6 +230,7 @@ class Dialogue:
         self.outer = 0
         self.refusal: Refusal | None = None
         self.sent = False
+        self.status: int | None = None
 
     @property
     def begun(self) -> bool:
@@ -287,16 +294,22 @@ class Dialogue:
 
     def _running(self) -> tuple[bytes, Step | None, bool]:
         """The command's own up to the next word; the word; was there one?"""
-        places = [(place, word) for word in self._words if (place := self._held.find(word)) >= 0]
-        if not places:
+        found = self._pattern.search(self._held)
+        if found is None:
             keep = _tail(self._held, self._words)
-            found, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
-            return found, None, False
-        place, word = min(places)
-        found, self._held = self._held[:place], self._held[place + len(word) :]
-        if self._words[word] is Step.OVER:
-            self._stage = _Stage.OVER
-        return found, self._words[word], True
+            if (partly := self._partly.search(self._held)) is not None:
+                keep = len(self._held) - partly.start()
+            own, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
+            return own, None, False
+        own, self._held = self._held[: found.start()], self._held[found.end() :]
+        more, deaf, done, _again = found.groups()
+        if done is not None:
+            self.status = int(done)
+            return own, Step.DONE, True
+        if more or deaf:
+            return own, Step.MORE if more else Step.DEAF, True
+        self._stage = _Stage.OVER
+        return own, Step.OVER, True
 
     def _dialogue(self) -> tuple[bytes, Step | None, bool]:
         """As `_running`, for what comes before."""
@@ -353,11 +366,7 @@ class Dialogue:
         return next((why for why, texts in _SAYS if any(text in said for text in texts)), None)
 
 
-def _tail(data: bytes, words: Iterable[bytes]) -> int:
+def _tail(data: bytes, words: Iterable[str]) -> int:
     """How many bytes at the end may be the beginning of one of the words."""
-    longest = max(map(len, words)) - 1
-    for length in range(min(longest, len(data)), 0, -1):
-        tail = data[-length:]
-        if any(word.startswith(tail) for word in words):
-            return length
-    return 0
+    beginnings = {word[:length].encode() for word in words for length in range(1, len(word))}
+    return max((len(each) for each in beginnings if data.endswith(each)), default=0)

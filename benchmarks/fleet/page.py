@@ -50,7 +50,7 @@ def page(found: dict[str, Figures]) -> str:
 def _table(name: str, figures: Figures) -> list[str]:
     title, unit = TITLES[name]
     columns = [kind for kind in (CPU, THERE) if any(who.endswith(kind) for who in figures)]
-    heads = "".join(f"{kind.removeprefix(', ')}, {unit} |" for kind in columns)
+    heads = "".join(f" {kind.removeprefix(', ')}, {unit} |" for kind in columns)
     parts = [f"\n## {title}\n\n| | {unit} |{heads}\n|---|--:|{'--:|' * len(columns)}\n"]
     for who, figure in figures.items():
         if not who.endswith((CPU, THERE)):

@@ -6,6 +6,7 @@ import io
 import os
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -123,11 +124,13 @@ def test_only_what_differs_is_sent(host: Host, tree: Path, tmp_path: Path) -> No
 
 def test_the_same_size_and_second_is_another_file(shell: Host, tmp_path: Path) -> None:
     source, there = tmp_path / "source", tmp_path / "there"
-    source.write_text("one")
-    shell.put(source, there)
-    source.write_text("two")
-    assert shell.put(source, there).sent == 1
-    assert there.read_text() == "two"
+    second = (time.time_ns() // 10**9 + 100) * 10**9  # not yet over, so that the file may change in it again
+    for number, text in enumerate(("one", "two")):
+        source.write_text(text)
+        os.utime(source, ns=(second, second + number + 1))
+        assert shell.put(source, there).sent == 1
+        assert there.read_text() == text
+    assert shell.put(source, there).sent == 0
 
 
 @pytest.mark.parametrize("way", ["put", "get"])

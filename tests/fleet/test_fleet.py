@@ -49,7 +49,7 @@ def test_ranges_and_each_host_once() -> None:
     own = Host("web2")
     fleet = Fleet("web[1-3],db1", own, "web1", "deploy@web1", exclude="web3")
     assert names(fleet) == ["web1", "web2", "db1", "deploy@web1"]
-    assert fleet["web2"] is not own
+    assert fleet["web2"] is own
     assert Fleet(own, "web[1-3]")["web2"] is own
     assert names(Fleet(own, "web1", exclude=["web[2-9]"])) == ["web1"]
     assert repr(fleet) == "<Fleet of 4 hosts: web[1-2], db1, deploy@web1>"
@@ -254,6 +254,10 @@ def test_a_report_is_short_for_many_hosts() -> None:
     assert text.splitlines()[-1] == "  40 not touched: old[0-39]"
     assert len(text) < 600
     assert list(by_kind(results)) == ["ok", "unreachable", "not touched"]
+    key = HostKeyError("unknown", fingerprint="SHA256:x", key="ssh-ed25519 AAAA")
+    lines = report("run", {f"web{n:03}": key for n in range(900)}).splitlines()
+    assert (lines[1], len(lines)) == ("  50 hosts show keys that are not known:", 54)
+    assert lines[-2] == "    and 850 more: web[050-899]"
     many = {f"h{n}": type(f"Error{n}", (Exception,), {})("\x1b[2Jno") for n in range(40)}
     assert len(report("put", many).splitlines()) == 26
     assert "\x1b" not in report("put", many)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import subprocess
 import sys
 from collections import Counter
@@ -13,6 +15,8 @@ import pytest
 
 from elsewhere.errors import ConnectError, ConnectionLost, ConnectTimeout, HostKeyError, Unauthorized
 from elsewhere.fleet import Fleet, Host, Result
+from elsewhere.fleet.engine import engine
+from elsewhere.fleet.link import gates
 from tests.fleet.inprocess import Yard, inprocess, plain
 from tests.fleet.test_link import becomes, options
 
@@ -84,6 +88,43 @@ def test_hundreds_of_hosts(tmp_path: Path) -> None:
             results: dict[Host, Any] = fleet.run("true", return_exceptions=True)
     outcomes = Counter(type(outcome) for outcome in results.values())
     assert outcomes == {Result: 200, ConnectError: 7, ConnectTimeout: 5, HostKeyError: 3}
+
+
+def test_hosts_that_hang_delay_no_others(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither those that are reached directly, nor those behind another."""
+    monkeypatch.setattr(gates, "OVERALL", 1)
+    monkeypatch.setattr(gates, "HOLD", 2.0)  # long enough to be seen
+    hung, well = of(yard, "hung")[0], of(yard, "well")
+    hosts = [Host(hung, **options(yard, connect_timeout=100, jump=jump)) for jump in [None, f"{well[1]}:{yard.port}"]]
+    futures = [host.connect_async() for host in hosts]
+    links = engine().links
+    becomes(lambda: any(link.up for link in links._jumps.values()))
+    becomes(links.gates._overall.locked)
+    with Host(well[0], **options(yard, connect_timeout=60)) as host:
+        assert host.run_async("echo in").result(60).stdout == "in\n"
+    assert not any(future.done() for future in futures)
+    for future in futures:
+        future.cancel()
+
+
+def test_a_wait_for_a_turn_is_no_part_of_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gates, "OVERALL", 1)
+    monkeypatch.setattr(gates, "HOLD", 0.3)
+    order: list[str] = []
+
+    async def one(found: gates.Gates, name: str, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds) as limit, found.computing(limit):
+                order.append(name)
+                await asyncio.sleep(1000)
+
+    async def both() -> None:
+        found = gates.Gates()
+        await asyncio.gather(one(found, "slow", 0.6), one(found, "waits", 0.1))
+        assert found._overall._value == 1
+
+    asyncio.run(both())
+    assert order == ["slow", "waits"]
 
 
 LIMITED = """

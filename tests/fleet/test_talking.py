@@ -232,6 +232,17 @@ def test_a_broken_connection_is_made_anew_by_the_next_command(host: Host) -> Non
     assert host.run("echo two").stdout == "two\n"
 
 
+def test_a_connection_whose_end_nobody_has_seen_is_made_anew(server: Sshd) -> None:
+    with Host(server.hosts[0], **options(server)) as host:
+        pid = int(host.run("echo $PPID").stdout)
+
+        async def cut_and_run() -> str:
+            os.kill(pid, signal.SIGKILL)  # the loop hears of that only after the command was sent
+            return str((await run(host, prepare("echo two"))).stdout)
+
+        assert engine().call(cut_and_run) == "two\n"
+
+
 def test_what_may_have_run_is_not_run_again(host: Host) -> None:
     folder = host.run("mktemp -d").stdout.strip()
     future = host.run_async(f"echo >> {folder}/ran; sleep 1000")

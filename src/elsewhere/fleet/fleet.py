@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
@@ -128,6 +129,10 @@ class Fleet(Commands, Files):
         view._plan = plan
         return view
 
+    @cached_property
+    def _by_name(self) -> dict[str, Host]:
+        return {str(host.spec): host for host in self.hosts} | {host.name: host for host in self.hosts}
+
     @overload
     def __getitem__(self, which: str | int) -> Host: ...
     @overload
@@ -138,10 +143,10 @@ class Fleet(Commands, Files):
         if isinstance(which, slice):
             return self._view(self.hosts[which], self._plan)
         if isinstance(which, str | Host):
-            for host in self.hosts:
-                if which in (host, str(host.spec)):
-                    return host
-            raise KeyError(f"{which} is no host of this fleet")
+            found = self._by_name.get(str(which))
+            if found is None:
+                raise KeyError(f"{which} is no host of this fleet")
+            return found
         return self.hosts[which]
 
     def __iter__(self) -> Iterator[Host]:
@@ -151,7 +156,7 @@ class Fleet(Commands, Files):
         return len(self.hosts)
 
     def __contains__(self, host: object) -> bool:
-        return host in self.hosts
+        return isinstance(host, str | Host) and str(host) in self._by_name
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import pty
 import subprocess
-import sys
 from pathlib import Path
-from typing import Self
 
 import pytest
 
 from tests.cli.helpers import command, environment
-from tests.cli.hosts.helpers import Home
+from tests.cli.hosts.helpers import Home, Terminal
 from tests.fleet.sudo.conftest import RIGHT
 
 
@@ -67,42 +63,6 @@ def test_a_file_that_others_can_read(home: Home, user: str) -> None:
     done = home.shell("run", "-H", "web1", "--sudo", "--sudo-password-file", path, "--", "id")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "others may read or write it" in done.stderr
-
-
-# Who leads a session gets the first terminal that it opens as its own.
-OPENS_IT = "import os, sys; os.close(os.open(os.ttyname(0), os.O_RDWR)); os.execv(sys.argv[1], sys.argv[1:])"
-
-
-class Terminal:
-    """The command with a terminal of its own, at which somebody sits."""
-
-    def __init__(self, home: Home, *args: str) -> None:
-        self.seen = b""
-        self.fd, terminal = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", OPENS_IT, *command(*args)], stdin=terminal, stdout=terminal, stderr=terminal,
-            cwd=home.work, env=environment(**home.variables), start_new_session=True,
-        )  # fmt: skip
-        os.close(terminal)
-
-    def until(self, text: bytes) -> None:
-        while text not in self.seen:
-            self.seen += os.read(self.fd, 4096)
-
-    def end(self) -> int:
-        with contextlib.suppress(OSError):  # EIO is its end
-            while data := os.read(self.fd, 4096):
-                self.seen += data
-        return self.process.wait(60)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        os.close(self.fd)
 
 
 def test_it_is_asked_for_once_at_the_terminal(home: Home, user: str) -> None:

@@ -12,6 +12,7 @@ import click
 from elsewhere.cli.ending import WrongUsage
 from elsewhere.cli.hosts.common import as_whom, carry_out, stdin_of, sudo_options
 from elsewhere.cli.hosts.doing.work import Told
+from elsewhere.cli.hosts.interactive import hand_over, is_for_who_sits_here
 from elsewhere.cli.hosts.options import host_options
 from elsewhere.fleet import Fleet, Host
 
@@ -43,7 +44,12 @@ well, 1 some failed. 2 wrong usage; 130, 143, 129 after Ctrl-C, SIGTERM, SIGHUP.
     help="A variable for it; without a value, as it is here, so that no command line holds it. May be repeated.",
 )
 @click.option("--stdin", "passes_stdin", is_flag=True, help="What comes on stdin is its input, on each host.")
-@click.option("--pty", is_flag=True, help="Give it a terminal; its output and its errors are then one.")
+@click.option(
+    "--pty",
+    is_flag=True,
+    help="Give it a terminal; its output and its errors are then one. At "
+    "a terminal, with one host: yours, as ssh -t has it; without a command a shell.",
+)
 @click.option(
     "--detach", is_flag=True, help="Start it and leave it to itself, whatever ends here; print its process id."
 )
@@ -53,7 +59,12 @@ well, 1 some failed. 2 wrong usage; 130, 143, 129 after Ctrl-C, SIGTERM, SIGHUP.
 @click.pass_context
 def run_command(ctx: click.Context, /, **given: Any) -> int:
     """See `HELP`."""
-    command = _command(given["command"])
+    words = given["command"]
+    if is_for_who_sits_here(given):
+        code = hand_over(given, _command(words) if words else None)
+        if code is not None:
+            return code
+    command = _command(words)
     env = _env(given["env"])
     sudo = sudo_options(given)
     shown = command if isinstance(command, str) else shlex.join(command)

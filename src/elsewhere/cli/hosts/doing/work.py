@@ -8,18 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from elsewhere.call import Retry
 from elsewhere.cli.batch.destination import Wish
 from elsewhere.cli.batch.output import Stream
 from elsewhere.cli.batch.run import say
 from elsewhere.cli.batch.summary import count
 from elsewhere.cli.ending import Problem, Signals, Stopped, WrongUsage, sentence
-from elsewhere.cli.hosts.doing.endings import code_of, code_of_all, is_well
+from elsewhere.cli.hosts.doing.endings import NotReached, code_of, code_of_all, is_well
 from elsewhere.cli.hosts.doing.file import Rows, check, look, open_rows
 from elsewhere.cli.hosts.doing.rows import Bare, RowsTo, is_terminal
 from elsewhere.cli.hosts.doing.telling import told
 from elsewhere.cli.hosts.doing.words import in_words
-from elsewhere.errors import NeverStarted, NotTouched
+from elsewhere.errors import NotTouched
 from elsewhere.fleet import Fleet, Host
 from elsewhere.fleet.kinds import report
 from elsewhere.fleet.output.base import Output
@@ -31,6 +30,7 @@ from elsewhere.sansio.hosts.many.plain import plain
 __all__ = ["Do", "Plan", "Told", "Work"]
 
 STDOUT, STDERR = 1, 2
+PAUSE = 0.5  # seconds before a host is tried again, doubled each time
 
 
 class Told(NamedTuple):
@@ -158,7 +158,7 @@ class Work:
 
     def _done(self) -> Mapping[Host, Any]:
         plan = self.plan
-        retry = Retry(retries=plan.retries, on=(NeverStarted,)) if plan.retries else None
+        retry = NotReached(plan.retries, backoff=PAUSE) if plan.retries else None
         try:
             with Fleet(*self._left, jobs=plan.jobs, max_failures=plan.max_failures) as fleet:
                 return plan.do(fleet.options(retry=retry), self._told())

@@ -106,6 +106,13 @@ def test_a_source_and_a_sink_that_fail(on: On) -> None:
     asked = prepare_sudo("cat; sleep 1000", timeout=60)
     with pytest.raises(ArithmeticError, match="the source"):
         engine().call(lambda: run(host, asked, source=source()))
+
+    async def late() -> AsyncIterator[bytes]:
+        yield b"x"
+        raise TimeoutError("the source's own")
+
+    with pytest.raises(TimeoutError, match="the source's own"):
+        engine().call(lambda: run(host, asked, source=late()))
     with pytest.raises(ArithmeticError, match="the sink"):
         engine().call(lambda: run(host, prepare_sudo("echo x; sleep 1000", timeout=60), sink))
     assert host.sudo("echo well", timeout=30).stdout == "well\n"

@@ -86,6 +86,11 @@ class Channel:
         self._lingering: asyncio.TimerHandle | None = None
         self._process: asyncssh.SSHClientProcess[bytes] | None = None
 
+    @property
+    def begun(self) -> bool:
+        """May it have run?"""
+        return self._begun.is_set()
+
     async def run(self, source: Source | None, limit: asyncio.Timeout) -> None:
         """From the beginning to the end.
 
@@ -103,7 +108,7 @@ class Channel:
         try:
             await self._open()
             reading = [self._words(limit)] if self._terminal else [self._words(limit), self._output()]
-            await _until(asyncio.gather(*reading), self._feed(source))
+            await _until(reading, self._feed(source))
             assert self._process is not None
             await self._process.wait_closed()
         except (OSError, asyncssh.Error) as error:
@@ -150,7 +155,14 @@ class Channel:
             terminal = {"term_type": "dumb" if self._raw else "xterm", "term_size": (200, 50)}
         begin = words.opening(self._nonce, user=asked.user, group=asked.group, pty=self._pty, raw=self._raw)
         connection = self._connection
-        self._process = await opened(connection, lambda: connection.create_process(begin, encoding=None, **terminal))
+        opening = asyncio.ensure_future(
+            opened(connection, lambda: connection.create_process(begin, encoding=None, **terminal))
+        )
+        try:
+            self._process = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_abandoned)
+            raise
 
     async def _words(self, limit: asyncio.Timeout) -> None:
         """Read what it writes to its standard error, or its terminal, with our words between."""
@@ -324,21 +336,29 @@ class Channel:
     def _lost(self, error: Exception | None) -> ConnectionLost | ConnectError:
         reason = getattr(error, "reason", None) or str(error or "the connection ended before it did")
         address, what = self._host.settings.address, f"{self._host}: {shown(self._asked.command.command)} under sudo"
-        if self._begun.is_set():
+        if self.begun:
             return ConnectionLost(f"{what} may have run: {reason}", address=address, phase="command")
         return ConnectError(f"{what} has not run: {reason}", address=address, phase="sudo")
 
 
-async def _until(reading: asyncio.Future[Any], feeding: Coroutine[Any, Any, None]) -> None:
-    """Until all is read; what is not fed until then is not wanted. The first that fails ends the other."""
-    feeder = asyncio.ensure_future(feeding)
+def _abandoned(opening: asyncio.Future[asyncssh.SSHClientProcess[bytes]]) -> None:
+    """Nobody waits any more for a channel that may yet be opened, and would be left open."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().channel.abort()
+
+
+async def _until(reading: list[Coroutine[Any, Any, None]], feeding: Coroutine[Any, Any, None]) -> None:
+    """Until all is read; what is not fed until then is not wanted. The first that fails ends the others."""
+    readers, feeder = [asyncio.create_task(each) for each in reading], asyncio.create_task(feeding)
+    tasks = [*readers, feeder]
     try:
-        await asyncio.wait([reading, feeder], return_when=asyncio.FIRST_COMPLETED)
-        if feeder.done():
-            feeder.result()
-        await reading
+        while not all(task.done() for task in readers):
+            await asyncio.wait([task for task in tasks if not task.done()], return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
     finally:
-        await _cancelled([reading, feeder])
+        await _cancelled(tasks)
 
 
 async def _cancelled(tasks: list[Any]) -> None:

@@ -211,6 +211,10 @@ def test_bytes_and_file_like_objects(host: Host, tmp_path: Path) -> None:
         host.put(b"x", tmp_path)
     with pytest.raises(TransferError, match=r"is a folder"):
         host.get(str(tmp_path), io.BytesIO())
+    there.unlink()
+    there.symlink_to("/nowhere")
+    host.put(b"x", there)  # in place of the link, and not with its mode
+    assert (there.is_symlink(), stat.S_IMODE(there.stat().st_mode)) == (False, 0o644)
     with pytest.raises(FileNotFoundError, match="there is no /nope"):
         host.get("/nope", io.BytesIO())
 
@@ -262,8 +266,16 @@ def test_what_the_far_side_refuses(host: Host, tmp_path: Path, tree: Path) -> No
     (tmp_path / "file").write_text("x")
     with pytest.raises(TransferError, match=r"is not a folder, and the copy goes into it"):
         host.put(f"{tree}/", tmp_path / "file")
-    with pytest.raises(TransferError, match=r"could not be made: mkdir: cannot create directory|No such file"):
+    with pytest.raises(
+        TransferError, match=r"could not be made: mkdir: cannot create directory|/proc/nowhere: No such"
+    ):
         host.put(tree, "/proc/nowhere/x")
+    with pytest.raises(TransferError, match="no source is a folder"):
+        host.get(str(tree / "plain"), tmp_path / "x", delete=True)
+    for to in (tmp_path / "file", tmp_path / "file" / "inner"):
+        with pytest.raises(NotADirectoryError, match="file is not a folder"):
+            host.get(f"{tree}/", to)
+    assert (tmp_path / "file").read_text() == "x"
 
 
 def test_what_a_killed_one_has_left_is_removed(shell: Host, tmp_path: Path) -> None:

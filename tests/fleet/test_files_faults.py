@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from elsewhere.errors import CallTimeout, ConnectionLost
+from elsewhere.errors import CallTimeout, ConnectionLost, ConnectTimeout
 from elsewhere.fleet import Fleet, FleetError, Host, TransferError
 from tests.fleet.sshd import Sshd
 from tests.fleet.test_link import becomes, gone, options
@@ -137,6 +138,24 @@ def test_the_program_is_killed(server: Sshd, source: Path, place: Path) -> None:
         program.wait()
     becomes(lambda: gone(shell))
     nothing_has_happened(place)
+
+
+def test_who_cannot_be_reached_has_not_taken_too_long(tmp_path: Path) -> None:
+    with socket.create_server(("127.13.0.9", 0)) as silent:
+        host = Host("127.13.0.9", port=silent.getsockname()[1], config=(), agent=False, connect_timeout=0.2)
+        for way, source in (("put", b"x"), ("get", "x")):
+            with pytest.raises(ConnectTimeout):
+                getattr(host, way)(source, str(tmp_path / "x"), timeout=60)
+
+
+def test_a_sink_that_breaks_is_not_the_connection(host: Host, tmp_path: Path) -> None:
+    class Sink:
+        def write(self, data: bytes) -> None:
+            raise BrokenPipeError("nobody reads")
+
+    (tmp_path / "x").write_bytes(b"x" * 100_000)
+    with pytest.raises(BrokenPipeError, match="nobody reads"):
+        host.get(str(tmp_path / "x"), Sink())
 
 
 def test_one_of_many_cannot_take_it(server: Sshd, tmp_path: Path) -> None:

@@ -152,3 +152,13 @@ def test_more_connections_than_files_that_may_be_open(yard: Yard, hard: int) -> 
         assert done.stdout == "60\n"
     else:
         assert "this process may have no more than 48 files open (ulimit -n)" in done.stdout
+
+
+def test_a_host_that_is_closed_while_it_is_being_connected(yard: Yard) -> None:
+    host = Host(of(yard, "slow")[0], **options(yard, connect_timeout=60))
+    future = host.connect_async()
+    becomes(lambda: host._link is not None and host._link._opening.locked())
+    host.close()
+    with pytest.raises(ConnectError, match="was closed while it was being connected"):
+        future.result(60)
+    assert not host.is_connected

@@ -20,20 +20,23 @@ if TYPE_CHECKING:
 __all__ = ["Detached", "detaching", "found"]
 
 _WORD = "elsewhere-detached"
-_AWAY = f"</dev/null >/dev/null 2>&1 & echo {_WORD} $!"
+_AWAY = f"</dev/null >/dev/null 2>&1 & g=$(ps -o pgid= -p $! 2>/dev/null) && [ $g -gt 1 ] || g=$$; echo {_WORD} $! $g"
 _WORDS = f'"$@" {_AWAY}'
 _TEXT = f'"${{SHELL:-/bin/sh}}" -c "$1" {_AWAY}'  # whatever kind of shell that is
-_SAID = re.compile(rf"^{_WORD} (\d+)$", re.MULTILINE)
+_SAID = re.compile(rf"^{_WORD} (\d+) +(\d+)\r?$", re.MULTILINE)
 
 
 class Detached(Result):
     """A command that was started, and left to itself.
 
     Attributes:
-        pid: of its process there.
+        pid: of its process there: the program's, or the shell's that runs a text.
+        group: of its process group, to which all that it starts belongs;
+            ``host.run(f"kill -s TERM -- -{found.group}")`` ends that.
     """
 
     pid: int
+    group: int
 
     def __repr__(self) -> str:
         return f"<Detached {shown(self.args)} on {self.host}, pid {self.pid}>"
@@ -59,5 +62,5 @@ def found(host: Host, command: Command, result: Result) -> Detached:
         )
     args: Any = command.command
     detached = Detached(args if isinstance(args, str) else list(args), 0, host=host, seconds=result.seconds)
-    detached.pid = int(said[1])
+    detached.pid, detached.group = int(said[1]), int(said[2])
     return detached

@@ -190,8 +190,8 @@ def _breaks(host: Host) -> Iterator[None]:
     try:
         yield
     except (asyncssh.Error, BrokenPipeError, ConnectionResetError) as error:
-        if isinstance(error, ElsewhereError):
-            raise
+        if isinstance(error, ElsewhereError) or (isinstance(error, OSError) and host.link.up):
+            raise  # it is not the connection's, but that of what is written to here
         raise lost(host, error) from error
 
 

@@ -49,16 +49,17 @@ async def receive(host: Host, wanted: Get, bar: Bar | None = None) -> Transfer:
         OSError: it cannot be written here.
     """
     work = _receive if wanted.sink is None else _pour
+    limit = asyncio.timeout(wanted.timeout)
     try:
-        async with asyncio.timeout(wanted.timeout):
+        async with limit:
             try:
                 return await work(host, wanted, bar or Bar())
             except Bare as why:
                 if wanted.sudo:
                     raise needs(host, why) from None
                 return await receive_plainly(host, wanted, bar or Bar())
-    except TimeoutError as error:
-        if isinstance(error, CallTimeout) or wanted.timeout is None:
+    except TimeoutError:
+        if wanted.timeout is None or not limit.expired():  # it took too long to connect
             raise
         raise CallTimeout(
             f"{host}: the copy of {', '.join(wanted.sources)} did not end within its timeout of {wanted.timeout:g} s, "
@@ -106,7 +107,12 @@ async def _receive(host: Host, wanted: Get, bar: Bar) -> Transfer:
 def _found(host: Host, data: bytes, nonce: str, wanted: Get, to_is_folder: bool) -> Found:
     try:
         return found(
-            heard(data, nonce, wanted.sources), wanted.sources, wanted.to, to_is_folder=to_is_folder, mode=wanted.mode
+            heard(data, nonce, wanted.sources),
+            wanted.sources,
+            wanted.to,
+            to_is_folder=to_is_folder,
+            mode=wanted.mode,
+            delete=wanted.delete,
         )
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{host}: {error}") from None

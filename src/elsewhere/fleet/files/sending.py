@@ -17,7 +17,7 @@ from elsewhere.fleet.files.far import Bare, far, listing, needs
 from elsewhere.fleet.files.here.stream import pieces
 from elsewhere.fleet.files.outcome import Transfer, TransferError, changes
 from elsewhere.fleet.files.plain.sending import send_plainly
-from elsewhere.fleet.files.wanted import Collected, Payload, Put
+from elsewhere.fleet.files.wanted import Collected, Payload, Put, with_old_modes
 from elsewhere.sansio.hosts.copies.listing import entries, sections
 from elsewhere.sansio.hosts.copies.plan import Plan, doubtful, plan
 from elsewhere.sansio.hosts.copies.tree import Entry
@@ -53,8 +53,9 @@ async def send(host: Host, wanted: Put, bar: Bar | None = None) -> Transfer:
         ConnectError, Unauthorized, ConnectionLost: there is no way there, or not any more.
         OSError: a source cannot be read.
     """
+    limit = asyncio.timeout(wanted.timeout)
     try:
-        async with asyncio.timeout(wanted.timeout):
+        async with limit:
             collected = await asyncio.get_running_loop().run_in_executor(None, wanted.collect)
             try:
                 return await _send(host, wanted, collected, bar or Bar())
@@ -62,8 +63,8 @@ async def send(host: Host, wanted: Put, bar: Bar | None = None) -> Transfer:
                 if wanted.sudo:
                     raise needs(host, why) from None
                 return await send_plainly(host, wanted, collected, bar or Bar())
-    except TimeoutError as error:
-        if isinstance(error, CallTimeout) or wanted.timeout is None:
+    except TimeoutError:
+        if wanted.timeout is None or not limit.expired():  # it took too long to connect
             raise
         raise CallTimeout(
             f"{host}: the copy to {wanted.to!r} did not end within its timeout of {wanted.timeout:g} s, and was ended; "
@@ -142,9 +143,7 @@ def _understood(host: Host, data: bytes, nonce: str, collected: Collected) -> _T
         payloads = {name: payloads[old]}
     there = {entry.path: entry for entry in entries(first.data)} if state == "here" else {}
     if not collected.moded:
-        found = {
-            name: entry._replace(mode=there[name].mode) if name in there else entry for name, entry in found.items()
-        }
+        found = with_old_modes(found, there)
     if state == "closed":
         raise TransferError(f"{host}: {base} may not be entered")
     if state == "file":

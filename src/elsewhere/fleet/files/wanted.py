@@ -8,7 +8,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -23,7 +23,7 @@ from elsewhere.sansio.hosts.sudo import account
 if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
 
-__all__ = ["Collected", "Get", "Payload", "Put", "prepare_get", "prepare_put"]
+__all__ = ["Collected", "Get", "Payload", "Put", "prepare_get", "prepare_put", "with_old_modes"]
 
 Payload = str | bytes | int  # the path of a file, its bytes, or an open descriptor
 SPOOLED = 8 << 20  # bytes of a file-like object that are kept in memory
@@ -154,6 +154,12 @@ class Get(_Options):
     def of(self, name: str) -> Get:
         """The same, in a folder of the place with that name: ``LOCAL/HOST/``, for several hosts."""
         return replace(self, to=os.path.join(self.to, name.replace("/", "_"), ""))
+
+
+def with_old_modes(entries: dict[str, Entry], there: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Bytes have no mode of their own: they keep that of the file that they replace."""
+    old = {path: there[path].mode for path in entries if path in there and there[path].kind == "file"}
+    return {path: entry._replace(mode=old.get(path, entry.mode)) for path, entry in entries.items()}
 
 
 def prepare_put(sources: Any, to: Any, **options: Any) -> Put:

@@ -100,6 +100,9 @@ class Settings:
     forward_agent: bool = False
     more: Mapping[str, Any] = field(default_factory=dict)
 
+    def __hash__(self) -> int:
+        return hash((self.hostname, self.port, self.user))
+
     @property
     def address(self) -> str:
         """As a URL."""

@@ -65,6 +65,11 @@ class _Carrying:
             async with asyncio.TaskGroup() as both:
                 both.create_task(_copy(reader, other))
                 both.create_task(_copy(further, writer))
+        except asyncio.CancelledError:
+            for each in (writer, other):  # what its reader has not taken yet is of no use to anybody
+                if each is not None:
+                    getattr(each, "channel" if hasattr(each, "channel") else "transport").abort()
+            raise
         except (OSError, asyncssh.Error, ElsewhereError, ValueError) as error:
             self.error = error
         except ExceptionGroup as group:  # one of the two was broken off: so is the other

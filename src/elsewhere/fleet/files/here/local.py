@@ -72,7 +72,16 @@ def _inside(folder: str, name: str) -> Iterator[tuple[Entry, str]]:
 
 
 def look(base: str, wanted: Iterable[Entry], mirrored: Iterable[str]) -> dict[str, Entry]:
-    """What is at the places of the copies, and in the folders that are mirrored, by path."""
+    """What is at the places of the copies, and in the folders that are mirrored, by path.
+
+    Raises:
+        NotADirectoryError: what the copies go into is no folder.
+    """
+    above = base
+    while not os.path.lexists(above):
+        above = os.path.dirname(above.rstrip("/")) or "."
+    if not os.path.isdir(above):
+        raise NotADirectoryError(f"{above} is not a folder, and the copy goes into it")
     found: dict[str, Entry] = {}
     absent: set[str] = set()  # or no folder: nothing in it is asked for
     for entry in wanted:

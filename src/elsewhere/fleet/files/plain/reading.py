@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import cast
 
 from elsewhere.fleet.files.plain.session import Session, all_of
@@ -15,7 +16,9 @@ PIECE = 1 << 20  # bytes
 
 async def contents(there: Session, path: str) -> AsyncIterator[bytes]:
     """A file's bytes."""
-    async with there.sftp.open(path, "rb") as file:
+    with there.at(path):
+        file = await there.sftp.open(path, "rb")
+    async with file:
         while data := cast(bytes, await file.read(PIECE)):  # asyncssh's type is that of a file of text
             yield data
 
@@ -29,4 +32,4 @@ async def sums(there: Session, paths: Mapping[str, str]) -> dict[str, str]:
             found.update(data)
         return found.hexdigest()
 
-    return dict(zip(paths, await all_of(map(one, paths.values())), strict=True))
+    return dict(zip(paths, await all_of(partial(one, path) for path in paths.values()), strict=True))

@@ -6,6 +6,7 @@ import asyncio
 import os
 import posixpath
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from elsewhere.fleet.files.bar import Bar
@@ -38,7 +39,9 @@ async def receive_plainly(host: Host, wanted: Get, bar: Bar) -> Transfer:
             parts += await _parts(there, index, source)
         to_is_folder = await loop.run_in_executor(None, os.path.isdir, wanted.to or ".")
         try:
-            theirs = found(parts, wanted.sources, wanted.to, to_is_folder=to_is_folder, mode=wanted.mode)
+            theirs = found(
+                parts, wanted.sources, wanted.to, to_is_folder=to_is_folder, mode=wanted.mode, delete=wanted.delete
+            )
             base = theirs.base or "."
             mirrored = theirs.roots if wanted.delete else ()
             here = await loop.run_in_executor(None, look, base, theirs.entries.values(), mirrored)
@@ -109,7 +112,7 @@ async def _fetch(there: Session, theirs: Found, todo: Plan, stage: Stage, bar: B
 
     try:
         await asyncio.shield(loop.run_in_executor(None, stage.__enter__))
-        await all_of(one(entry) for entry in todo.send if entry.kind == "file")
+        await all_of(partial(one, entry) for entry in todo.send if entry.kind == "file")
         await loop.run_in_executor(None, stage.place)
     finally:
         await asyncio.shield(loop.run_in_executor(None, stage.__exit__, None, None, None))

@@ -17,7 +17,7 @@ from elsewhere.fleet.files.checking import Same, different, local_sum
 from elsewhere.fleet.files.outcome import Transfer, TransferError, changes
 from elsewhere.fleet.files.plain.reading import sums
 from elsewhere.fleet.files.plain.session import Session, all_of, session
-from elsewhere.fleet.files.wanted import Collected, Payload, Put
+from elsewhere.fleet.files.wanted import Collected, Put, with_old_modes
 from elsewhere.sansio.hosts.copies.plan import Plan, doubtful, plan
 from elsewhere.sansio.hosts.copies.tree import Entry, ancestors
 from elsewhere.sansio.hosts.copies.words import STAGED, tight, tops
@@ -42,12 +42,7 @@ async def send_plainly(host: Host, wanted: Put, collected: Collected, bar: Bar) 
             raise TransferError(f"{host}: {collected.base} is not a folder, and the copy goes into it")
         found = {"": old} | await _listed(there, base, collected, wanted.delete) if old is not None else {}
         if not collected.moded:
-            kept = {
-                path: entry._replace(mode=found[path].mode)
-                for path, entry in collected.entries.items()
-                if path in found
-            }
-            collected = collected._replace(entries=collected.entries | kept)
+            collected = collected._replace(entries=with_old_modes(collected.entries, found))
         same: Same | None = None if wanted.data is None else different
         if wanted.checksum:
             same = await _compared(there, base, collected, found)
@@ -99,7 +94,9 @@ async def _listed(there: Session, base: str, collected: Collected, delete: bool)
             levels.setdefault(path.count("/") + bool(path), []).append(path)
     for depth in sorted(levels):
         folders = [path for path in levels[depth] if not path or (path in found and found[path].kind == "folder")]
-        for inner in await all_of(there.inside(posixpath.join(base, path), path, deep=delete) for path in folders):
+        for inner in await all_of(
+            partial(there.inside, posixpath.join(base, path), path, deep=delete) for path in folders
+        ):
             found |= {entry.path: entry for entry in inner}
     return found
 
@@ -127,7 +124,8 @@ class _Sending:
         self._root = posixpath.join(self._folder, STAGED)
 
     async def run(self) -> None:
-        await self._sftp.makedirs(self._where, exist_ok=True)
+        with self._there.at(self._where):
+            await self._sftp.makedirs(self._where, exist_ok=True)
         try:
             await self._make(self._folder)
             await self._make(self._root)
@@ -141,7 +139,12 @@ class _Sending:
     async def _make(self, path: str) -> None:
         import asyncssh
 
-        await self._sftp.mkdir(path, asyncssh.SFTPAttrs(permissions=0o700))
+        with self._there.at(path):
+            await self._sftp.mkdir(path, asyncssh.SFTPAttrs(permissions=0o700))
+
+    async def _move(self, entry: Entry) -> None:
+        with self._there.at(self._to(entry.path)):
+            await self._sftp.posix_rename(self._at(entry.path), self._to(entry.path))
 
     def _at(self, path: str) -> str:
         return posixpath.join(self._root, path) if path else self._root
@@ -156,30 +159,35 @@ class _Sending:
             needed.update(ancestors(entry.path))
         for path in sorted(needed - {""}):
             await self._make(self._at(path))
-        await all_of(self._one(entry) for entry in todo.send)
+        await all_of(partial(self._one, entry) for entry in todo.send)
 
     async def _one(self, entry: Entry) -> None:
+        with self._there.at(self._to(entry.path)):
+            if entry.kind == "link":
+                await self._sftp.symlink(entry.target, self._at(entry.path))
+                return
+            payload = self._payloads[entry.path]
+            if not isinstance(payload, str):
+                await self._write(entry, payload)
+                return
+            fd = os.open(payload, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+            try:
+                await self._write(entry, fd)
+            finally:
+                os.close(fd)
+
+    async def _write(self, entry: Entry, payload: bytes | int) -> None:
         import asyncssh
 
-        if entry.kind == "link":
-            await self._sftp.symlink(entry.target, self._at(entry.path))
-            return
-        payload = self._payloads[entry.path]
         loop = asyncio.get_running_loop()
-        fd = os.open(payload, os.O_RDONLY) if isinstance(payload, str) else -1
-        try:
-            read = partial(_piece, payload if fd < 0 else fd)
-            async with self._sftp.open(self._at(entry.path), "xb") as file:
-                at = 0
-                while data := await loop.run_in_executor(None, read, at):
-                    await file.write(data)
-                    at += len(data)
-                    self._bar.advance(len(data))
-                times = {"atime": entry.mtime // 10**9, "mtime": entry.mtime // 10**9}
-                await file.setstat(asyncssh.SFTPAttrs(permissions=entry.mode, **times))
-        finally:
-            if fd >= 0:
-                os.close(fd)
+        async with self._sftp.open(self._at(entry.path), "xb") as file:
+            at = 0
+            while data := await loop.run_in_executor(None, _piece, payload, at):
+                await file.write(data)
+                at += len(data)
+                self._bar.advance(len(data))
+            times = {"atime": entry.mtime // 10**9, "mtime": entry.mtime // 10**9}
+            await file.setstat(asyncssh.SFTPAttrs(permissions=entry.mode, **times))
 
     async def _place(self) -> None:
         import asyncssh
@@ -198,7 +206,7 @@ class _Sending:
         else:
             for path in todo.clear:
                 await self._there.remove(self._to(path))
-            await all_of(self._sftp.posix_rename(self._at(entry.path), self._to(entry.path)) for entry in moved)
+            await all_of(partial(self._move, entry) for entry in moved)
         for entry in _moded(todo, late):
             await self._sftp.chmod(self._to(entry.path), entry.mode)
         for path in todo.delete:
@@ -209,8 +217,7 @@ def _moded(todo: Plan, late: set[str]) -> Iterable[Entry]:
     return todo.modes + [entry for entry in todo.folders if entry.path in late]
 
 
-def _piece(payload: Payload, at: int) -> bytes:
+def _piece(payload: bytes | int, at: int) -> bytes:
     if isinstance(payload, bytes):
         return payload[at : at + PIECE]
-    assert isinstance(payload, int)
     return os.pread(payload, PIECE, at)

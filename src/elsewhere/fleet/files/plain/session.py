@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import posixpath
 import stat
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from elsewhere.fleet.files.far import lost
@@ -46,6 +47,18 @@ class Session:
             path = path[2:].lstrip("/")
         return path or "."
 
+    @contextlib.contextmanager
+    def at(self, path: str) -> Iterator[None]:
+        """What is refused in the block is said with its path."""
+        import asyncssh
+
+        try:
+            yield
+        except (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection):
+            raise
+        except asyncssh.SFTPError as error:
+            raise TransferError(f"{self.host}: {path}: {error.reason or 'refused'}") from error
+
     async def look(self, path: str, name: str, *, follow: bool = False) -> Entry | None:
         """One thing that is there."""
         import asyncssh
@@ -66,7 +79,9 @@ class Session:
         """What is in a folder; each folder before what is in it."""
         found: list[Entry] = []
         begin = f"{name}/" if name else ""
-        async for item in self.sftp.scandir(folder):
+        with self.at(folder):
+            items = [item async for item in self.sftp.scandir(folder)]
+        for item in items:
             base = str(item.filename)
             if base in {".", ".."} or (not name and staging(base) is not None):
                 continue
@@ -75,7 +90,7 @@ class Session:
             found.append(await self._entry(item.attrs, posixpath.join(folder, base), f"{begin}{base}"))
         if deep:
             for inner in await all_of(
-                self.inside(posixpath.join(folder, entry.path[len(begin) :]), entry.path, deep=True)
+                partial(self.inside, posixpath.join(folder, entry.path[len(begin) :]), entry.path, deep=True)
                 for entry in list(found)
                 if entry.kind == "folder"
             ):
@@ -88,22 +103,26 @@ class Session:
         if entry is None:
             return
         if entry.kind != "folder":
-            await self.sftp.remove(path)
+            with self.at(path):
+                await self.sftp.remove(path)
             return
         if entry.mode & 0o700 != 0o700:
             with contextlib.suppress(Exception):  # what follows says why it cannot be
                 await self.sftp.chmod(path, 0o700)
-        await all_of(self.remove(posixpath.join(path, inner.path)) for inner in await self.inside(path, "", deep=False))
-        await self.sftp.rmdir(path)
+        await all_of(
+            partial(self.remove, posixpath.join(path, inner.path)) for inner in await self.inside(path, "", deep=False)
+        )
+        with self.at(path):
+            await self.sftp.rmdir(path)
 
 
-async def all_of(work: Iterable[Awaitable[T]]) -> list[T]:
+async def all_of(work: Iterable[Callable[[], Awaitable[T]]]) -> list[T]:
     """Do all of it, so many at once; the first error ends the others."""
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def one(each: Awaitable[T]) -> T:
+    async def one(each: Callable[[], Awaitable[T]]) -> T:
         async with gate:
-            return await each
+            return await each()
 
     try:
         async with asyncio.TaskGroup() as group:

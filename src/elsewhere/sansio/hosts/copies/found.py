@@ -68,7 +68,13 @@ def heard(data: bytes, nonce: str, sources: Sequence[str]) -> list[Part]:
 
 
 def found(
-    parts: Sequence[Part], sources: Sequence[str], to: str, *, to_is_folder: bool, mode: int | None = None
+    parts: Sequence[Part],
+    sources: Sequence[str],
+    to: str,
+    *,
+    to_is_folder: bool,
+    mode: int | None = None,
+    delete: bool = False,
 ) -> Found:
     """Where the copies go.
 
@@ -78,6 +84,7 @@ def found(
         to: the place here, as it was named.
         to_is_folder: there is a folder of that name.
         mode: of files, instead of their own.
+        delete: folders are mirrored, so that there must be one.
 
     Raises:
         FileNotFoundError: sources are not there; names all of them.
@@ -101,6 +108,8 @@ def found(
             roots.append(there.name)
         _take(answer, part, there.name, is_folder, mode)
     _whole(answer)
+    if delete and not roots:
+        raise ValueError("delete=True removes what is not in a folder that is copied, and no source is a folder")
     return answer._replace(roots=tuple(roots))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import pwd
+import secrets
 import signal
 import subprocess
 import sys
@@ -77,6 +79,25 @@ def test_cancelling_what_is_neither_ours_nor_roots(on: On, login: str) -> None:
     found = running(f"sleep\0{seconds}")
     assert future.cancel()
     all_gone(found)
+
+
+def test_cancelling_at_any_moment(on: On, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before there is a channel, while sudo decides, while it is told what to run."""
+    nonce = secrets.token_hex(8)
+    monkeypatch.setattr(secrets, "token_hex", lambda _size: nonce)
+    host = on("free")
+    host.sudo("true", timeout=30)
+
+    async def turn() -> None:
+        await asyncio.sleep(0)
+
+    for turns in range(0, 60, 6):
+        future = host.sudo_async("exec sleep 1000")
+        for _ in range(turns):
+            engine().call(turn)
+        future.cancel()
+    becomes(lambda: not running(nonce))
+    assert host.sudo("echo well", timeout=30).stdout == "well\n"
 
 
 def test_a_timeout(on: On, folder: Path) -> None:

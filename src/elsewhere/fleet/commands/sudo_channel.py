@@ -31,7 +31,7 @@ LARGEST = 4 << 20  # bytes of a piece; that much memory it takes there
 SHORT = 16 << 10  # bytes of a line that is read byte by byte, and fits into a pipe
 PATIENCE = 60.0  # seconds for sudo to run it or ask: it may have to ask others that are slow
 QUESTION = 10.0  # seconds for what has no end of a line to have one: else it is a question that nobody answers
-LINGERING = 1.0  # seconds for a sudo with a terminal to end after its command
+LINGERING = 10.0  # seconds for a sudo with a terminal to end after its command: what is left of the input is read
 ENDING = 6.0  # seconds for what is stopped to be gone: TERM, two seconds, KILL, and the way there
 END_OF_FILE = b"\x04"  # as it is typed
 
@@ -83,6 +83,7 @@ class Channel:
         self._typed: asyncio.Queue[bytes] = asyncio.Queue()
         self._begun = asyncio.Event()
         self._permit: Permit | None = None
+        self._over = False  # the command has ended, and told so
         self._lingering: asyncio.TimerHandle | None = None
         self._process: asyncssh.SSHClientProcess[bytes] | None = None
 
@@ -225,8 +226,12 @@ class Channel:
                 self._permit.end()  # it was not asked for after all
             self._begun.set()
         elif step is Step.OVER:
-            await self._write(b"\n")
+            with contextlib.suppress(OSError):
+                process.stdin.write(b"\n")
         elif step is Step.DONE:
+            self._over = True
+            with contextlib.suppress(OSError):
+                process.stdin.write(words.end(self._more, pty=self._pty))
             self._lingering = asyncio.get_running_loop().call_later(LINGERING, process.channel.abort)
         elif step is Step.REFUSED:
             raise self._refused()
@@ -303,7 +308,7 @@ class Channel:
                     if last:
                         return
                     del held[:size]
-                    size = min(2 * size, LARGEST)
+                    size = size if self._raw else min(2 * size, LARGEST)
                     credit = asyncio.create_task(self._credit.get())
                 if coming is None and source is not None and len(held) < size:
                     coming = asyncio.create_task(_next(source))
@@ -329,6 +334,8 @@ class Channel:
     async def _write(self, data: bytes) -> None:
         process = self._process
         assert process is not None
+        if self._over:
+            return
         with contextlib.suppress(OSError):  # it reads no more, or is gone, which is seen where words are read
             process.stdin.write(data)
             await process.stdin.drain()

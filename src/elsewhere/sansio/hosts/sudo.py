@@ -29,11 +29,12 @@ from enum import Enum
 
 from elsewhere.sansio.hosts.prelude import MODES
 
-__all__ = ["Dialogue", "Refusal", "Step", "account", "first", "guard", "opening", "piece"]
+__all__ = ["Dialogue", "Refusal", "Step", "account", "end", "first", "guard", "opening", "piece"]
 
 _ACCOUNT = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.@+-]*|#[0-9]+")
 _NONCE = re.compile(r"[0-9a-f]{8,64}")
 MOST = 64 << 10  # bytes of what is said before the command begins
+_OFF = " ".join(f"-{mode}" for mode in MODES.split())
 ELSEWHERE = "/usr/local/bin:/opt/local/bin:/usr/pkg/bin:/run/wrappers/bin"  # where else sudo is
 
 _OPENING = (
@@ -67,21 +68,22 @@ _GUARD = _BOTH + (
     '*) print -r -- "$c" ;; esac ;; '
     "[1-9]*) head -c ${{k%.}} <&3 | "
     "{{ {{ dd ibs=65536 obs=${{k%.}} && w=more || w=deaf; echo {more} $w >&4; }} <&5 & }} 5<&0 ;; "
-    ".) ;; *) break ;; esac; case $k in *.) exec >/dev/null ;; esac; done; "
+    "e) exit ;; .) ;; *) break ;; esac; case $k in *.) exec >/dev/null ;; esac; done; "
     'trap "" USR1; kill -s TERM -- -$g; exec <&- >&- 3<&- 4>&-; {{ sleep 2; kill -s KILL -- -$g; }} & }} | '
     "{{ trap : HUP INT TERM QUIT; read -r r; "
     # The command takes its standard error itself: else the shell that waits would write there how it was killed.
     "/bin/sh -c 'exec 2>&4 3<&- 4>&-; __n=${{IFS#??}}; IFS= read -r __c && eval \"$__c\"'; "
-    "s=$?; {done}kill -s USR1 $r; exit $s; }}\n"
+    "s=$?; {done}; exit $s; }}\n"
 )
 # With a terminal for the command its end is a hangup, which each process there is told; some ignore it.
 _GUARD_TERMINAL = _BOTH + (
     '{{ trap "" INT QUIT TERM; '
-    "trap 'trap \"\" HUP; kill -s KILL $z; kill -s TERM -- -$g; sleep 2; kill -s KILL -- -$g; exit' HUP; "
-    "trap 'kill -s KILL $z; exit' USR1; while :; do sleep 86400 & z=$!; wait $z; done; }} >/dev/null 2>&1 & w=$!; "
+    "trap 'trap \"\" HUP; kill -s KILL $!; kill -s TERM -- -$g; sleep 2; kill -s KILL -- -$g; exit' HUP; "
+    "trap 'kill -s KILL $!; exit' USR1; while :; do sleep 86400 & wait $!; done; }} >/dev/null 2>&1 & w=$!; "
     "/bin/sh -c '__n=${{IFS#??}}; IFS= read -r __c && {{ stty {modes}; echo {more} more; eval \"$__c\"; }}'; "
     # The guard has gone when the terminal does, which is a hangup, too.
-    "s=$?; kill -s USR1 $w; wait $w; {done}exit $s\n"
+    "s=$?; kill -s USR1 $w; {{ wait $w; }} 2>/dev/null; stty {off}; echo {more} done $s; "
+    'while IFS= read -r k && [ "$k" != "{more} end" ]; do :; done; exit $s\n'
 )
 
 
@@ -117,10 +119,9 @@ def opening(
     if not _NONCE.fullmatch(nonce):
         raise ValueError("a nonce is hexadecimal digits")
     who = f'-u "{account(user, "user")}" ' if user is not None else ""
-    off = " ".join(f"-{mode}" for mode in MODES.split())
     who += f'-g "{account(group, "group")}" ' if group is not None else ""
     return _OPENING.format(
-        terminal="stty raw -echo; " if raw else f"stty {off} min 1 time 0; " if pty else "",
+        terminal="stty raw -echo; " if raw else f"stty {_OFF} min 1 time 0; " if pty else "",
         nonce=nonce,
         elsewhere=ELSEWHERE,
         who=who,
@@ -136,10 +137,16 @@ def guard(nonce: str, outer: int, *, pty: bool = False, raw: bool = False) -> by
         outer: the process that said ``begin``.
         pty, raw: as for `opening`.
     """
-    # A sudo that holds a terminal for the command does not end where there is input left that nobody reads. So its
-    # status is told by the guard.
-    done = f"echo {nonce} done $s{' >&4' if raw else ''}; " if pty or raw else ""
-    return (_GUARD_TERMINAL if pty else _GUARD).format(outer=outer, more=nonce, modes=MODES, done=done).encode()
+    # A sudo that holds a terminal for the command, and input that nobody reads, never ends, and burns a core. So the
+    # guard tells the status, and reads the rest of the input until it hears that this is all.
+    done = f"echo {nonce} done $s >&4" if raw else "kill -s USR1 $r"
+    text = _GUARD_TERMINAL if pty else _GUARD
+    return text.format(outer=outer, more=nonce, modes=MODES, off=_OFF, done=done).encode()
+
+
+def end(nonce: str, *, pty: bool) -> bytes:
+    """What is sent to a guard with a terminal when it has told the status: that was all."""
+    return f"\n{nonce} end\n".encode() if pty else b"e\n"
 
 
 def first(line: bytes, *, last: bool) -> bytes:
@@ -161,7 +168,7 @@ class Step(Enum):
     MORE = "send the next piece"
     DEAF = "the command reads no more"
     OVER = "the command has ended: send a newline"
-    DONE = "the command has ended with `Dialogue.status`: the end of the channel is not waited for long"
+    DONE = "the command has ended with `Dialogue.status`: send no more input, but `end`"
     REFUSED = "it was refused: end"
 
 

@@ -70,16 +70,16 @@ def test_it_is_back_before_anybody_has_seen_it_go(host: Host, boot: Path) -> Non
 
 
 def test_it_does_not_go_down(host: Host, boot: Path) -> None:
-    with pytest.raises(CallTimeout, match=r"is not back from its reboot within 2 s: it has not gone down"):
-        host.reboot(2, "true", False)
+    with pytest.raises(CallTimeout, match=r"is not back from its reboot within 3 s: it has not gone down"):
+        host.reboot(3, "true", False)
 
 
 def test_it_does_not_come_back(yard: Yard, host: Host, boot: Path, tmp_path: Path) -> None:
-    future = host.reboot_async(2, f"touch {tmp_path}/told; sleep 1000", False)
+    future = host.reboot_async(3, f"touch {tmp_path}/told; sleep 1000", False)
     becomes((tmp_path / "told").exists)
     yard.tell("down", yard.hosts[0])
     try:
-        with pytest.raises(CallTimeout, match=r"is not back from its reboot within 2 s: .* refuses connections"):
+        with pytest.raises(CallTimeout, match=r"is not back from its reboot within 3 s: .* refuses connections"):
             future.result(PATIENCE)
     finally:
         yard.tell("up", yard.hosts[0])

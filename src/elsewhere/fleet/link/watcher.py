@@ -49,6 +49,7 @@ class Watcher:
     Attributes:
         connection: that it watches.
         shell: the login shell of the user there; None as long as it has not said its word.
+        understood: the login shell has run words of Bourne's kind, whatever its name is.
         gone: it has ended, though its connection may not have.
         running: the groups that it knows.
     """
@@ -56,6 +57,7 @@ class Watcher:
     def __init__(self, connection: asyncssh.SSHClientConnection, settings: Settings) -> None:
         self.connection = connection
         self.shell: str | None = None
+        self.understood = False
         self.gone = False
         self.running: set[int] = set()
         self._settings = settings
@@ -78,7 +80,7 @@ class Watcher:
     @property
     def plain(self) -> bool | None:
         """Is the login shell of Bourne's kind? None as long as that is not known."""
-        return None if self.shell is None else is_plain(self.shell)
+        return True if self.understood else None if self.shell is None else is_plain(self.shell)
 
     @property
     def ready(self) -> asyncio.Future[None]:

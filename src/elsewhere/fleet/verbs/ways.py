@@ -72,11 +72,11 @@ class Ways(Part):
             ConnectError, ConnectTimeout, HostKeyError, Unauthorized: there is no way there.
             ValueError: a file of keys, of known hosts or of ssh's configuration cannot be read.
         """
-        engine().call(self._connect)
+        engine().call(self._tried(self._connect))
 
     def connect_async(self) -> Future[None]:
         """`connect`, as a `Future`."""
-        return engine().submit(self._connect)
+        return engine().submit(self._tried(self._connect))
 
     async def _connect(self) -> None:
         await self._host.link.connection()

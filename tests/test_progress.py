@@ -24,7 +24,7 @@ from typing import TextIO
 import pytest
 
 from elsewhere import progress
-from elsewhere.progress import Progress, Snapshot, compose_line, duration, pace
+from elsewhere.progress import Progress, Snapshot, aside, compose_line, duration, pace
 from tests.require import require
 
 PATIENCE = 20.0  # seconds until something that must happen has not happened
@@ -262,6 +262,22 @@ def test_cursor_is_shown_while_it_lives_and_time_goes_on_without_advance(termina
     with Progress(20, stream=terminal.stream):
         terminal.wait_for(lambda raw: "after 0:01" in raw)
         assert re.findall(r"\x1b\[\?25[hl]", terminal.raw)[-1] == "\x1b[?25h"
+
+
+def test_it_stands_aside_while_somebody_is_asked(terminal: Terminal) -> None:
+    with Progress(2, "score", stream=terminal.stream) as bar:
+        terminal.wait_for(lambda raw: "score" in raw)
+        with aside():
+            terminal.stream.write("Password: ")
+            terminal.stream.flush()
+            bar._view.draw()  # type: ignore[attr-defined]  # what its thread does ten times a second
+            terminal.stream.write("(typed)\n")
+            terminal.stream.flush()
+        terminal.wait_for(lambda raw: "score" in raw.partition("(typed)")[2])
+        bar.advance(2)
+    asked, after, _ = terminal.lines()
+    assert asked == "Password: (typed)"
+    assert after.startswith("score ━")
 
 
 def test_prints_go_above_it_unchanged(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,11 +27,13 @@ class Took(NamedTuple):
         wall: seconds.
         cpu: seconds of processor, user and system, of the contestant and the programs that it started.
         told: whatever else.
+        far: seconds of processor of the hosts, if that was measured.
     """
 
     wall: float
     cpu: float
     told: Any = None
+    far: float | None = None
 
 
 class Failed(Exception):

@@ -13,6 +13,8 @@ GOALS = (
     Goal("cold", OURS, 1.15, BARE),
     Goal("warm", OURS, 2, FABRIC, least=True),
     Goal("warm", OURS, 0.9, BARE, least=True),
+    Goal("one", OURS, 1 / 2, FABRIC),
+    Goal("one", OURS, 1.11, BARE),
     Goal("new", OURS, 1 / 0.8, "tar through ssh"),
     Goal("existing", OURS, 1 / 0.5, "tar through ssh"),
     Goal("again", OURS, 1.5, "rsync"),

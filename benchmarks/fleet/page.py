@@ -25,12 +25,12 @@ HEAD = """# Hosts beside their peers
 Written by `python -m benchmarks --set fleet --write`. All in one run and in turns, medians; on {cores} cores,
 {system}, Python {python}. Fifty hosts are loopback addresses of four OpenSSH servers (and so share these cores with
 who is measured), and their user has a plain `sh`. Each contestant is a process of its own; *CPU* is what it and the
-programs that it starts use of the cores, and, as a rate, what a whole core would do.
+programs that it starts use of the cores, *CPU there* what the hosts use; as a rate, what a whole core would do.
 
 *asyncssh* is a program of a few lines that does all at once; *tar through ssh* unpacks beside the target, which then
 takes its place. Each copy makes its connection first.
 """
-CPU = ", CPU"
+CPU, THERE = ", CPU", ", CPU there"
 
 
 def page(found: dict[str, Figures]) -> str:
@@ -49,10 +49,11 @@ def page(found: dict[str, Figures]) -> str:
 
 def _table(name: str, figures: Figures) -> list[str]:
     title, unit = TITLES[name]
-    with_cpu = any(who.endswith(CPU) for who in figures)
-    parts = [f"\n## {title}\n\n| | {unit} |{f' CPU, {unit} |' * with_cpu}\n|---|--:|{'--:|' * with_cpu}\n"]
+    columns = [kind for kind in (CPU, THERE) if any(who.endswith(kind) for who in figures)]
+    heads = "".join(f" {kind.removeprefix(', ')}, {unit} |" for kind in columns)
+    parts = [f"\n## {title}\n\n| | {unit} |{heads}\n|---|--:|{'--:|' * len(columns)}\n"]
     for who, figure in figures.items():
-        if not who.endswith(CPU):
-            cpu = f" {shown(figures[who + CPU])} |" if who + CPU in figures else " |" * with_cpu
-            parts.append(f"| {who} | {shown(figure)} |{cpu}\n")
+        if not who.endswith((CPU, THERE)):
+            cells = (shown(figures[who + kind]) if who + kind in figures else "" for kind in columns)
+            parts.append(f"| {who} | {shown(figure)} |{''.join(f' {cell} |' for cell in cells)}\n")
     return parts

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 from tests.fleet.sshd import Sshd, account, sshd
 
 USER = f"ewbench{os.getpid()}"  # two may run at the same time
+SETTLED = 5.0  # seconds for connections that were closed to be gone
 HOSTS = [f"127.17.0.{number}" for number in range(1, 51)]
 FOLDER = Path("/var/tmp")  # not where tests keep their files, which nobody else can enter
 
@@ -41,6 +43,36 @@ class Yard(NamedTuple):
             "key": str(self.server.key),
             "known_hosts": str(self.server.known_hosts),
         }
+
+    def used(self, *, settled: bool = False) -> float:
+        """Seconds of processor so far, of the sshds and of all that they have started.
+
+        What a process has used counts in hundredths of a second that are full, until it has ended.
+
+        Args:
+            settled: wait until nobody is logged in, for a few seconds at most.
+        """
+        end = time.monotonic() + SETTLED
+        while settled and time.monotonic() < end and any(map(_children, self.server.pids)):
+            time.sleep(0.02)
+        return sum(map(_used, self.server.pids)) / os.sysconf("SC_CLK_TCK")
+
+
+def _used(pid: int) -> int:
+    """Ticks, of a process, of its children, and of those that it has seen end."""
+    try:
+        # What stands before the last bracket is its name.
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0  # it has just ended, and its parent counts it
+    return sum(map(int, words[11:15])) + sum(map(_used, _children(pid)))
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         set_executable,
     )
 
-    from elsewhere import net, rpc, shared
+    from elsewhere import fleet, net, rpc, shared
     from elsewhere.call import Retry
     from elsewhere.errors import (
         ArgumentError,
@@ -115,7 +115,7 @@ _HOMES = {
     "elsewhere.shared.managers": ("BaseManager", "ManagerLost", "SyncManager"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
-_ROOMS = frozenset({"net", "rpc", "shared"})  # doors that are used by their own name: elsewhere.shared.ndarray
+_ROOMS = frozenset({"fleet", "net", "rpc", "shared"})  # doors that are used by their own name: elsewhere.shared.ndarray
 
 __all__ = [
     "ArgumentError",
@@ -182,6 +182,7 @@ __all__ = [
     "connect",
     "cpu_count",
     "current_process",
+    "fleet",
     "freeze_support",
     "get_all_start_methods",
     "get_context",

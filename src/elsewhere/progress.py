@@ -25,14 +25,14 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TextIO, cast
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["Progress", "Snapshot", "compose", "compose_line", "duration", "pace"]
+__all__ = ["Progress", "Snapshot", "aside", "compose", "compose_line", "duration", "pace"]
 
 FIRST_LINE = 2.0  # seconds until the first plain line: a job of ten seconds shows at least two before its last
 NEXT_LINE = 5.0  # seconds between plain lines: a log that still tells the pace and is not filled by it
@@ -94,6 +94,21 @@ def pace(rate: float) -> str:
     """``12,400/s``, ``4.2/s``, ``12/min``, ``3.5/h``: the unit in which the number is at least 1."""
     number, unit = (rate, "s") if rate >= 1 else (60 * rate, "min") if 60 * rate >= 1 else (3600 * rate, "h")
     return f"{number:,.1f}/{unit}" if number < 9.95 else f"{number:,.0f}/{unit}"
+
+
+@contextlib.contextmanager
+def aside() -> Iterator[None]:
+    """No bar is drawn while this block runs: somebody is asked for a password, on the same terminal perhaps."""
+    with _Terminal.choosing:
+        _Terminal.asking += 1
+        living = [bar for bar in _Terminal.living.values() if not bar.over()]
+    try:
+        for bar in living:
+            bar.hide()
+        yield
+    finally:
+        with _Terminal.choosing:
+            _Terminal.asking -= 1
 
 
 class _Speed:
@@ -284,6 +299,7 @@ class _Terminal(_View):
 
     choosing = RLock()
     living: ClassVar[dict[int, _Terminal]] = {}  # by device: a terminal has one last line
+    asking: ClassVar[int] = 0  # how many want to have the terminal for themselves; see `aside`
 
     def __init__(self, snapshot: Callable[[], Snapshot], stream: TextIO, device: int) -> None:
         from rich.console import Console
@@ -292,6 +308,7 @@ class _Terminal(_View):
         self._snapshot, self._stream, self._device = snapshot, stream, device
         self._pid = os.getpid()
         self._closing, self._closed = Event(), False
+        self._drawing = RLock()  # so that nothing is drawn behind `hide`
         self._stand_ins: dict[str, _Above] = {}
         self._console = Console(file=stream, force_jupyter=False)
         # Not Rich's own thread: nobody can join that one, and it ends in a traceback when the terminal goes.
@@ -321,8 +338,25 @@ class _Terminal(_View):
     def print_above(self, text: str) -> None:
         from rich.segment import Segment, Segments
 
-        # A bare segment: Rich would wrap text at the terminal's width, and colour what looks like a number.
-        self._console.print(Segments([Segment(text)]), crop=False, end="")
+        with self._drawing:
+            if self.asking:
+                self._stream.write(text)
+                self._stream.flush()
+            else:
+                # A bare segment: Rich would wrap text at the terminal's width, and colour what looks like a number.
+                self._console.print(Segments([Segment(text)]), crop=False, end="")
+
+    def hide(self) -> None:
+        """Clear its line."""
+        with self._drawing, contextlib.suppress(*UNDRAWABLE):
+            self._stream.write("\r\x1b[2K")
+            self._stream.flush()
+
+    def draw(self) -> None:
+        """Draw it anew, unless somebody is asked something."""
+        with self._drawing:
+            if not self.asking:
+                self._live.refresh()
 
     def _close(self) -> None:
         if self.over() or self._closing.is_set():
@@ -343,7 +377,7 @@ class _Terminal(_View):
     def _refresh(self) -> None:
         with contextlib.suppress(*UNDRAWABLE):
             while not self._closing.wait(REFRESH):
-                self._live.refresh()
+                self.draw()
 
     def _line(self) -> Table:
         from rich.progress_bar import ProgressBar

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -135,10 +134,3 @@ def test_what_is_wrong_is_said_before_anybody_connects(
 ) -> None:
     with pytest.raises(error, match=says):
         Host("nobody.invalid", config=()).run("true", **arguments)
-
-
-def test_many_at_once_on_one_connection(host: Host) -> None:
-    began = time.monotonic()
-    futures = [host.run_async(f"echo {number}") for number in range(60)]
-    assert [future.result(60).stdout for future in futures] == [f"{number}\n" for number in range(60)]
-    assert time.monotonic() - began < 60

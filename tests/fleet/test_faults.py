@@ -94,3 +94,7 @@ def test_wrong_usage_is_told(words, says, capsys):
         program.main(words)
     assert caught.value.code == 2
     assert says in capsys.readouterr().err
+
+
+def test_sshd_counts_a_session_off_a_moment_after_it_has_ended(at):
+    assert FAULTS["sessions"].run(at, "ours").bad == ()

@@ -6,6 +6,7 @@ import io
 import os
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,31 @@ import pytest
 
 from elsewhere.fleet import Host
 from elsewhere.fleet.files.outcome import Change, TransferError
-from tests.fleet.sshd import Sshd
+from tests.fleet.sshd import Sshd, sshd
 from tests.fleet.test_link import options
 
 HARD = "a; 'b' \"c\" $(id)\n*?[d]"
 
 
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """Two hosts that give whoever logs in SFTP, and no shell."""
+    with sshd(
+        tmp_path_factory.mktemp("bare"), ["127.13.0.1", "127.13.0.2"], config="ForceCommand internal-sftp"
+    ) as found:
+        yield found
+
+
+@pytest.fixture(params=["shell", "sftp"])
+def host(request: pytest.FixtureRequest, server: Sshd, bare: Sshd) -> Iterator[Host]:
+    """Both ways of copying promise the same."""
+    found = server if request.param == "shell" else bare
+    with Host(found.hosts[0], **options(found)) as host:
+        yield host
+
+
 @pytest.fixture
-def host(server: Sshd) -> Iterator[Host]:
+def shell(server: Sshd) -> Iterator[Host]:
     with Host(server.hosts[0], **options(server)) as found:
         yield found
 
@@ -104,13 +122,15 @@ def test_only_what_differs_is_sent(host: Host, tree: Path, tmp_path: Path) -> No
     assert shown(there) == shown(tree)
 
 
-def test_the_same_size_and_second_is_another_file(host: Host, tmp_path: Path) -> None:
+def test_the_same_size_and_second_is_another_file(shell: Host, tmp_path: Path) -> None:
     source, there = tmp_path / "source", tmp_path / "there"
-    source.write_text("one")
-    host.put(source, there)
-    source.write_text("two")
-    assert host.put(source, there).sent == 1
-    assert there.read_text() == "two"
+    second = (time.time_ns() // 10**9 + 100) * 10**9  # not yet over, so that the file may change in it again
+    for number, text in enumerate(("one", "two")):
+        source.write_text(text)
+        os.utime(source, ns=(second, second + number + 1))
+        assert shell.put(source, there).sent == 1
+        assert there.read_text() == text
+    assert shell.put(source, there).sent == 0
 
 
 @pytest.mark.parametrize("way", ["put", "get"])
@@ -189,13 +209,19 @@ def test_bytes_and_file_like_objects(host: Host, tmp_path: Path) -> None:
     assert (host.get(str(there), sink).bytes, sink.getvalue()) == (1, b"x")
     with pytest.raises(TransferError, match="is a folder, and what has no name"):
         host.put(b"x", tmp_path)
-    with pytest.raises(TransferError, match="is a folder"):
+    with pytest.raises(TransferError, match=r"is a folder"):
         host.get(str(tmp_path), io.BytesIO())
+    there.unlink()
+    there.symlink_to("/nowhere")
+    host.put(b"x", there)  # in place of the link, and not with its mode
+    assert (there.is_symlink(), stat.S_IMODE(there.stat().st_mode)) == (False, 0o644)
+    with pytest.raises(FileNotFoundError, match="there is no /nope"):
+        host.get("/nope", io.BytesIO())
 
 
 def test_the_home_there(host: Host, tmp_path: Path) -> None:
     name = f"elsewhere-{os.getpid()}"
-    home = Path(host.run('echo "$HOME"').stdout.strip())
+    home = Path.home()
     try:
         host.put(b"home", f"~/{name}")
         assert (home / name).read_bytes() == b"home"
@@ -240,11 +266,19 @@ def test_what_the_far_side_refuses(host: Host, tmp_path: Path, tree: Path) -> No
     (tmp_path / "file").write_text("x")
     with pytest.raises(TransferError, match=r"is not a folder, and the copy goes into it"):
         host.put(f"{tree}/", tmp_path / "file")
-    with pytest.raises(TransferError, match="could not be made: mkdir: cannot create directory"):
+    with pytest.raises(
+        TransferError, match=r"could not be made: mkdir: cannot create directory|/proc/nowhere: No such"
+    ):
         host.put(tree, "/proc/nowhere/x")
+    with pytest.raises(TransferError, match="no source is a folder"):
+        host.get(str(tree / "plain"), tmp_path / "x", delete=True)
+    for to in (tmp_path / "file", tmp_path / "file" / "inner"):
+        with pytest.raises(NotADirectoryError, match="file is not a folder"):
+            host.get(f"{tree}/", to)
+    assert (tmp_path / "file").read_text() == "x"
 
 
-def test_what_a_killed_one_has_left_is_removed(host: Host, tmp_path: Path) -> None:
+def test_what_a_killed_one_has_left_is_removed(shell: Host, tmp_path: Path) -> None:
     dead = subprocess.Popen(["true"])
     dead.wait()
     name = subprocess.run(["uname", "-n"], capture_output=True, text=True, check=True).stdout
@@ -253,9 +287,9 @@ def test_what_a_killed_one_has_left_is_removed(host: Host, tmp_path: Path) -> No
     for folder in (left, lives):
         folder.mkdir()
         (folder / ".host").write_text(name)
-    host.put(b"x", tmp_path / "x")
+    shell.put(b"x", tmp_path / "x")
     assert [path.exists() for path in (left, lives)] == [False, True]
     left.mkdir()
     (left / ".host").write_text(name)
-    host.get(str(tmp_path / "x"), tmp_path / "y")
+    shell.get(str(tmp_path / "x"), tmp_path / "y")
     assert [path.exists() for path in (left, lives)] == [False, True]

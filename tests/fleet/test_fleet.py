@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import pickle
 import signal
 import socket
 import subprocess
+import sys
 import threading
+import traceback
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
@@ -28,7 +31,8 @@ from elsewhere.errors import (
 from elsewhere.fleet import CommandError, Fleet, FleetError, Host, Result
 from elsewhere.fleet.engine import engine
 from elsewhere.fleet.kinds import by_kind, kind_of, report
-from elsewhere.fleet.many.together import Plan, Together
+from elsewhere.fleet.many.plan import Plan
+from elsewhere.fleet.many.together import Together
 from elsewhere.fleet.output.base import Output
 from tests.fleet.sshd import Sshd
 from tests.fleet.test_commands import pid_in
@@ -45,7 +49,7 @@ def test_ranges_and_each_host_once() -> None:
     own = Host("web2")
     fleet = Fleet("web[1-3],db1", own, "web1", "deploy@web1", exclude="web3")
     assert names(fleet) == ["web1", "web2", "db1", "deploy@web1"]
-    assert fleet["web2"] is not own
+    assert fleet["web2"] is own
     assert Fleet(own, "web[1-3]")["web2"] is own
     assert names(Fleet(own, "web1", exclude=["web[2-9]"])) == ["web1"]
     assert repr(fleet) == "<Fleet of 4 hosts: web[1-2], db1, deploy@web1>"
@@ -102,6 +106,7 @@ def test_members_and_views() -> None:
         (["web1"], {"groups": "web"}, ValueError, "the group 'web' needs an inventory"),
         (["web1"], {"exclude": [7]}, TypeError, "exclude is a text"),
         (["web1"], {"inventory": "/nowhere"}, ValueError, "the inventory /nowhere cannot be read"),
+        (["web1"], {"inventory": 7}, TypeError, "an inventory is a file, not 7"),
         (["web1"], {"nonsense": 1}, TypeError, "nonsense"),
         ([], {"nonsense": 1}, TypeError, "nonsense"),
     ],
@@ -132,6 +137,19 @@ def test_what_is_wrong_is_said_before_anybody_connects(more: dict[str, Any], err
     with pytest.raises(ValueError, match="more than 0 seconds"):
         fleet.options(timeout=-1)
     assert fleet[0]._link is None
+
+
+def test_a_fleet_that_does_nothing_costs_next_to_nothing() -> None:
+    program = """
+import sys
+bare = set(sys.modules)
+from elsewhere import Fleet, Host
+fleet = Fleet("web[1-3]", Host("db1"))
+import threading
+loaded = {"asyncio", "asyncssh", "click", "rich", "ssl"} & set(sys.modules) - bare
+assert (loaded, threading.active_count()) == (set(), 1), loaded
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 # ---- what comes back -------------------------------------------------------------------------------------------------
@@ -182,7 +200,6 @@ def test_how_hosts_fail_is_told_apart(server: Sshd, tmp_path: Path) -> None:
         hosts = [
             Host("127.0.1.1", **options(server)),
             Host("127.0.1.2", **options(server)),
-            Host("127.0.1.3", **options(server)),
             Host("127.0.0.1", **options(server, port=free.getsockname()[1])),
             Host("nobody.invalid", **options(server)),
             Host("127.0.1.4", **options(server, known_hosts=(str(tmp_path / "none"),))),
@@ -190,20 +207,41 @@ def test_how_hosts_fail_is_told_apart(server: Sshd, tmp_path: Path) -> None:
             Host("127.0.1.6", **options(server, known_hosts=(str(tmp_path / "changed"),))),
             Host("127.0.1.7", **options(server, keys=(str(tmp_path / "other"),))),
         ]
-        command = "case $SSH_CONNECTION in *1.2' '*) exit 3;; *1.3' '*) sleep 1000;; esac"
+        command = "case $SSH_CONNECTION in *1.2' '*) exit 3;; esac"
         with Fleet(*hosts) as fleet, pytest.raises(FleetError) as caught:
-            fleet.run(command, timeout=3)
+            fleet.run(command)
     results = caught.value.results
     assert [kind_of(results[host]) for host in hosts] == [
-        "ok", "exit status 3", "timed out", "connection refused", "name not found", "host key unknown",
+        "ok", "exit status 3", "connection refused", "name not found", "host key unknown",
         "host key unknown", "host key changed", "login refused",
     ]  # fmt: skip
-    types = [CommandError, CallTimeout, ConnectError, ConnectError, HostKeyError, HostKeyError, HostKeyError]
+    types = [CommandError, ConnectError, ConnectError, HostKeyError, HostKeyError, HostKeyError]
     assert [type(results[host]) for host in hosts[1:]] == [*types, Unauthorized]
     text = str(caught.value)
-    assert "run failed on 8 of 9 hosts:" in text
+    assert "run failed on 7 of 8 hosts:" in text
     assert text.count("2 hosts show keys that are not known:") == text.count("--accept-new") == 1
     assert "1 host key changed: 127.0.1.6" in text
+
+
+def test_hosts_that_take_too_long(server: Sshd) -> None:
+    with Fleet("127.0.1.[1-2]", **options(server)) as fleet, pytest.raises(FleetError) as caught:
+        fleet.options(timeout=0.5).run("exec sleep 1000")
+    assert [kind_of(outcome) for outcome in caught.value.results.values()] == ["timed out"] * 2
+    assert all(isinstance(error, CallTimeout) for error in caught.value.exceptions)
+
+
+def test_errors_of_hosts_keep_nothing_of_what_they_were_given(server: Sshd) -> None:
+    with Fleet("127.0.1.1", "nobody.invalid", **options(server)) as fleet, pytest.raises(FleetError) as caught:
+        fleet.run("exit 3", env={"TOKEN": "hush"}, input="hush")
+    shown = "".join(
+        text
+        for error in caught.value.exceptions
+        for text in traceback.TracebackException.from_exception(error, capture_locals=True).format()
+    )
+    assert "hush" not in shown
+    assert "File" not in shown
+    assert "gaierror" in shown  # the reason is there
+    assert kind_of(caught.value.results[fleet[1]]) == "name not found"
 
 
 def test_a_report_is_short_for_many_hosts() -> None:
@@ -216,6 +254,10 @@ def test_a_report_is_short_for_many_hosts() -> None:
     assert text.splitlines()[-1] == "  40 not touched: old[0-39]"
     assert len(text) < 600
     assert list(by_kind(results)) == ["ok", "unreachable", "not touched"]
+    key = HostKeyError("unknown", fingerprint="SHA256:x", key="ssh-ed25519 AAAA")
+    lines = report("run", {f"web{n:03}": key for n in range(900)}).splitlines()
+    assert (lines[1], len(lines)) == ("  50 hosts show keys that are not known:", 54)
+    assert lines[-2] == "    and 850 more: web[050-899]"
     many = {f"h{n}": type(f"Error{n}", (Exception,), {})("\x1b[2Jno") for n in range(40)}
     assert len(report("put", many).splitlines()) == 26
     assert "\x1b" not in report("put", many)
@@ -293,6 +335,23 @@ def test_a_host_that_failed_is_tried_again_as_often_as_it_may() -> None:
     assert (tries, kind_of(results["web1"])) == ({"web0": 2}, "not touched")
 
 
+def test_nobody_is_tried_again_after_the_limit() -> None:
+    tries: list[str] = []
+    waits = asyncio.Event()
+
+    async def work(host: str) -> str:
+        tries.append(host)
+        if host == "web1":
+            waits.set()  # its second try would be a tenth of a second later
+            raise ConnectError(host)
+        await waits.wait()
+        raise ValueError(host)
+
+    plan = Plan(jobs=2, max_failures=1, retry=Retry(5, on=ConnectError, backoff=0.1))
+    results = worked(3, plan, work)
+    assert (tries, kind_of(results["web2"])) == (["web0", "web1"], "not touched")
+
+
 def test_what_is_cancelled_from_within_is_a_host_that_was_lost() -> None:
     async def work(host: str) -> str:
         if host == "web1":
@@ -361,6 +420,11 @@ def test_closing_closes_all(server: Sshd) -> None:
     assert all(link.up for link in links)
     fleet.close()
     assert not any(link.up for link in links)
+    views = Fleet(*(host.options(timeout=60) for host in fleet))
+    views.run("true")
+    assert all(host.link.up for host in fleet)
+    views.close()
+    assert [host._link for host in fleet] == [None] * 3
     fleet.close()
     fleet.run("true")
     fleet.close()
@@ -421,3 +485,57 @@ def test_files_as_futures(server: Sshd, tmp_path: Path) -> None:
         assert [result.bytes for result in sent.result(60).values()] == [9 << 20, 9 << 20]
         got = fleet.get_async(f"{tmp_path}/big", tmp_path / "back").result(60)
         assert all((tmp_path / "back" / str(host) / "big").stat().st_size == 9 << 20 for host in got)
+
+
+# ---- what is said of hosts -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "says"),
+    [
+        ({"nonsense": 1}, TypeError, "a host has no option 'nonsense': there are user, port, keys"),
+        ({"host_keys": "loose"}, ValueError, "host_keys is one of 'strict', 'accept-new', 'off', not 'loose'"),
+        ({"port": "22"}, TypeError, "port is a number, not '22'"),
+        ({"port": 65536}, ValueError, "from 1 to 65535"),
+        ({"user": 7}, TypeError, "user is a str"),
+        ({"user": ""}, ValueError, "user is a text that is not empty"),
+        ({"password": b"secret"}, TypeError, "^password is a str, not a value of type bytes$"),
+        ({"connect_timeout": 0}, ValueError, "connect_timeout is more than 0 seconds"),
+        ({"connect_timeout": "5"}, TypeError, "connect_timeout is a number of seconds"),
+        ({"keepalive": -1}, ValueError, "keepalive is 0 or more seconds"),
+        ({"known_hosts": 5}, TypeError, "known_hosts is a path or several"),
+        ({"config": [5]}, TypeError, "config is a path"),
+        ({"agent": 5}, TypeError, "agent is a path"),
+        ({"forward_agent": "yes"}, TypeError, "forward_agent is True or False"),
+        ({"jump": "a b"}, ValueError, "'a b' is no host"),
+    ],
+)
+def test_what_is_wrong_with_a_host(options: dict[str, Any], error: type[Exception], says: str) -> None:
+    for make in (Host, Fleet):
+        with pytest.raises(error, match=says):
+            make("web1", **options)
+
+
+def test_paths_alone_and_several() -> None:
+    host = Host("web1", keys=Path("/k/one"), known_hosts="/k/known", config=(), keepalive=0, jump=["a", "b:22"])
+    settings = host.settings
+    assert (settings.keys, settings.known_hosts, settings.keepalive) == (("/k/one",), ("/k/known",), 0.0)
+    assert [jump.name for jump in settings.jumps] == ["a", "b:22"]
+    assert Host("web1", keys=["/k/one", Path("/k/two")], config=()).settings.keys == ("/k/one", "/k/two")
+
+
+def test_what_comes_back_can_be_pickled(server: Sshd) -> None:
+    def again(value: Any) -> Any:
+        return pickle.loads(pickle.dumps(value))
+
+    with Fleet("127.0.1.[1-2]", **options(server)) as fleet:
+        results = again(fleet.run("echo hi"))
+        assert {str(host): result.stdout for host, result in results.items()} == dict.fromkeys(map(str, fleet), "hi\n")
+        with pytest.raises(FleetError) as caught:
+            fleet.run(FAILS_ON.format(2))
+        error = again(caught.value)
+        assert str(error) == str(caught.value)
+        assert [kind_of(outcome) for outcome in error.results.values()] == ["ok", "exit status 3"]
+        assert str(error.failed["127.0.1.2"]) == str(caught.value.failed[fleet[1]])
+        with again(fleet[0]) as host:
+            assert (host == fleet[0], host.run("echo ho").stdout) == (True, "ho\n")

@@ -183,7 +183,7 @@ def test_a_broken_file_says_so(tmp_path):
     to = settings(tmp_path)
     (tmp_path / "ssh").mkdir()
     (tmp_path / "ssh" / "known").write_text("one-word\n")
-    with pytest.raises(ValueError, match="known: Invalid known hosts entry"):
+    with pytest.raises(ValueError, match="known: line 1: Invalid known hosts entry"):
         known.keys_of(to)
 
 
@@ -231,3 +231,19 @@ def test_a_program_that_is_an_inventory(tmp_path):
     path.write_text("#!/bin/sh\necho no network >&2\nexit 3\n")
     with pytest.raises(ValueError, match=r"inv --list ended with exit status 3: no network"):
         read(str(path))
+
+
+def test_a_thousand_keys_are_added_without_reading_the_file_as_often(tmp_path, keys, monkeypatch):
+    reads = []
+    load = known._load
+    monkeypatch.setattr(known, "_load", lambda *args: (reads.append(args), load(*args)))
+    shown = known.Shown.of(keys[0])
+    for number in range(1000):
+        to = settings(tmp_path, f"web{number}")
+        assert known.keys_of(to).trusted == ()
+        known.added(to, shown)
+    assert known.keys_of(settings(tmp_path, "web999")).trusted == (keys[0],)
+    assert len(reads) <= 2
+    with (tmp_path / "ssh" / "known").open("a") as file:  # somebody else's
+        file.write(f"other {shown.line}\n")
+    assert known.keys_of(settings(tmp_path, "other")).trusted == (keys[0],)

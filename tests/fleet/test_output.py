@@ -100,6 +100,16 @@ def test_hosts_with_the_same_output_are_one_group() -> None:
     )
 
 
+def test_hosts_of_a_group_stand_in_their_order() -> None:
+    out = io.StringIO()
+    grouped = Grouped(out)
+    grouped.begin([WEB1, Host("db1"), WEB2])
+    for host in (Host("db1"), WEB2, WEB1):
+        grouped.ended(host, GOOD, 0.5)
+    grouped.end()
+    assert out.getvalue() == "== web[1-2],db1 (3 hosts): ok\n"
+
+
 def test_live_output_of_a_fleet(server: Sshd, capsys: pytest.CaptureFixture[str]) -> None:
     command = "i=0; while [ $i -lt 200 ]; do echo line $i; echo error $i >&2; i=$((i+1)); done; printf end"
     with Fleet("127.0.1.[1-4]", **options(server)) as fleet:
@@ -220,6 +230,22 @@ def test_what_is_not_shown_yet_is_not_piled_up() -> None:
     assert courier._size == 0
 
 
+def test_who_stands_still_is_waited_for_only_so_long_after_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("elsewhere.fleet.output.courier.PATIENCE", 0.1)
+    output = Stands()
+    courier = Courier([WEB1], [output])
+
+    async def interrupted() -> None:
+        courier.begin(lambda: None)
+        courier.sink(WEB1)("stdout", b"hi")
+        await asyncio.wait_for(courier.end(interrupted=True), 30)
+
+    asyncio.run(interrupted())
+    assert output.stands.is_set()
+    output.goes.set()
+    courier._thread.join(60)
+
+
 def test_ctrl_c_while_nothing_can_be_shown(server: Sshd, tmp_path: Path) -> None:
     output = Stands()
 
@@ -281,8 +307,6 @@ def test_a_summary_of_many_hosts_has_few_lines() -> None:
         ["1", "not touched", "x1"],
         ["900 of 904 hosts ok in 4.2 s"],
     ]
-    assert summary.rest(results) == "x1"
-    assert summary.rest(results, failed=True) == "db[0-2],x1"
 
 
 def test_a_summary_collects_what_it_is_told() -> None:

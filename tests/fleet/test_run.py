@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from elsewhere.fleet import CommandError, Fleet, FleetError, Host
+from elsewhere.fleet import CommandError, Fleet, FleetError, Host, Result
 from tests.fleet.sshd import Sshd
 
 
@@ -30,3 +30,10 @@ def test_a_fleet_lets_all_finish(server: Sshd) -> None:
         with pytest.raises(FleetError) as caught:
             fleet.run("exit 4")
         assert caught.value.results[f"{server.hosts[1]}"].returncode == 4  # type: ignore[index]
+
+
+def test_a_message_does_not_repeat_a_long_command() -> None:
+    assert len(str(CommandError(Result(["echo", "x" * 10_000], 1, "y" * 10_000)))) < 500
+    assert (
+        str(CommandError(Result(["ls", "a b"], 2, host=Host("web1")))) == "web1: \"ls 'a b'\" ended with exit status 2"
+    )

@@ -30,8 +30,10 @@ def test_each_name_is_known():
 
 
 def test_figures_are_medians():
-    found = {"ours": [Took(1, 0.5), Took(3, 0.1), Took(2, 0.2)]}
-    assert figures(found, milliseconds) == {"elsewhere": 2000, "elsewhere, CPU": 200}
+    found = {"ours": [Took(1, 0.5), Took(3, 0.1), Took(2, 0.2)], "tar": [Took(1, 1, None, 0.5)]}
+    ours = {"elsewhere": 2000, "elsewhere, CPU": 200}
+    theirs = {"tar through ssh": 1000, "tar through ssh, CPU": 1000, "tar through ssh, CPU there": 500}
+    assert figures(found, milliseconds) == ours | theirs
 
 
 def test_who_fails_once_is_out(capsys):
@@ -45,8 +47,10 @@ def test_who_fails_once_is_out(capsys):
 
 
 def test_the_page_has_each_figure_and_each_verdict():
-    text = page({"cold": {"elsewhere": 900.0, "elsewhere, CPU": 100.4, "Fabric 3": 1000.0, "asyncssh": 800.0}})
-    assert "| elsewhere | 900 | 100 |" in text
+    ours = {"elsewhere": 900.0, "elsewhere, CPU": 100.4, "elsewhere, CPU there": 700.0}
+    text = page({"cold": {**ours, "Fabric 3": 1000.0, "asyncssh": 800.0}})
+    assert "| elsewhere | 900 | 100 | 700 |" in text
+    assert "| asyncssh | 800 |  |  |" in text
     assert "elsewhere: ≤ 0.85 x Fabric 3 | 0.9 | **no** |" in text
     assert "elsewhere: ≤ 1.15 x asyncssh | 1.12 | yes |" in text
 
@@ -84,7 +88,9 @@ def here(monkeypatch):
 @pytest.mark.parametrize("kind", ["ours", "asyncssh"])
 def test_commands(ground: Yard, here: None, kind: str) -> None:
     with contestant(kind, ground.config) as who:
+        before = ground.used(settled=True)
         assert who.ask("cold").wall > 0
+        assert ground.used(settled=True) > before
         who.ask("open")
         assert who.ask("warm", 2).cpu > 0
         assert who.ask("one", 2).wall > 0

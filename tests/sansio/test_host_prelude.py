@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elsewhere.sansio.hosts.prelude import Opening, line, name_of, prelude
+from elsewhere.sansio.hosts.prelude import Opening, direct, is_plain, line, name_of, prelude, values
 
 NONCE = "0123456789abcdef"
 SHELLS = [path for name in ("dash", "bash", "zsh", "busybox") if (path := shutil.which(name))]
@@ -105,3 +105,68 @@ def test_what_never_says_its_word_loses_nothing():
     found = b"".join(opening.feed(data[at : at + 1000]) for at in range(0, len(data), 1000))
     assert opening.pid is None
     assert found + opening.rest() == data
+
+
+# ---- what a login shell of Bourne's kind runs itself -----------------------------------------------------------------
+
+
+def said(command, *, env=None, login="/bin/sh", stdin=b"", **how):
+    """What it writes, and its status."""
+    words = direct(command, NONCE, **how)
+    assert words is not None
+    args = [login, "sh", "-c"] if login.endswith("busybox") else [login, "-c"]
+    home = {"PATH": os.environ["PATH"], "HOME": "/tmp"}
+    done = subprocess.run([*args, words], input=values(env) + stdin, capture_output=True, env=home, check=False)
+    opening = Opening(NONCE)
+    behind = opening.feed(done.stderr)
+    assert opening.pid
+    return done.stdout, behind, done.returncode
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@given(value=VALUES)
+@settings(max_examples=15, deadline=None)
+def test_a_value_arrives_as_it_is_directly(shell, value):
+    assert said(["printenv", "VALUE"], env={"VALUE": value}, login=shell) == (value.encode() + b"\n", b"", 0)
+    assert said(["printf", "%s", value], login=shell)[0] == value.encode()
+    assert said(f"printf %s {shlex.quote(value)}", login=shell)[0] == value.encode()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_goes_before_directly(shell, tmp_path):
+    folder = tmp_path / "-a b'$(c)"
+    folder.mkdir()
+    assert said("pwd", cwd=str(folder), login=shell)[0] == f"{folder}\n".encode()
+    assert said("pwd; echo $X", cwd="~", prefixes=["X=1 # one", "echo two"], login=shell)[0] == b"two\n/tmp\n1\n"
+    assert said("echo ran", prefixes=["(exit 7)"], login=shell) == (b"", b"", 7)
+    assert said("echo ran", cwd="/nowhere", login=shell)[0] == b""
+    assert said("cat", stdin=b"one\ntwo", login=shell)[0] == b"one\ntwo"
+    assert said("cat", stdin=b"one\ntwo", quiet_input=True, login=shell)[0] == b""
+    assert said("echo one\nexit 3\n", login=shell) == (b"one\n", b"", 3)
+    assert said("echo one; )", login=shell)[2] != 0
+    assert said('echo "$__c$__n"', env={"X": "1"}, login=shell)[0] == b"\n"
+
+
+@pytest.mark.parametrize("shell", [path for name in ("tcsh", "csh", "fish") if (path := shutil.which(name))])
+def test_another_kind_of_shell_runs_nothing_of_it(shell, tmp_path):
+    words = direct(f"touch {tmp_path}/ran", NONCE, prefixes=[f"touch {tmp_path}/ran"])
+    done = subprocess.run([shell, "-c", words], input=values({"X": "1\n2"}), capture_output=True, check=False)
+    assert NONCE.encode() not in done.stdout + done.stderr.replace(b"echo " + NONCE.encode(), b"")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_who_is_killed_before_the_line_runs_nothing():
+    done = subprocess.run(["sh", "-c", direct("echo ran", NONCE)], input=b"", capture_output=True, check=False)
+    assert (done.stdout, done.returncode) == (b"", 1)
+
+
+def test_what_is_too_long_is_not_said_directly():
+    assert direct("x" * 70_000, NONCE) is None
+    assert direct("x" * 60_000, NONCE) is not None
+
+
+@pytest.mark.parametrize(
+    ("path", "plain"), [("/bin/sh", True), ("/usr/bin/zsh", True), ("/bin/tcsh", False), ("", False)]
+)
+def test_which_shells_are_plain(path, plain):
+    assert is_plain(path) == plain

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elsewhere.sansio.hosts.prelude import line
-from elsewhere.sansio.hosts.sudo import Dialogue, Refusal, Step, account, guard, opening, piece
+from elsewhere.sansio.hosts.sudo import Dialogue, Refusal, Step, account, first, guard, opening, piece
 
 N, M = "0123456789abcdef", "fedcba9876543210"
 MARKED = st.sampled_from([N, M, f"{N} ask\n", f"{N} hello 1\n", f"{N} again\n", f"{M} more\n", N[:5], " ", "\n", "x"])
@@ -59,6 +59,12 @@ STORIES: dict[str, tuple[str, list[Step], Refusal | None, str]] = {
         f"{N} begin 7\n{N} again\n{N} ask\nSorry, try again.\n{N} ask\n{N} ask\n",
         [Step.ASK, Step.PASSWORD, Step.REFUSED],
         Refusal.WRONG,
+        "",
+    ),
+    "more than a password": (
+        f"{N} begin 7\n{N} again\n{N} ask\n{N} ask\n",
+        [Step.ASK, Step.PASSWORD, Step.REFUSED],
+        Refusal.MORE,
         "",
     ),
     "wrong, and one try": (
@@ -142,6 +148,18 @@ def test_nothing_is_held_back_that_is_no_beginning_of_a_word() -> None:
     assert dialogue.heard(b"y") == (M[:3].encode() + b"y", [])
 
 
+def test_a_question_that_is_not_ours() -> None:
+    dialogue = Dialogue(N, M)
+    said = [b"Password for somewhere: ", f"{N} begin 7\n".encode(), b"lecture\n", b"Verification ", b"code: "]
+    questions = []
+    for part in said:
+        dialogue.heard(part)
+        questions.append(dialogue.question)
+    assert questions == ["", "", "", "Verification", "Verification code:"]
+    dialogue.heard(f"\n{N} hello 8\nName: ".encode())
+    assert dialogue.question == ""
+
+
 # ---- what is sent, in real shells ------------------------------------------------------------------------------------
 
 LOGIN_SHELLS = [path for name in ("dash", "bash", "zsh", "fish", "tcsh") if (path := shutil.which(name))]
@@ -175,6 +193,7 @@ def played(
     assert process.stdout
     assert process.stderr
     dialogue, errors, sent = Dialogue(N, M), b"", []
+    whole = first(command, last=False) + piece(data, last=True)
     with process:
         while part := process.stderr.read(7):
             found, steps = dialogue.heard(part)
@@ -184,7 +203,7 @@ def played(
                 process.stdin.write(
                     dialogue.ask() if step is Step.ASK
                     else b"right\n" if step is Step.PASSWORD
-                    else guard(M, dialogue.outer) + piece(command + data, last=True) if step is Step.BEGIN
+                    else guard(M, dialogue.outer) + whole if step is Step.BEGIN
                     else b"\n" if step is Step.OVER
                     else b""
                 )  # fmt: skip

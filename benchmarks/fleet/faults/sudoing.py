@@ -14,7 +14,7 @@ from benchmarks.fleet.faults.ground import Ground, Said
 from tests.fleet.sshd import account
 
 USER = f"ewsudo{os.getpid()}"
-TELLING = ("password", "sudoers", "terminal", "tty")  # one of which a message about sudo has
+TELLING = ("password", "sudoers", "allow", "terminal", "tty")  # one of which a message about sudo has
 
 
 class Case(NamedTuple):

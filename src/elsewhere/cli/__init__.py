@@ -12,9 +12,10 @@
     call        the verb ``call``
     remote      the secrets and certificates that ``serve`` and ``call`` take
     batch/      what ``map`` is made of: inputs in, calls on every core, rows out
+    hosts/      the verbs ``run``, ``put`` and ``get``
 
 Exit codes, the same for every verb: 0 all well, 1 some failed, 2 wrong usage, and 130, 143, 129 after SIGINT,
-SIGTERM, SIGHUP (141 when whoever read our output went away).
+SIGTERM, SIGHUP (141 when whoever read our output went away). A command on one host has its own: see `hosts`.
 """
 
 from collections.abc import Sequence

@@ -25,6 +25,8 @@ VERBS = {
     "serve": "elsewhere.cli.serve:serve_command",
     "call": "elsewhere.cli.call:call_command",
     "run": "elsewhere.cli.hosts.run:run_command",
+    "put": "elsewhere.cli.hosts.put:put_command",
+    "get": "elsewhere.cli.hosts.get:get_command",
 }
 
 
@@ -61,6 +63,7 @@ def run(args: Sequence[str] | None = None) -> int:
         The exit code.
     """
     given = tuple(sys.argv[1:] if args is None else args)
+    _stand_in()
     try:
         with Signals() as signals:
             code = group.main(args=list(given), obj=Invocation(given, signals), standalone_mode=False)
@@ -74,6 +77,10 @@ def run(args: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         return _fail(_sentence(error), error.exit_code)
     except Problem as problem:
+        try:
+            sys.stdout.flush()
+        except (OSError, ValueError):  # that was the problem
+            _forget_stdout()
         return _fail(str(problem), problem.exit_code)
     except Stopped as stopped:
         return stopped.exit_code
@@ -82,6 +89,22 @@ def run(args: Sequence[str] | None = None) -> int:
     except (ReaderGone, BrokenPipeError):
         _forget_stdout()
         return ReaderGone.exit_code
+
+
+def _stand_in() -> None:
+    """Give closed streams a stand-in, or the next socket would have their number and be written to.
+
+    Writing to that of stdout fails as before; what nobody reads on stderr is dropped.
+    """
+    for fd, name, flags in ((1, "stdout", os.O_RDONLY), (2, "stderr", os.O_WRONLY)):
+        try:
+            os.fstat(fd)
+        except OSError:
+            null = os.open(os.devnull, flags)
+            if null != fd:
+                os.dup2(null, fd)
+                os.close(null)
+            setattr(sys, name, os.fdopen(fd, "w", encoding="utf-8", errors="backslashreplace", closefd=False))
 
 
 def _fail(sentence: str, code: int) -> int:

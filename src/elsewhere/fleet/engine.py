@@ -7,6 +7,7 @@ and its outcome a `Future`.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import threading
 from collections.abc import Callable, Coroutine
@@ -14,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from elsewhere.fleet.link.link import Links
+from elsewhere.fleet.threads import Threads
 from elsewhere.runtime.driving.loops import new_loop, run_loop
 from elsewhere.runtime.future import Future
 
@@ -36,6 +38,7 @@ class Engine:
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.loop = new_loop()
+        self.loop.set_default_executor(Threads())
         self.links = Links()
         self._callbacks: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
@@ -111,7 +114,7 @@ class Engine:
         """Stop the thread; what runs is cancelled."""
         self.call(self.links.close)
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join()
+        self._thread.join(GRACE)  # a name that is still looked up holds up nobody
         if self._callbacks is not None:
             self._callbacks.shutdown()
 
@@ -133,8 +136,18 @@ def engine() -> Engine:
     global _engine
     with _lock:
         if _engine is None or _engine.pid != os.getpid():
+            _load()
             _engine = Engine()
         return _engine
+
+
+def _load() -> None:
+    """Asyncssh takes a fifth of a second to load, in which the loop would be held up."""
+    try:
+        importlib.import_module("asyncssh")
+    except ImportError as error:
+        text = f"hosts are reached by asyncssh ({error}): python -m pip install 'elsewhere[fleet]'"
+        raise ImportError(text, name=error.name) from None
 
 
 def _forked() -> None:

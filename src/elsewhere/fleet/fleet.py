@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from functools import cached_property
 from types import TracebackType
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from elsewhere.call import Options
-from elsewhere.fleet.engine import engine
 from elsewhere.fleet.host import Host
 from elsewhere.fleet.many.commands import Commands
 from elsewhere.fleet.many.files import Files
 from elsewhere.fleet.many.members import members
-from elsewhere.fleet.many.together import Plan
-from elsewhere.sansio.hosts.inventory import Inventory
+from elsewhere.fleet.many.plan import Plan, checked
+from elsewhere.fleet.verbs.base import engine
 from elsewhere.sansio.hosts.many.folding import shortly
 from elsewhere.sansio.hosts.names import expand, split
+
+if TYPE_CHECKING:
+    from elsewhere.sansio.hosts.inventory import Inventory
 
 __all__ = ["Fleet"]
 
@@ -28,7 +29,8 @@ class Fleet(Commands, Files):
 
     Args:
         hosts: their names, with ranges (``"web[01-20]"``) and commas; ``"@FILE"`` for the lines of a file; or `Host`
-            objects. A host that is named twice is worked on once.
+            objects, whose own `options` count for what is done with them alone. A host that is named twice is worked on
+            once.
         jobs: how many are worked on at once.
         max_failures: how many may fail before those that have not begun are left alone; None for any number.
         inventory: a file, or a program: a plain list, Ansible's INI, or what prints ``ansible-inventory --list``.
@@ -64,7 +66,7 @@ class Fleet(Commands, Files):
         exclude: str | Sequence[str] = (),
         **options: Any,
     ) -> None:
-        self._plan = Plan(jobs=jobs, max_failures=max_failures)
+        self._plan = checked(Plan(jobs=jobs, max_failures=max_failures))
         self.hosts = tuple(members(hosts, groups, exclude, inventory, options))
 
     @classmethod
@@ -100,9 +102,9 @@ class Fleet(Commands, Files):
         told = {"timeout": timeout, "retry": retry, "jobs": jobs, "max_failures": max_failures}
         given: dict[str, Any] = {name: value for name, value in told.items() if value is not ...}
         if "retry" in given or "timeout" in given:
-            checked = Options.of(given.get("timeout"), given.get("retry"))
-            given |= {name: getattr(checked, name) for name in ("timeout", "retry") if name in given}
-        return self._view(self.hosts, replace(self._plan, **given))
+            described = Options.of(given.get("timeout"), given.get("retry"))
+            given |= {name: getattr(described, name) for name in ("timeout", "retry") if name in given}
+        return self._view(self.hosts, checked(self._plan._replace(**given)))
 
     def only(self, *hosts: str | Host) -> Self:
         """A view of some of the hosts: ``fleet.only(*error.untouched)``.
@@ -127,6 +129,10 @@ class Fleet(Commands, Files):
         view._plan = plan
         return view
 
+    @cached_property
+    def _by_name(self) -> dict[str, Host]:
+        return {str(host.spec): host for host in self.hosts} | {host.name: host for host in self.hosts}
+
     @overload
     def __getitem__(self, which: str | int) -> Host: ...
     @overload
@@ -137,10 +143,10 @@ class Fleet(Commands, Files):
         if isinstance(which, slice):
             return self._view(self.hosts[which], self._plan)
         if isinstance(which, str | Host):
-            for host in self.hosts:
-                if which in (host, str(host.spec)):
-                    return host
-            raise KeyError(f"{which} is no host of this fleet")
+            found = self._by_name.get(str(which))
+            if found is None:
+                raise KeyError(f"{which} is no host of this fleet")
+            return found
         return self.hosts[which]
 
     def __iter__(self) -> Iterator[Host]:
@@ -150,16 +156,18 @@ class Fleet(Commands, Files):
         return len(self.hosts)
 
     def __contains__(self, host: object) -> bool:
-        return host in self.hosts
+        return isinstance(host, str | Host) and str(host) in self._by_name
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Close all connections, at the same time; the next verb connects again."""
-        if any(host._link is not None for host in self.hosts):
+        if any(host.root._link is not None for host in self.hosts):
             engine().call(self._close)
 
     async def _close(self) -> None:
+        import asyncio
+
         await asyncio.gather(*(host._close() for host in self.hosts))
 
     def __enter__(self) -> Self:
@@ -176,7 +184,7 @@ class Fleet(Commands, Files):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if any(host._link is not None for host in self.hosts):
+        if any(host.root._link is not None for host in self.hosts):
             await engine().submit(self._close)
 
     def __repr__(self) -> str:

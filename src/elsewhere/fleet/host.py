@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from elsewhere.fleet.engine import engine
-from elsewhere.fleet.link.link import Link
-from elsewhere.fleet.naming.settings import Given, Settings, resolve
+from elsewhere.call import Options
+from elsewhere.fleet.verbs.base import engine
 from elsewhere.fleet.verbs.commands import Commands
 from elsewhere.fleet.verbs.files import Files
 from elsewhere.fleet.verbs.ways import Ways
-from elsewhere.sansio.hosts.inventory import Entry
 from elsewhere.sansio.hosts.names import Spec
+
+if TYPE_CHECKING:
+    from elsewhere.fleet.link.link import Link
+    from elsewhere.fleet.naming.settings import Settings
+    from elsewhere.sansio.hosts.inventory import Entry
 
 __all__ = ["Host"]
 
@@ -22,22 +25,36 @@ class Host(Commands, Files, Ways):
 
     Args:
         name: ``"web1"``, ``"user@web1:2222"``, or an alias of ~/.ssh/config.
-        options: how it is reached; see `Given`.
+        options: how it is reached: ``user``, ``port``, ``keys``, ``passphrase``, ``password``, ``known_hosts``,
+            ``host_keys``, ``connect_timeout``, ``keepalive``, ``jump``, ``agent``, ``forward_agent``, ``config``; see
+            `Given`.
         entry: what an inventory says of it.
 
     Also a context manager, which closes the connection. It is connected when that is first needed.
 
     Raises:
         ValueError: the name is none.
+        TypeError, ValueError: an option is wrong.
+
+    It can be pickled, without its connection, and so can what its verbs give and raise.
     """
 
     def __init__(self, name: str, *, entry: Entry | None = None, **options: Any) -> None:
+        from elsewhere.fleet.naming.given import given
+
         self.spec = Spec.parse(name)
         self.name = name.strip()
-        self._given = Given(**options)
+        self._given = given(options)
         self._entry = entry
         self._settings: Settings | None = None
         self._link: Link | None = None
+        self._options = Options()
+        self._root: Host | None = None
+
+    @property
+    def root(self) -> Host:
+        """This host itself, where this is a view of it; see `options`."""
+        return self._root or self
 
     @property
     def settings(self) -> Settings:
@@ -46,25 +63,30 @@ class Host(Commands, Files, Ways):
         Raises:
             ValueError: ~/.ssh/config cannot be understood.
         """
-        if self._settings is None:
-            self._settings = resolve(self.spec, self._given, self._entry)
-        return self._settings
+        root = self.root
+        if root._settings is None:
+            from elsewhere.fleet.naming.settings import resolve
+
+            root._settings = resolve(root.spec, root._given, root._entry)
+        return root._settings
 
     @property
     def link(self) -> Link:
         """Its connection; for coroutines on the engine's loop."""
-        if self._link is None:
-            self._link = engine().links.link(self.settings)
-        return self._link
+        root, links = self.root, engine().links
+        if root._link is None or root._link.links is not links:  # after a fork it is the parent's
+            root._link = links.link(root.settings)
+        return root._link
 
     def close(self) -> None:
         """Close the connection; the next verb connects again."""
-        if self._link is not None:
+        if self.root._link is not None:
             engine().call(self._close)
 
     async def _close(self) -> None:
-        link, self._link = self._link, None
-        if link is not None:
+        root = self.root
+        link, root._link = root._link, None
+        if link is not None and link.links is engine().links:
             await link.close()
 
     def __enter__(self) -> Self:
@@ -81,8 +103,11 @@ class Host(Commands, Files, Ways):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._link is not None:
+        if self.root._link is not None:
             await engine().submit(self._close)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_link": None, "_settings": None}
 
     def __str__(self) -> str:
         return self.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,7 @@ NOT_TOUCHED = "not touched"
 INTERRUPTED = "interrupted"
 UNKNOWN_KEY = "host key unknown"
 MOST_KINDS = 12  # lines of a report: more are a list, not a report
+MOST_KEYS = 50  # rows of a table of keys
 MOST_TEXT = 300  # characters of one host's message in a report
 
 
@@ -45,6 +47,8 @@ def kind_of(outcome: object) -> str:
         return f"ended by SIG{outcome.signal}" if outcome.signal else f"exit status {outcome.returncode}"
     if not isinstance(outcome, BaseException):
         return OK if getattr(outcome, "ok", True) else "not ok"
+    if isinstance(outcome, Unauthorized):
+        return "sudo refused" if _SUDO.match(str(outcome)) else "login refused"
     for kind, text in _KINDS:
         if isinstance(outcome, kind):
             return text
@@ -55,12 +59,12 @@ def kind_of(outcome: object) -> str:
     return INTERRUPTED if type(outcome) is MayHaveRun else type(outcome).__name__
 
 
+_SUDO = re.compile(r"\S+: (there is no )?sudo\b")  # one type for both, as one may do the same about both
 _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (NotTouched, NOT_TOUCHED),
     (CallTimeout, "timed out"),
     (ConnectTimeout, "not connected in time"),
     (ConnectionLost, "connection lost"),
-    (Unauthorized, "login refused"),
     (TransferError, "copy failed"),
     (FileNotFoundError, "file not found"),
 )
@@ -87,6 +91,16 @@ def by_kind(results: Mapping[Any, object]) -> dict[str, dict[Any, object]]:
     return {kind: found[kind] for kind in sorted(found, key=rank)}
 
 
+def _keys(hosts: Mapping[Any, object]) -> list[str]:
+    """One table of the keys that are not known."""
+    errors = {host: error for host, error in hosts.items() if isinstance(error, HostKeyError)}
+    names = list(errors)
+    *rows, cure = table({name: errors[name] for name in names[:MOST_KEYS]}).splitlines()
+    if len(names) > MOST_KEYS:
+        rows.append(f"  and {len(names) - MOST_KEYS:,} more: {shortly(map(str, names[MOST_KEYS:]))}")
+    return [*rows, cure]
+
+
 def report(verb: str, results: Mapping[Any, object]) -> str:
     """What failed where, as the message of one error: short, however many hosts there are.
 
@@ -100,10 +114,7 @@ def report(verb: str, results: Mapping[Any, object]) -> str:
     kinds = by_kind(failed)
     for kind, hosts in list(kinds.items())[:MOST_KINDS]:
         if kind == UNKNOWN_KEY and len(hosts) > 1:
-            lines += [
-                f"  {line}"
-                for line in table({h: e for h, e in hosts.items() if isinstance(e, HostKeyError)}).splitlines()
-            ]
+            lines += [f"  {line}" for line in _keys(hosts)]
             continue
         lines.append(f"  {len(hosts):,} {kind}: {shortly(map(str, hosts))}")
         if kind != NOT_TOUCHED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +13,14 @@ if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
 
 __all__ = ["CommandError", "FleetError", "Result"]
+
+
+MOST = 200  # characters of a command or of what it says, in a message
+
+
+def shown(command: object) -> str:
+    """A command as messages have it: not all of a long one."""
+    return repr(shlex.join(command) if isinstance(command, list | tuple) else command)[:MOST]
 
 
 class Result(subprocess.CompletedProcess[Any]):
@@ -72,7 +81,8 @@ class CommandError(ElsewhereError, subprocess.CalledProcessError):
         told = result.stderr or result.stdout or ""
         text = told.decode(errors="backslashreplace") if isinstance(told, bytes) else str(told)
         last = text.strip().splitlines()[-1:]  # most often the one that says why
-        return f"{result.host}: {result.args!r} {how}" + (f": {last[0]}" if last else "")
+        where = "" if result.host is None else f"{result.host}: "
+        return f"{where}{shown(result.args)} {how}" + (f": {last[0]:.{MOST}}" if last else "")
 
 
 class FleetError(ElsewhereError, ExceptionGroup[Exception]):
@@ -116,6 +126,9 @@ class FleetError(ElsewhereError, ExceptionGroup[Exception]):
     def untouched(self) -> list[Host]:
         """The hosts that were left alone, because too many others had failed."""
         return [host for host, outcome in self.results.items() if isinstance(outcome, NotTouched)]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FleetError, (self.message, dict(self.results))
 
     def derive(self, excs: Sequence[Exception]) -> FleetError:  # type: ignore[override]  # as `except*` needs it
         """What `except*` and `split` make: the same, of the hosts with these exceptions."""

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from elsewhere.fleet.naming.password import VARIABLE
 from tests.cli.hosts.helpers import Home
-from tests.fleet.sshd import Sshd, sshd
+from tests.fleet.sshd import Sshd, account, sshd
+from tests.fleet.sudo.conftest import RIGHT, _sudoers
+from tests.require import require
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +26,25 @@ def hosts_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 def home(hosts_sshd: Sshd, tmp_path: Path) -> Home:
     """A home that knows them as web1 to web4; none5 is refused, and strange1 shows a key that is not known."""
     return Home.make(tmp_path / "home", hosts_sshd)
+
+
+@pytest.fixture(autouse=True)
+def no_password_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+
+
+@pytest.fixture(scope="session")
+def asked(hosts_sshd: Sshd) -> Iterator[str]:
+    """A user whom sudo asks for a password each time."""
+    require(program="sudo", install="apt-get install sudo")
+    if os.geteuid() != 0:
+        pytest.skip("only root can make users, and say what they may: run the tests as root")
+    name = f"ewshell{os.getpid()}"
+    rules = Path(f"/etc/sudoers.d/elsewhere-shell-{os.getpid()}-test")
+    with account(name, hosts_sshd):
+        subprocess.run(["chpasswd"], input=f"{name}:{RIGHT}\n", text=True, check=True)
+        try:
+            _sudoers(rules, f"{name} ALL=(ALL:ALL) ALL\nDefaults:{name} timestamp_timeout=0, passwd_tries=1\n")
+            yield name
+        finally:
+            rules.unlink(missing_ok=True)

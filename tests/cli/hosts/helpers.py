@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from tests.cli.helpers import Started, shell
+from tests.cli.helpers import Started, command, environment, shell
 from tests.fleet.sshd import Sshd
 
 
@@ -42,7 +46,7 @@ class Home:
 
     @property
     def variables(self) -> dict[str, str]:
-        return {"HOME": str(self.path), "ELSEWHERE_SUDO_PASSWORD": ""}
+        return {"HOME": str(self.path)}
 
     def shell(self, *args: str, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[str]:
         """Run it to its end."""
@@ -59,3 +63,39 @@ def rows_of(text: str) -> dict[str, dict[str, Any]]:
     found = [json.loads(line) for line in text.splitlines()]
     assert len({row["host"] for row in found}) == len(found)
     return {row["host"]: row for row in found}
+
+
+# Who leads a session gets the first terminal that it opens as its own.
+OPENS_IT = "import os, sys; os.close(os.open(os.ttyname(0), os.O_RDWR)); os.execv(sys.argv[1], sys.argv[1:])"
+
+
+class Terminal:
+    """The command with a terminal of its own, at which somebody sits."""
+
+    def __init__(self, home: Home, *args: str) -> None:
+        self.seen = b""
+        self.fd, terminal = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", OPENS_IT, *command(*args)], stdin=terminal, stdout=terminal, stderr=terminal,
+            cwd=home.work, env=environment(**home.variables), start_new_session=True,
+        )  # fmt: skip
+        os.close(terminal)
+
+    def until(self, text: bytes) -> None:
+        while text not in self.seen:
+            self.seen += os.read(self.fd, 4096)
+
+    def end(self) -> int:
+        with contextlib.suppress(OSError):  # EIO is its end
+            while data := os.read(self.fd, 4096):
+                self.seen += data
+        return self.process.wait(60)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.fd)

@@ -157,3 +157,24 @@ def test_no_host_is_touched_after_the_limit(home: Home) -> None:
     assert done.returncode == 1
     assert "stopped, as --max-failures asks. To go on: python -m elsewhere run -H 'web[2-3]' -q -j 1 " in done.stderr
     assert lines(home.work / "touched") == 1
+
+
+@pytest.mark.parametrize(
+    ("closed", "hosts", "code", "out", "said"),
+    [
+        (">&-", "web1", 1, b"", b"elsewhere: stdout cannot be written: Bad file descriptor."),
+        (">&-", "web1,web2", 1, b"", b"elsewhere: what hosts say cannot be shown: Bad file descriptor."),
+        ("2>&-", "web1", 3, b"out\n", b""),
+        ("2>&-", "web1,web2", 1, b"[web1] out\n[web2] out\n", b""),
+        ("<&-", "web1", 3, b"out\n", b"err\n"),
+    ],
+)
+def test_closed_streams(home: Home, closed: str, hosts: str, code: int, out: bytes, said: bytes) -> None:
+    """No socket is taken for the stream whose number it has."""
+    line = shlex.join(command("run", "-q", "-H", hosts, "-j", "1", "--", "echo out; echo err >&2; exit 3"))
+    done = subprocess.run(
+        f"{line} {closed}", shell=True, capture_output=True, cwd=home.work, env=environment(**home.variables),
+        check=False, timeout=100,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr[: len(said)]) == (code, out, said)
+    assert b"Traceback" not in done.stderr

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import signal
 import subprocess
+from pathlib import Path
 
-from tests.cli.helpers import command, environment
-from tests.cli.hosts.helpers import Home, rows_of
+from tests.cli.helpers import command, environment, until
+from tests.cli.hosts.helpers import Home, Terminal, rows_of
 
 
 class TestOneHost:
@@ -81,6 +83,17 @@ class TestOptions:
         done = home.shell("run", "-H", "web1", "--", "head -c 20000000 /dev/zero | tr '\\0' x")
         assert done.stdout == "x" * 20_000_000
 
+    def test_what_is_detached_lives_on(self, home: Home) -> None:
+        done = home.shell("run", "-H", "web1", "--detach", "--", "exec sleep 1000")
+        pid = int(done.stdout)
+        try:
+            assert (done.returncode, done.stderr) == (0, "")
+            until(lambda: Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\0001000\0")
+        finally:
+            os.kill(pid, signal.SIGKILL)
+        done = home.shell("run", "-q", "-H", "web[1-2]", "--detach", "--", "true")
+        assert [line.split()[0] for line in sorted(done.stdout.splitlines())] == ["[web1]", "[web2]"]
+
     def test_new_keys(self, home: Home) -> None:
         refused = home.shell("run", "-H", "strange1", "--", "true")
         assert (refused.returncode, refused.stderr.count("\n")) == (255, 1)
@@ -118,3 +131,30 @@ def on_terminal(home: Home, *args: str) -> bytes:
         _, said = process.communicate(timeout=50)
         assert (process.returncode, said) == (0, b"")
     return found
+
+
+class TestInteractive:
+    def test_a_shell_for_who_sits_here(self, home: Home) -> None:
+        with Terminal(home, "run", "-H", "web1", "--pty") as terminal:
+            os.write(terminal.fd, b"echo $((40 + 2))-$SSH_TTY\n")
+            terminal.until(b"42-/dev/")
+            os.write(terminal.fd, b"exit 5\n")
+            assert terminal.end() == 5
+
+    def test_ctrl_c_is_the_commands(self, home: Home) -> None:
+        far = "trap 'echo heard; exit 6' INT; echo ready; while :; do sleep 0.1; done"
+        with Terminal(home, "run", "-H", "web1", "--pty", "--", far) as terminal:
+            terminal.until(b"ready")
+            os.write(terminal.fd, b"\x03")
+            assert terminal.end() == 6
+            assert b"heard" in terminal.seen
+
+    def test_not_reached(self, home: Home) -> None:
+        with Terminal(home, "run", "-H", "none5", "--pty") as terminal:
+            assert terminal.end() == 255
+            assert terminal.seen.count(b"\n") == 1
+            assert b"refuses connections" in terminal.seen
+
+    def test_without_a_terminal_it_needs_a_command(self, home: Home) -> None:
+        done = home.shell("run", "-H", "web1", "--pty")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)

@@ -25,8 +25,10 @@ LOGINS = {
     "tty": "{name} ALL=(ALL:ALL) NOPASSWD: ALL\nDefaults:{name} requiretty",
     "ttyasks": "{name} ALL=(ALL:ALL) ALL\nDefaults:{name} requiretty, timestamp_timeout=0, !use_pty",
     "little": "{name} ALL=(ALL:ALL) NOPASSWD: /usr/bin/true",
+    "two": "{name} ALL=(ALL:ALL) ALL\nDefaults:{name} pam_service={name}, timestamp_timeout=0",
     "none": "",
 }
+TWO = "auth required pam_unix.so\nauth required pam_ftp.so\naccount required pam_permit.so\n"  # each asks
 On = Callable[..., Host]
 
 
@@ -44,6 +46,9 @@ def logins(server: Sshd) -> Iterator[dict[str, str]]:
         text = "".join(f"{name}:{RIGHT}\n" for name in names.values())
         subprocess.run(["chpasswd"], input=text, text=True, check=True)
         stack.callback(rules.unlink, missing_ok=True)
+        service = Path("/etc/pam.d") / names["two"]
+        stack.callback(service.unlink, missing_ok=True)
+        service.write_text(TWO)
         _sudoers(rules, "\n".join(LOGINS[login].format(name=name) for login, name in names.items()) + "\n")
         yield names
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -45,6 +46,8 @@ def choose_hosts(given: dict[str, Any]) -> list[Host]:
         )
     if importlib.util.find_spec("asyncssh") is None:
         raise Problem("Hosts are reached by asyncssh, which is not here: python -m pip install 'elsewhere[fleet]'.")
+    if sys.stdin is None and any("@-" in text for text in (*given["hosts"], *given["exclude"])):
+        raise WrongUsage("The list of hosts is to come from stdin (@-), which is closed.")
     options = {
         "user": given["user"],
         "port": given["port"],

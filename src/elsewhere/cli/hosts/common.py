@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
 from elsewhere.cli.batch.destination import Wish
-from elsewhere.cli.ending import WrongUsage
+from elsewhere.cli.ending import ReaderGone, WrongUsage
 from elsewhere.cli.group import Invocation
 from elsewhere.cli.hosts.again import resumed, with_hosts
 from elsewhere.cli.hosts.chosen import choose_hosts
@@ -35,11 +35,13 @@ def carry_out(ctx: click.Context, given: dict[str, Any], *, what: str, do: Do, s
     invocation = ctx.find_object(Invocation)
     assert invocation is not None
     work = Work(_plan(ctx, invocation, given, what, do), invocation.signals)
-    if given["dry_run"]:
-        for line in work.describe(says):
-            click.echo(line)
+    try:
+        if not given["dry_run"]:
+            return work.run()
+        click.echo("\n".join(work.describe(says)))
         return 0
-    return work.run()
+    except BrokenPipeError:  # click would make an exit code of its own of it
+        raise ReaderGone from None
 
 
 def _plan(ctx: click.Context, invocation: Invocation, given: dict[str, Any], what: str, do: Do) -> Plan:
@@ -52,8 +54,9 @@ def _plan(ctx: click.Context, invocation: Invocation, given: dict[str, Any], wha
 
     def again(can_resume: bool, left: Sequence[str]) -> str:
         if can_resume:
-            return resumed(program, invocation.args, ctx.command)
-        return with_hosts(program, invocation.args, ctx.command, left)
+            also = "  (with the same list on stdin)" if _names_stdin(given) else _input(given)
+            return resumed(program, invocation.args, ctx.command) + also
+        return with_hosts(program, invocation.args, ctx.command, left) + _input(given)
 
     return Plan(
         verb=verb,
@@ -71,12 +74,22 @@ def _plan(ctx: click.Context, invocation: Invocation, given: dict[str, Any], wha
     )
 
 
+def _names_stdin(given: Mapping[str, Any]) -> bool:
+    """Do hosts come from stdin?"""
+    return any(part.strip() == "@-" for text in (*given["hosts"], *given["exclude"]) for part in text.split(","))
+
+
+def _input(given: Mapping[str, Any]) -> str:
+    uses = given.get("passes_stdin") or "-" in given.get("sources", ())
+    return "  (with the same input on stdin)" if uses else ""
+
+
 def _style(verb: str, given: Mapping[str, Any]) -> str:
     if given["as_json"]:
         return "json"
     if verb != "run":
-        return "copies"
-    return "grouped" if given["grouped"] else "live"
+        return "silent" if verb == "get" and given["to"] == "-" else "told"
+    return "told" if given["detach"] else "grouped" if given["grouped"] else "live"
 
 
 def as_whom(given: Mapping[str, Any]) -> str:
@@ -109,8 +122,16 @@ def sudo_options(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def sudo_of_copies(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What `Fleet.put` and `Fleet.get` are given of it."""
-    return {"sudo": sudo_options(given)} if as_whom(given) else {}
+    """What `Fleet.put` and `Fleet.get` are given of it; empty without sudo.
+
+    Raises:
+        WrongUsage: a group, which copies have from their user.
+    """
+    if not as_whom(given):
+        return {}
+    if given["sudo_group"]:
+        raise WrongUsage("--sudo-group is about commands: what --sudo copies has the group of its user.")
+    return {"sudo": given["sudo_user"] or True, "sudo_password_file": given["sudo_password_file"]}
 
 
 def octal(text: str | None) -> int | None:
@@ -130,15 +151,14 @@ def octal(text: str | None) -> int | None:
     return mode
 
 
-def stdin_of(given: Mapping[str, Any], what: str) -> bytes:
-    """All that comes on stdin.
+def stdin_of(given: Mapping[str, Any], what: str) -> BinaryIO:
+    """Our stdin.
 
     Raises:
         WrongUsage: it is closed, or a list of hosts as well.
     """
-    if any(part.strip() == "@-" for text in (*given["hosts"], *given["exclude"]) for part in text.split(",")):
+    if _names_stdin(given):
         raise WrongUsage(f"stdin cannot be both a list of hosts (@-) and {what}.")
-    try:
-        return sys.stdin.buffer.read()
-    except (OSError, AttributeError, ValueError):
-        raise WrongUsage(f"stdin, which is to be {what}, is closed.") from None
+    if sys.stdin is None:
+        raise WrongUsage(f"stdin, which is to be {what}, is closed.")
+    return sys.stdin.buffer

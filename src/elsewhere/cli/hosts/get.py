@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from elsewhere.cli.ending import WrongUsage, sentence
+from elsewhere.cli.ending import WrongUsage
 from elsewhere.cli.hosts.common import as_whom, carry_out, octal, sudo_of_copies
+from elsewhere.cli.hosts.doing.words import in_words
+from elsewhere.cli.hosts.doing.work import Told
 from elsewhere.cli.hosts.options import COPYING, host_options
 from elsewhere.fleet import Fleet, Host
 from elsewhere.fleet.files.wanted import prepare_get
-from elsewhere.fleet.output.base import Output
 
 __all__ = ["get_command"]
 
@@ -46,24 +47,34 @@ def get_command(ctx: click.Context, /, **given: Any) -> int:
         "mode": octal(given["mode"]), "checksum": given["checksum"], "delete": given["delete"],
         "timeout": given["timeout"], **sudo_of_copies(given),
     }  # fmt: skip
+    if to == "-" and given["as_json"]:
+        raise WrongUsage("Rows and the file cannot both go to stdout: --json or TO has to be another.")
     try:
         prepare_get(sources, io.BytesIO() if to == "-" else to, **options)
     except (ValueError, TypeError) as error:
-        raise WrongUsage(sentence(error)) from None
+        raise WrongUsage(in_words(error)) from None
 
-    def do(fleet: Fleet, outputs: Sequence[Output]) -> Mapping[Host, Any]:
-        verb: Any = getattr(fleet, "get")  # noqa: B009 - it comes with the files
-        place = _stdout(fleet) if to == "-" else to
-        found: Mapping[Host, Any] = verb(sources, place, output=outputs, return_exceptions=True, **options)
-        return found
+    def do(fleet: Fleet, told: Told) -> Mapping[Host, Any]:
+        place = _stdout(told.several) if to == "-" else to
+        return fleet.get(
+            sources,
+            place,
+            by_host=told.several,
+            output=told.outputs,
+            progress=told.bar,
+            return_exceptions=True,
+            **options,
+        )
 
-    says = {"as": as_whom(given), "deletes": f"what is only in {to}" if given["delete"] else ""}
-    return carry_out(
-        ctx, given, what=f"{' '.join(sources)} to {to}", do=do, says={name: text for name, text in says.items() if text}
-    )
+    whom = as_whom(given)
+    what = f"{' '.join(sources)} to {to}" + (f" ({whom})" if whom else "")
+    says = {"deletes": f"what is only in {to}"} if given["delete"] else {}
+    return carry_out(ctx, given, what=what, do=do, says=says)
 
 
-def _stdout(fleet: Fleet) -> Any:
-    if len(fleet) > 1:
+def _stdout(several: bool) -> Any:
+    if several:
         raise WrongUsage("Files of several hosts cannot all go to stdout: name a folder for them.")
+    if sys.stdout.isatty():
+        raise WrongUsage("TO - is for pipes and files: elsewhere run ... cat shows a file on a terminal.")
     return sys.stdout.buffer

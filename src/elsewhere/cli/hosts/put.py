@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from elsewhere.cli.batch.summary import count
-from elsewhere.cli.ending import WrongUsage, sentence
+from elsewhere.cli.ending import WrongUsage
 from elsewhere.cli.hosts.common import as_whom, carry_out, octal, stdin_of, sudo_of_copies
-from elsewhere.cli.hosts.doing.copies import size
+from elsewhere.cli.hosts.doing.telling import size
+from elsewhere.cli.hosts.doing.words import in_words
+from elsewhere.cli.hosts.doing.work import Told
 from elsewhere.cli.hosts.options import COPYING, host_options
 from elsewhere.fleet import Fleet, Host
 from elsewhere.fleet.files.wanted import prepare_put
-from elsewhere.fleet.output.base import Output
 
 __all__ = ["put_command"]
 
@@ -45,25 +46,24 @@ def put_command(ctx: click.Context, /, **given: Any) -> int:
         "mode": octal(given["mode"]), "checksum": given["checksum"], "delete": given["delete"],
         "timeout": given["timeout"], **sudo_of_copies(given),
     }  # fmt: skip
-    what = f"{' '.join(sources)} to {to}"
     whom = as_whom(given)
+    what = f"{' '.join(sources)} to {to}" + (f" ({whom})" if whom else "")
     data: Any = sources
     if "-" in sources:
         if len(sources) > 1:
             raise WrongUsage("The source - is stdin, which is copied alone.")
-        data = b"" if given["dry_run"] else stdin_of(given, "the source -")
+        data = stdin_of(given, "the source -")
     try:
-        with prepare_put(data, to, **options) as wanted:
+        # What comes on stdin can be read once only, and not here.
+        with prepare_put(sources if data is sources else b"", to, **options) as wanted:
             sent = _sent(wanted.collect().entries) if given["dry_run"] and data is sources else ""
     except (ValueError, TypeError, OSError) as error:
-        raise WrongUsage(sentence(error)) from None
+        raise WrongUsage(in_words(error)) from None
 
-    def do(fleet: Fleet, outputs: Sequence[Output]) -> Mapping[Host, Any]:
-        verb: Any = getattr(fleet, "put")  # noqa: B009 - it comes with the files
-        found: Mapping[Host, Any] = verb(data, to, output=outputs, return_exceptions=True, **options)
-        return found
+    def do(fleet: Fleet, told: Told) -> Mapping[Host, Any]:
+        return fleet.put(data, to, output=told.outputs, progress=told.bar, return_exceptions=True, **options)
 
-    says = {"as": whom, "sends": sent, "deletes": f"what is only in {to}" if given["delete"] else ""}
+    says = {"sends": sent, "deletes": f"what is only in {to}" if given["delete"] else ""}
     return carry_out(ctx, given, what=what, do=do, says={name: text for name, text in says.items() if text})
 
 

@@ -11,9 +11,10 @@ import click
 
 from elsewhere.cli.ending import WrongUsage
 from elsewhere.cli.hosts.common import as_whom, carry_out, stdin_of, sudo_options
+from elsewhere.cli.hosts.doing.work import Told
+from elsewhere.cli.hosts.interactive import hand_over, is_for_who_sits_here
 from elsewhere.cli.hosts.options import host_options
 from elsewhere.fleet import Fleet, Host
-from elsewhere.fleet.output.base import Output
 
 __all__ = ["run_command"]
 
@@ -43,27 +44,43 @@ well, 1 some failed. 2 wrong usage; 130, 143, 129 after Ctrl-C, SIGTERM, SIGHUP.
     help="A variable for it; without a value, as it is here, so that no command line holds it. May be repeated.",
 )
 @click.option("--stdin", "passes_stdin", is_flag=True, help="What comes on stdin is its input, on each host.")
-@click.option("--pty", is_flag=True, help="Give it a terminal; its output and its errors are then one.")
+@click.option(
+    "--pty",
+    is_flag=True,
+    help="Give it a terminal; its output and its errors are then one. At "
+    "a terminal, with one host: yours, as ssh -t has it; without a command a shell.",
+)
+@click.option(
+    "--detach", is_flag=True, help="Start it and leave it to itself, whatever ends here; print its process id."
+)
 @click.option("--grouped", is_flag=True, help="Show at the end what hosts said, once where it is the same.")
 @host_options("jobs", "timeout", "retries", "max_failures", "output", "resume", "retry_failed", "overwrite")
 @host_options("text", "dry_run", "quiet")
 @click.pass_context
 def run_command(ctx: click.Context, /, **given: Any) -> int:
     """See `HELP`."""
-    command = _command(given["command"])
+    words = given["command"]
+    if is_for_who_sits_here(given):
+        code = hand_over(given, _command(words) if words else None)
+        if code is not None:
+            return code
+    command = _command(words)
     env = _env(given["env"])
     sudo = sudo_options(given)
     shown = command if isinstance(command, str) else shlex.join(command)
     whom = as_whom(given)
-    says = {"as": whom, "in": given["cwd"] or "", "with": ", ".join(env), "timeout": _seconds(given["timeout"])}
+    says = {"with": ", ".join(env), "timeout": _seconds(given["timeout"])}
     options = {"cwd": given["cwd"], "env": env, "timeout": given["timeout"], "pty": given["pty"]}
+    if given["detach"]:
+        if given["passes_stdin"] or given["pty"] or given["grouped"]:
+            raise WrongUsage("What is detached reads and writes nothing: --stdin, --pty and --grouped have to go.")
+        options["detach"] = True
     if given["passes_stdin"] and not given["dry_run"]:
-        options["input"] = stdin_of(given, "the command's input (--stdin)")
+        options["input"] = stdin_of(given, "the command's input (--stdin)").read()
 
-    def do(fleet: Fleet, outputs: Sequence[Output]) -> Mapping[Host, Any]:
-        verb: Any = getattr(fleet, "sudo" if sudo else "run")
-        found: Mapping[Host, Any] = verb(command, output=outputs, return_exceptions=True, **sudo, **options)
-        return found
+    def do(fleet: Fleet, told: Told) -> Mapping[Host, Any]:
+        more: dict[str, Any] = {"output": told.outputs, "progress": told.bar, "return_exceptions": True, **options}
+        return fleet.sudo(command, **sudo, **more) if sudo else fleet.run(command, **more)
 
     what = (
         " ".join(shown.split("\n")) + (f" ({whom})" if whom else "") + (f" in {given['cwd']}" if given["cwd"] else "")

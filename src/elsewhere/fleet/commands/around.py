@@ -10,7 +10,6 @@ import contextlib
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from elsewhere.sansio.hosts import prelude as words
@@ -21,14 +20,22 @@ if TYPE_CHECKING:
 __all__ = ["Around", "Layer", "folder", "layers"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Layer:
-    """One `with`."""
+class Layer:  # no dataclass, whose module takes as long to import as all that a `Host` is made of
+    """One `with`.
 
-    hosts: Mapping[int, Host]  # by identity: two hosts of one name may be reached differently
-    cwd: str | None = None
-    prefix: str | None = None
-    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    Args:
+        hosts: by identity: two hosts of one name may be reached differently.
+        cwd, prefix: what is said of them, or None.
+        env: further variables, which no repr shows.
+    """
+
+    def __init__(
+        self, *, hosts: Mapping[int, Host], cwd: str | None, prefix: str | None, env: Mapping[str, str]
+    ) -> None:
+        self.hosts = hosts
+        self.cwd = cwd
+        self.prefix = prefix
+        self.env = env
 
 
 _layers: ContextVar[tuple[Layer, ...]] = ContextVar("elsewhere_around", default=())
@@ -65,7 +72,7 @@ class Around:
     def _layer(
         self, *, cwd: str | None = None, prefix: str | None = None, env: Mapping[str, str] | None = None
     ) -> Layer:
-        hosts = {id(host): host for host in self._around()}
+        hosts = {id(host.root): host for host in self._around()}
         return Layer(hosts=hosts, cwd=cwd, prefix=prefix, env=dict(env or {}))
 
     def cd(self, path: str) -> contextlib.AbstractContextManager[None]:

@@ -35,6 +35,7 @@ class Command:
     pty: bool = False
     encoding: str | None = "utf-8"
     check: bool = True
+    detach: bool = False
     answers: Pairs = field(default=(), repr=False)
     around: tuple[Layer, ...] = ()
 
@@ -46,7 +47,7 @@ class Command:
         prefixes: list[str] = []
         env: dict[str, str] = {}
         for layer in self.around:
-            if id(host) in layer.hosts:
+            if id(host.root) in layer.hosts:
                 cwd = folder(cwd, layer.cwd)
                 env.update(layer.env)
                 if layer.prefix is not None:

@@ -25,6 +25,7 @@ def prepare(
     pty: bool = False,
     answers: Mapping[Any, str] | Iterable[tuple[Any, str]] | None = None,
     encoding: str | None = "utf-8",
+    detach: bool = False,
 ) -> Command:
     """See `Host.run`.
 
@@ -52,6 +53,8 @@ def prepare(
     pairs = checked(answers or ())
     if pairs and input is not None:
         raise ValueError("input and answers are both what it reads: give one of them")
+    if detach and (pty or pairs or input is not None):
+        raise ValueError("nobody is there who could talk to a detached command: no pty, answers or input")
     found = Command(
         command=command if isinstance(command, str) else tuple(command) if isinstance(command, list) else command,
         cwd=cwd,
@@ -61,6 +64,7 @@ def prepare(
         check=bool(check),
         pty=bool(pty),
         encoding=encoding,
+        detach=bool(detach),
         answers=pairs,
         around=layers(),
     )

@@ -6,12 +6,14 @@ import asyncio
 import codecs
 import signal
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.errors import CallTimeout, ConnectError, ConnectionLost, ElsewhereError
 from elsewhere.fleet.commands.command import Command
+from elsewhere.fleet.commands.detached import detaching, found
 from elsewhere.fleet.commands.running import Running, Sink, Source
-from elsewhere.fleet.results import Result
+from elsewhere.fleet.results import Result, shown
 
 if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
@@ -24,7 +26,7 @@ UNKNOWN_SIGNAL = 99  # the number of a signal whose name is not known here; asyn
 async def run(
     host: Host, command: Command, sink: Sink | None = None, *, source: Source | None = None, keep: bool = True
 ) -> Result:
-    """Run it, and wait for its end.
+    """Run it, and wait for its end; or only for its start, if it is to be `Detached`.
 
     Args:
         host: where.
@@ -41,6 +43,10 @@ async def run(
         TypeError, ValueError: it cannot be said.
     """
     command = command.on(host)
+    if source is not None:
+        command = replace(command, input=b"")  # it has some
+    if command.detach:
+        return found(host, command, await run(host, detaching(command)))
     running, took = await _once(host, command, sink, source, keep)
     if running is None:  # the connection was dead, which nobody had seen: it certainly has not run
         running, took = await _once(host, command, sink, source, keep)
@@ -104,7 +110,7 @@ def _text(command: Command, running: Running, name: str) -> Any:
 
 def _late(host: Host, command: Command, running: Running, took: float) -> CallTimeout:
     text = (
-        f"{host}: {command.command!r} did not end within its timeout of {command.timeout:g} s, and was ended "
+        f"{host}: {shown(command.command)} did not end within its timeout of {command.timeout:g} s, and was ended "
         f"after {took:.3g} s"
     )
     if running.answers is not None and running.answers.open:
@@ -119,6 +125,6 @@ def _lost(host: Host, command: Command, running: Running | None) -> ElsewhereErr
         return error
     reason = getattr(error, "reason", None) or str(error or "the connection ended before it did")
     if running is None or not running.begun:
-        text = f"{host}: {command.command!r} has not run: {reason}"
+        text = f"{host}: {shown(command.command)} has not run: {reason}"
         return ConnectError(text, address=address, phase="command")
-    return ConnectionLost(f"{host}: {command.command!r} may have run: {reason}", address=address, phase="command")
+    return ConnectionLost(f"{host}: {shown(command.command)} may have run: {reason}", address=address, phase="command")

@@ -16,11 +16,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import secrets
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.fleet.commands.command import Command
+from elsewhere.fleet.link.channels import opened
 from elsewhere.sansio.hosts.answers import Answers
 from elsewhere.sansio.hosts.prelude import MODES, Opening, prelude, values
 
@@ -79,16 +80,19 @@ class Running:
         self._reset()
 
     def _reset(self) -> None:
-        self._opening = Opening(secrets.token_hex(8))
+        self._opening = Opening(os.urandom(8).hex())
         self.pid: int | None = None
         self.status: int | None = None
         self.signal: str | None = None
         self.lost: Exception | None = None
         self._channel: Any = None
         self._given_up = False
+        self._silent = False
+        self._is_watched = False
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._room: asyncio.Future[None] | None = None  # pending: there is no room for more input
         self._tasks: set[asyncio.Task[None]] = set()
+        self._error: BaseException | None = None
         self._sinking = 0
         self._typing: Opening | None = None  # a terminal that is not yet as it should be
 
@@ -120,21 +124,17 @@ class Running:
         terminal: dict[str, Any] = {}
         if self._command.pty:
             terminal = {"term_type": "xterm", "term_size": (200, 50), "term_modes": _modes_off()}
-        session: Any = connection.create_session(lambda: self, words, encoding=None, **terminal)  # type: ignore[arg-type, return-value, unused-ignore]  # it has all methods of one, and bytes are sent as they are
+        make: Any = lambda: self  # it has all methods of a session, and bytes are sent as they are
+        session = opened(connection, lambda: connection.create_session(make, words, encoding=None, **terminal))  # type: ignore[arg-type, unused-ignore]  # as above
         self._loop.create_task(session).add_done_callback(self._opened)
         await asyncio.shield(self._done)
-        if self._tasks:
-            await self._end_tasks()
-
-    async def _end_tasks(self) -> None:
-        """No input is wanted any more; what is given to a sink is given."""
-        for task in self._tasks:
-            if task.get_name() == "feed":
-                task.cancel()
-        done, _ = await asyncio.wait(self._tasks)
-        for task in done:
-            if not task.cancelled() and (error := task.exception()) is not None:
-                raise error
+        if self._tasks:  # no input is wanted any more; what is given to a sink is given
+            for task in self._tasks:
+                if task.get_name() == "feed":
+                    task.cancel()
+            await asyncio.wait(self._tasks)
+        if self._error is not None:
+            raise self._error
 
     async def stop(self) -> None:
         """End it, on the far side too; returns when that has happened, or the far side does not answer."""
@@ -178,13 +178,27 @@ class Running:
             self._came(name, data)
 
     def eof_received(self) -> bool:
+        self._silent = True
+        self._may_be_over()
         return True  # it may still read
 
     def exit_status_received(self, status: int) -> None:
         self.status = status
+        self._may_be_over()
 
     def exit_signal_received(self, signal: str, *_told: object) -> None:
         self.signal = signal
+        self._may_be_over()
+
+    def _may_be_over(self) -> None:
+        """It has ended, and nothing that it has left behind writes any more: what follows is only the goodbye."""
+        if self._silent and self.pid is not None and (self.status is not None or self.signal is not None):
+            self._watch_no_more()
+
+    def _watch_no_more(self) -> None:
+        if self._is_watched and self.pid is not None:
+            self._watcher.ended(self.pid)
+        self._is_watched = False
 
     def pause_writing(self) -> None:
         self._room = self._loop.create_future()
@@ -206,8 +220,7 @@ class Running:
             self._came("stdout" if self._command.pty else "stderr", rest)
         if self._typing is not None and (rest := self._typing.rest()):
             self._came("stdout", rest)
-        if self.pid is not None:
-            self._watcher.ended(self.pid)
+        self._watch_no_more()
         self._done.set_result(None)
 
     # ---- it runs -----------------------------------------------------------------------------------------------------
@@ -227,6 +240,7 @@ class Running:
         pid = self._opening.pid
         assert pid is not None
         self._watcher.runs(pid)
+        self._is_watched = True
         self.pid = pid
         with contextlib.suppress(OSError):
             self._channel.write(self._line)
@@ -294,7 +308,17 @@ class Running:
     def _task(self, work: Any, name: str) -> None:
         task = self._loop.create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        """A source or a sink may raise anything, which ends the command."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None and self._error is None:
+            self._error = error
+            if self.pid is not None:
+                self._watcher.stop(self.pid)
+            else:
+                self._channel.close()
 
 
 def _modes_off() -> dict[int, int]:

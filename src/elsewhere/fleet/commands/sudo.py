@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from elsewhere.errors import CallTimeout, ConnectError, Unauthorized
 from elsewhere.fleet.commands.command import Command
+from elsewhere.fleet.commands.detached import detaching, found
 from elsewhere.fleet.commands.prepare import prepare
 from elsewhere.fleet.commands.running import Sink, Source
 from elsewhere.fleet.commands.sudo_channel import Channel, Refused
 from elsewhere.fleet.naming.password import HOW, Password, password_of
-from elsewhere.fleet.results import Result
+from elsewhere.fleet.results import Result, shown
 from elsewhere.sansio.hosts import prelude as words
 from elsewhere.sansio.hosts.sudo import Refusal, account
 
@@ -75,14 +76,14 @@ def prepare_sudo(
         TypeError, ValueError: an argument is wrong.
     """
     try:
-        found = password_of(password, sudo_password_file)
+        secret = password_of(password, sudo_password_file)
     finally:
         password = None  # it shows in no traceback from here on
     if user is not None:
         account(user, "user")
     if group is not None:
         account(group, "group")
-    asked = Sudo(command=prepare(command, **options), password=found, user=user, group=group)
+    asked = Sudo(command=prepare(command, **options), password=secret, user=user, group=group)
     asked.line()
     return asked
 
@@ -109,6 +110,10 @@ async def run(
         ConnectionLost: the connection broke while it ran.
     """
     asked = replace(asked, command=asked.command.on(host))
+    if asked.command.detach:
+        return found(host, asked.command, await run(host, replace(asked, command=_detaching(asked.command))))
+    if source is not None:
+        asked = replace(asked, command=replace(asked.command, input=b""))  # else it would be told to read nothing
     output: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
 
     async def came(name: str, data: bytes) -> None:
@@ -133,6 +138,12 @@ async def run(
     if command.check:
         result.check_returncode()
     return result
+
+
+def _detaching(command: Command) -> Command:
+    """What is run to start it: all that is under sudo is run by sh, whose shell its user may not even have."""
+    told = command.command
+    return detaching(replace(command, command=("/bin/sh", "-c", told)) if isinstance(told, str) else command)
 
 
 async def _ended(host: Host, asked: Sudo, came: Any, source: Source | None) -> tuple[Channel, float]:
@@ -162,7 +173,7 @@ async def _once(host: Host, asked: Sudo, channel: Channel, source: Source | None
     except TimeoutError:
         await channel.stop()
         text = (
-            f"{host}: {asked.command.command!r} under sudo did not end within its timeout of "
+            f"{host}: {shown(asked.command.command)} under sudo did not end within its timeout of "
             f"{asked.command.timeout:g} s, and was ended after {time.monotonic() - began:.3g} s"
         )
         if channel.answers is not None and channel.answers.open:
@@ -187,6 +198,7 @@ def _refusal(host: Host, asked: Sudo, refused: Refused) -> Unauthorized:
     text = {
         Refusal.NONE: f"there is no sudo, with which {login} would become {target}",
         Refusal.WRONG: f"sudo does not take the password of {asked.password.source} for {login}; it was sent once",
+        Refusal.MORE: f"sudo asks for more than the password of {asked.password.source}, which was sent once",
         Refusal.MISSING: f"sudo asks for a password, and none is known: {HOW}",
         Refusal.TERMINAL: f"sudo wants a terminal, and has got one{says}",
         Refusal.FORBIDDEN: f"sudo does not allow {login} to run /bin/sh as {target}"

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from elsewhere.errors import ConnectError, ConnectionLost, ElsewhereError
 from elsewhere.fleet.commands.running import Source
+from elsewhere.fleet.link.channels import opened
 from elsewhere.fleet.naming.password import Permit
+from elsewhere.fleet.results import shown
 from elsewhere.sansio.hosts import sudo as words
 from elsewhere.sansio.hosts.answers import Answers
 from elsewhere.sansio.hosts.sudo import Refusal, Step
@@ -25,8 +27,10 @@ __all__ = ["Channel", "Refused"]
 
 READ = 64 << 10  # bytes
 FIRST = 64 << 10  # bytes of the first piece of input, which is twice as long each time
-LARGEST = 1 << 20  # bytes of a piece; that much memory it takes there
+LARGEST = 4 << 20  # bytes of a piece; that much memory it takes there
+SHORT = 16 << 10  # bytes of a line that is read byte by byte, and fits into a pipe
 PATIENCE = 60.0  # seconds for sudo to run it or ask: it may have to ask others that are slow
+QUESTION = 10.0  # seconds for what has no end of a line to have one: else it is a question that nobody answers
 ENDING = 6.0  # seconds for what is stopped to be gone: TERM, two seconds, KILL, and the way there
 END_OF_FILE = b"\x04"  # as it is typed
 
@@ -140,11 +144,9 @@ class Channel:
         terminal: dict[str, Any] = {}
         if self._terminal:
             terminal = {"term_type": "dumb" if self._raw else "xterm", "term_size": (200, 50)}
-        self._process = await self._connection.create_process(
-            words.opening(self._nonce, user=asked.user, group=asked.group, pty=self._pty, raw=self._raw),
-            encoding=None,
-            **terminal,
-        )
+        begin = words.opening(self._nonce, user=asked.user, group=asked.group, pty=self._pty, raw=self._raw)
+        connection = self._connection
+        self._process = await opened(connection, lambda: connection.create_process(begin, encoding=None, **terminal))
 
     async def _words(self, limit: asyncio.Timeout) -> None:
         """Read what it writes to its standard error, or its terminal, with our words between."""
@@ -170,13 +172,14 @@ class Channel:
     async def _next(self, stream: asyncssh.SSHReader[bytes]) -> bytes:
         if self._dialogue.begun:
             return await stream.read(READ)
+        question = self._dialogue.question
+        patience = QUESTION if question else PATIENCE
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(patience):
                 return await stream.read(READ)
         except TimeoutError:
-            said = self._dialogue.said
-            text = f"it has neither begun nor asked for the password within {PATIENCE:g} s"
-            raise Refused(Refusal.OTHER, f"{text}, but said {said!r:.200}" if said else text) from None
+            text = f"it has neither begun nor asked for the password within {patience:g} s"
+            raise Refused(Refusal.OTHER, f"{text}, but asks {question!r:.200}" if question else text) from None
 
     async def _output(self) -> None:
         process = self._process
@@ -225,7 +228,7 @@ class Channel:
         why = self._dialogue.refusal
         assert why is not None
         if self._permit is not None and self._dialogue.sent:
-            if why is Refusal.WRONG:
+            if why in {Refusal.WRONG, Refusal.MORE}:  # which would be the same everywhere
                 self._permit.wrong()
             elif why is Refusal.FORBIDDEN:  # which is told to who has the right one
                 self._permit.right()
@@ -236,21 +239,26 @@ class Channel:
     async def _feed(self, source: Source | None) -> None:
         """The guard, the command, and its input, as fast as it takes it."""
         await self._begun.wait()
-        await self._write(words.guard(self._more, self._dialogue.outer, pty=self._pty))
-        own = self._asked.command.input
+        guard = words.guard(self._more, self._dialogue.outer, pty=self._pty)
+        line, given = self._asked.line(), self._asked.command.input
+        own = given or b""
         if source is None and self.answers is not None:
             source = self._answered()
-        elif source is None and own is not None and (self._pty or len(own) > LARGEST):
-            source = _parts(own)
+        elif source is None and given is not None and (self._pty or len(given) > LARGEST):
+            source, own = _parts(given), b""
         if self._pty:
+            await self._write(guard + line)
             await self._type(source)
-        elif source is not None:
-            await self._feed_pieces(bytearray(self._asked.line()), source)
+        elif len(line) > SHORT:
+            await self._write(guard)
+            await self._feed_pieces(bytearray(line + own), source)
         else:
-            await self._feed_pieces(bytearray(self._asked.line() + (own or b"")), None)
+            last = source is None and not own
+            await self._write(guard + words.first(line, last=last))
+            if not last:
+                await self._feed_pieces(bytearray(own), source)
 
     async def _type(self, source: Source | None) -> None:
-        await self._write(self._asked.line())
         await self._credit.get()  # from here on the terminal is as any other
         last = b""
         if source is not None:
@@ -309,7 +317,7 @@ class Channel:
 
     def _lost(self, error: Exception | None) -> ConnectionLost | ConnectError:
         reason = getattr(error, "reason", None) or str(error or "the connection ended before it did")
-        address, what = self._host.settings.address, f"{self._host}: {self._asked.command.command!r} under sudo"
+        address, what = self._host.settings.address, f"{self._host}: {shown(self._asked.command.command)} under sudo"
         if self._begun.is_set():
             return ConnectionLost(f"{what} may have run: {reason}", address=address, phase="command")
         return ConnectError(f"{what} has not run: {reason}", address=address, phase="sudo")

@@ -11,23 +11,26 @@ from typing import TYPE_CHECKING
 
 from elsewhere.fleet.files.far import far
 from elsewhere.fleet.files.here.local import digest
-from elsewhere.fleet.files.wanted import Payload
+from elsewhere.fleet.files.wanted import Get, Payload, Put
 from elsewhere.sansio.hosts.copies.tree import Entry
 from elsewhere.sansio.hosts.copies.words import sum_script
 
 if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
 
-__all__ = ["Same", "compared", "different"]
+__all__ = ["Same", "compared", "different", "local_sum"]
 
 Same = Callable[[Entry, Entry], bool]
 
 
-async def compared(host: Host, ours: Mapping[str, Payload], theirs: Mapping[str, str], base: str) -> Same:
+async def compared(
+    host: Host, wanted: Put | Get, ours: Mapping[str, Payload], theirs: Mapping[str, str], base: str
+) -> Same:
     """Says of two entries whether they hold the same.
 
     Args:
         host: where the others are.
+        wanted: the copy it is for.
         ours: contents here, by path.
         theirs: their names there, by path.
         base: the folder there in which names that are relative begin.
@@ -35,8 +38,8 @@ async def compared(host: Host, ours: Mapping[str, Payload], theirs: Mapping[str,
     if not theirs:
         return different
     loop = asyncio.get_running_loop()
-    here = loop.run_in_executor(None, lambda: {path: _sum(ours[path]) for path in theirs})
-    there = await _far_sums(host, base, list(theirs.values()))
+    here = loop.run_in_executor(None, lambda: {path: local_sum(ours[path]) for path in theirs})
+    there = await _far_sums(host, wanted, base, list(theirs.values()))
     sums = {path for path, value in (await here).items() if there.get(theirs[path]) == value}
     return lambda new, old: new.size == old.size and new.path in sums
 
@@ -46,7 +49,8 @@ def different(new: Entry, old: Entry) -> bool:
     return False
 
 
-def _sum(payload: Payload) -> str:
+def local_sum(payload: Payload) -> str:
+    """Of a file here, or of bytes."""
     if isinstance(payload, str):
         return digest(payload)
     if isinstance(payload, bytes):
@@ -59,13 +63,13 @@ def _sum(payload: Payload) -> str:
     return found.hexdigest()
 
 
-async def _far_sums(host: Host, base: str, names: list[str]) -> dict[str, str]:
+async def _far_sums(host: Host, wanted: Put | Get, base: str, names: list[str]) -> dict[str, str]:
     """Of files on the far side, by name.
 
     A file whose name holds a newline or a backslash is left out, and so is all where nothing there can tell sums.
     """
     plain = [name for name in names if "\n" not in name and "\\" not in name]
-    async with far(host, partial(sum_script, base=base)) as (there, _):
+    async with far(host, wanted, partial(sum_script, base=base)) as (there, _):
         there.write("".join(f"{name}\0" for name in plain).encode("utf-8", "surrogateescape"))
         there.eof()
         data = bytearray()

@@ -5,43 +5,40 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
-from elsewhere.errors import ConnectionLost
+from elsewhere.errors import ConnectionLost, ElsewhereError
+from elsewhere.fleet.files.channel import Channel
 from elsewhere.fleet.files.outcome import TransferError
+from elsewhere.fleet.files.raised import Raised
+from elsewhere.fleet.link.channels import opened
 from elsewhere.sansio.hosts import prelude as words
-from elsewhere.sansio.hosts.copies.listing import complete
+from elsewhere.sansio.hosts.copies.listing import complete, sections
+from elsewhere.sansio.hosts.copies.words import word
 
 if TYPE_CHECKING:
     import asyncssh
 
+    from elsewhere.fleet.files.wanted import Get, Put
     from elsewhere.fleet.host import Host
     from elsewhere.fleet.link.watcher import Watcher
 
-__all__ = ["Far", "far", "listing"]
+__all__ = ["Bare", "Far", "far", "listing", "lost", "needs"]
 
 PIECE = 1 << 20  # bytes
-ENDING = 6.0  # seconds for what is stopped to be gone
-KEPT = 16 << 10  # bytes of its errors
 
 
-class Far:
-    """See the module; `far` makes one.
+class Far(Channel):
+    """See the module; `far` makes one."""
 
-    Attributes:
-        host: where it runs.
-        errors: what it has written to stderr, of late.
-    """
-
-    def __init__(
-        self, host: Host, process: asyncssh.SSHClientProcess[bytes], watcher: Watcher, opening: words.Opening
-    ) -> None:
-        self.host = host
-        self.errors = bytearray()
+    def __init__(self, host: Host, process: asyncssh.SSHClientProcess[bytes], watcher: Watcher, mark: str) -> None:
+        super().__init__(host)
         self._process = process
         self._watcher = watcher
-        self._opening = opening
+        self._opening = words.Opening(mark)
+        self._watched = False
         self._reading: asyncio.Task[None] | None = None
 
     async def begin(self, script: str) -> None:
@@ -50,114 +47,165 @@ class Far:
         while self._opening.pid is None:
             data = await process.stderr.read(PIECE)
             self._complains(self._opening.feed(data) if data else self._opening.rest())
-            if not data:
-                return  # no shell, perhaps; its status tells
+            if not data:  # no shell, perhaps, which the watcher knows
+                await asyncio.shield(self._watcher.ready)
+                return
+        await asyncio.shield(self._watcher.ready)
         self._watcher.runs(self._opening.pid)
+        self._watched = True
         self._reading = asyncio.create_task(self._read_errors())
         process.stdin.write(f"eval {words.quoted(script)}\n".encode(errors="surrogateescape"))
-
-    def _complains(self, data: bytes) -> None:
-        self.errors += data
-        del self.errors[:-KEPT]
 
     async def _read_errors(self) -> None:
         while data := await self._process.stderr.read(PIECE):
             self._complains(data)
 
     def write(self, data: bytes) -> None:
-        """Into its input; `drain` waits until it takes more."""
         self._process.stdin.write(data)
 
     async def drain(self) -> None:
         await self._process.stdin.drain()
 
     def eof(self) -> None:
-        """The end of its input."""
         with contextlib.suppress(OSError):
             self._process.stdin.write_eof()
 
     async def read(self) -> bytes:
-        """Some of its output; b"" at its end."""
         data: bytes = await self._process.stdout.read(PIECE)
         return data
 
     async def ended(self) -> int:
-        """Its exit status; negative for a signal's.
-
-        Raises:
-            ConnectionLost: the connection broke.
-        """
         if self._reading is not None:
             await self._reading
         process = self._process
         await process.wait_closed()
         if process.exit_status is None and process.exit_signal is None:
             raise lost(self.host, None)
-        if self._opening.pid is not None:
-            self._watcher.ended(self._opening.pid)
+        self._unwatch()
         status = process.returncode
         return -1 if status is None else status
 
-    def failed(self, what: str) -> TransferError:
-        """What it said before it failed."""
-        text = self.errors.decode(errors="backslashreplace").strip()
-        lines = text.splitlines()
-        return TransferError(f"{self.host}: {what}: {'; '.join(lines[:3]) or 'it says nothing about why'}")
-
     async def stop(self) -> None:
-        """End it; returns when that has happened, or the far side does not answer."""
-        process, pid = self._process, self._opening.pid
-        if pid is None:
+        process = self._process
+        if self._waiting:
+            self.eof()
+        elif not self._watched:  # it waits for its line, and reads the end instead
             process.close()
-        else:
-            self._watcher.stop(pid)
+        elif self._opening.pid is not None:
+            self._watcher.stop(self._opening.pid)
         with contextlib.suppress(TimeoutError, OSError):
-            async with asyncio.timeout(ENDING):
+            async with asyncio.timeout(self.ENDING):
+                while await self.read():  # its end comes behind what nobody wants any more
+                    pass
                 await process.wait_closed()
+                self._unwatch()
         process.close()
         if self._reading is not None:
             self._reading.cancel()
 
+    @property
+    def over(self) -> bool:
+        """Has it ended, and been seen to?"""
+        return self._process.channel.is_closing() and self._process.exit_status is not None
+
+    def _unwatch(self) -> None:
+        if self._watched and self._opening.pid is not None:
+            self._watched = False
+            self._watcher.ended(self._opening.pid)
+
+
+class Bare(Exception):
+    """What a script needs is not there: perhaps SFTP is."""
+
 
 @contextlib.asynccontextmanager
-async def far(host: Host, script: Callable[[str], str]) -> AsyncIterator[tuple[Far, str]]:
+async def far(host: Host, wanted: Put | Get, script: Callable[[str], str]) -> AsyncIterator[tuple[Channel, str]]:
     """Run a script there; what is left of it at the end of the block is ended.
 
     Args:
         host: where.
+        wanted: says whether it is under sudo, and the folder in which relative paths begin.
         script: gives it, for a nonce of sixteen hexadecimal digits that begins its words.
 
     Yields:
         It, and the nonce.
 
     Raises:
+        Bare: there is no shell.
+        Unauthorized: sudo does not run it.
         ConnectionLost: the connection broke while it ran.
     """
-    import asyncssh
-
-    connection, watcher = await host.link.watched()
-    async with host.link.session():
-        opening, nonce = words.Opening(mark := secrets.token_hex(8)), secrets.token_hex(8)
+    nonce = secrets.token_hex(8)
+    cwd = wanted.cwd(host)
+    text = script(nonce) if cwd is None else f"cd {word(cwd)} || exit 1; {script(nonce)}"
+    if wanted.sudo:
+        user = wanted.sudo if isinstance(wanted.sudo, str) else None
+        assert wanted.password is not None
+        raised = Raised(host, text, user, wanted.password)
         try:
-            process = await connection.create_process(words.prelude(mark), encoding=None)
-        except (OSError, asyncssh.Error) as error:
-            raise lost(host, error) from error
-        running = Far(host, process, watcher, opening)
-        try:
-            await running.begin(script(nonce))
-            yield running, nonce
-        except (asyncssh.Error, BrokenPipeError, ConnectionResetError) as error:
-            raise lost(host, error) from error
+            yield raised, nonce
         finally:
-            if not process.channel.is_closing() or process.exit_status is None:
+            await asyncio.shield(raised.stop())
+        return
+    async with host.link.session():
+        running = await _begun(host, text)
+        try:
+            with _breaks(host):
+                yield running, nonce
+        finally:
+            if not running.over:
                 await asyncio.shield(running.stop())
 
 
-async def listing(there: Far, nonce: str) -> bytes:
+async def _begun(host: Host, text: str) -> Far:
+    """It, watched and begun; on a new connection, where the old one was dead, which nobody had seen."""
+    while True:
+        fresh = not host.link.up
+        connection, watcher = await host.link.watching()
+        running: Far | None = None
+        try:
+            with _breaks(host):
+                mark = secrets.token_hex(8)
+                session = partial(connection.create_process, words.prelude(mark), encoding=None)
+                process = await opened(connection, session)
+                running = Far(host, process, watcher, mark)
+                await running.begin(text)
+                return running
+        except ConnectionLost as error:
+            if host.link.up:
+                raise Bare(str(error)) from error
+            if fresh:
+                raise
+        except BaseException:
+            if running is not None:
+                await asyncio.shield(running.stop())
+            raise
+
+
+@contextlib.contextmanager
+def _breaks(host: Host) -> Iterator[None]:
+    """What says that the connection has broken, said in our words."""
+    import asyncssh
+
+    try:
+        yield
+    except (asyncssh.Error, BrokenPipeError, ConnectionResetError) as error:
+        if isinstance(error, ElsewhereError) or (isinstance(error, OSError) and host.link.up):
+            raise  # it is not the connection's, but that of what is written to here
+        raise lost(host, error) from error
+
+
+def needs(host: Host, why: Bare) -> TransferError:
+    """Under sudo there is no other way."""
+    return TransferError(f"{host}: copies under sudo need a shell, GNU find and tar there: {why}")
+
+
+async def listing(there: Channel, nonce: str) -> bytes:
     """What it says first, to its end.
 
     Raises:
         TransferError: it has ended before.
+        Bare: there is no GNU find, or no tar.
     """
     data = bytearray()
     while not complete(data, nonce):
@@ -166,6 +214,11 @@ async def listing(there: Far, nonce: str) -> bytes:
             await there.ended()
             raise there.failed("what is there cannot be asked")
         data += piece
+    if sections(bytes(data), nonce)[-1].words[0] == "bare":
+        there.eof()
+        await there.ended()
+        raise Bare("there is no GNU find, or no tar")
+    there.waits()
     return bytes(data)
 
 

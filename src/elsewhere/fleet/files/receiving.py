@@ -10,22 +10,26 @@ from typing import TYPE_CHECKING
 
 from elsewhere.errors import CallTimeout, ProtocolError
 from elsewhere.fleet.files.bar import Bar
+from elsewhere.fleet.files.channel import Channel
 from elsewhere.fleet.files.checking import Same, compared
-from elsewhere.fleet.files.far import Far, far, listing
+from elsewhere.fleet.files.far import Bare, far, listing, needs
 from elsewhere.fleet.files.here.local import look
 from elsewhere.fleet.files.here.staging import Stage
 from elsewhere.fleet.files.here.unpacking import Unpacking
 from elsewhere.fleet.files.outcome import Change, Transfer, TransferError, changes
+from elsewhere.fleet.files.plain.receiving import receive_plainly
 from elsewhere.fleet.files.wanted import Get
-from elsewhere.sansio.hosts.copies.found import Found, found
+from elsewhere.sansio.hosts.copies.found import Found, found, heard
 from elsewhere.sansio.hosts.copies.plan import Plan, doubtful, plan
 from elsewhere.sansio.hosts.copies.tree import Entry
-from elsewhere.sansio.hosts.copies.words import cat_script, get_script
+from elsewhere.sansio.hosts.copies.words import LEFT, NOT_THERE, cat_script, get_script
 
 if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
 
 __all__ = ["receive"]
+
+_GROWS = b"file changed as we read it"  # GNU tar's, of a log that is written meanwhile: its size is the old one
 
 
 async def receive(host: Host, wanted: Get, bar: Bar | None = None) -> Transfer:
@@ -45,11 +49,17 @@ async def receive(host: Host, wanted: Get, bar: Bar | None = None) -> Transfer:
         OSError: it cannot be written here.
     """
     work = _receive if wanted.sink is None else _pour
+    limit = asyncio.timeout(wanted.timeout)
     try:
-        async with asyncio.timeout(wanted.timeout):
-            return await work(host, wanted, bar or Bar())
-    except TimeoutError as error:
-        if isinstance(error, CallTimeout) or wanted.timeout is None:
+        async with limit:
+            try:
+                return await work(host, wanted, bar or Bar())
+            except Bare as why:
+                if wanted.sudo:
+                    raise needs(host, why) from None
+                return await receive_plainly(host, wanted, bar or Bar())
+    except TimeoutError:
+        if wanted.timeout is None or not limit.expired():  # it took too long to connect
             raise
         raise CallTimeout(
             f"{host}: the copy of {', '.join(wanted.sources)} did not end within its timeout of {wanted.timeout:g} s, "
@@ -59,7 +69,7 @@ async def receive(host: Host, wanted: Get, bar: Bar | None = None) -> Transfer:
 
 async def _receive(host: Host, wanted: Get, bar: Bar) -> Transfer:
     loop = asyncio.get_running_loop()
-    async with far(host, partial(get_script, sources=wanted.sources)) as (there, nonce):
+    async with far(host, wanted, partial(get_script, sources=wanted.sources)) as (there, nonce):
         began = time.monotonic()
         data = await listing(there, nonce)
         to_is_folder = await loop.run_in_executor(None, os.path.isdir, wanted.to or ".")
@@ -71,7 +81,7 @@ async def _receive(host: Host, wanted: Get, bar: Bar) -> Transfer:
         same = None
         if wanted.checksum:
             names = {path: theirs.names[path] for path in doubtful(theirs.entries.values(), here)}
-            same = await compared(host, {path: os.path.join(base, path) for path in names}, names, "")
+            same = await compared(host, wanted, {path: os.path.join(base, path) for path in names}, names, "")
         todo = _compare(host, wanted, theirs, here, same)
         whole = "" in theirs.entries and not await loop.run_in_executor(None, os.path.lexists, base)
         if todo.nothing or wanted.dry_run:
@@ -79,7 +89,8 @@ async def _receive(host: Host, wanted: Get, bar: Bar) -> Transfer:
         else:
             bar.expect(todo.size)
             await _stream(there, theirs, todo, Stage(base, todo, whole=whole), bar)
-        if await there.ended():
+        status = await there.ended()
+        if status not in {0, LEFT} and not (status == 1 and there.only(_GROWS)):
             raise there.failed("what was asked for could not be read")
     return Transfer(
         host=host,
@@ -95,7 +106,14 @@ async def _receive(host: Host, wanted: Get, bar: Bar) -> Transfer:
 
 def _found(host: Host, data: bytes, nonce: str, wanted: Get, to_is_folder: bool) -> Found:
     try:
-        return found(data, nonce, wanted.sources, wanted.to, to_is_folder=to_is_folder, mode=wanted.mode)
+        return found(
+            heard(data, nonce, wanted.sources),
+            wanted.sources,
+            wanted.to,
+            to_is_folder=to_is_folder,
+            mode=wanted.mode,
+            delete=wanted.delete,
+        )
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{host}: {error}") from None
     except ProtocolError as error:
@@ -111,7 +129,7 @@ def _compare(host: Host, wanted: Get, theirs: Found, here: dict[str, Entry], sam
         raise TransferError(f"{host}: in {theirs.base or 'this folder'}: {error}") from None
 
 
-async def _stream(there: Far, theirs: Found, todo: Plan, stage: Stage, bar: Bar) -> None:
+async def _stream(there: Channel, theirs: Found, todo: Plan, stage: Stage, bar: Bar) -> None:
     loop = asyncio.get_running_loop()
     files = {theirs.names[entry.path]: entry for entry in todo.send if entry.kind == "file"}
     unpacking = Unpacking(stage, files)
@@ -127,11 +145,11 @@ async def _stream(there: Far, theirs: Found, todo: Plan, stage: Stage, bar: Bar)
         await asyncio.shield(loop.run_in_executor(None, stage.__exit__, None, None, None))
 
 
-async def _receive_files(there: Far, files: dict[str, Entry], unpacking: Unpacking, bar: Bar) -> None:
+async def _receive_files(there: Channel, files: dict[str, Entry], unpacking: Unpacking, bar: Bar) -> None:
     """Ask for them, and write what comes: the next piece is on its way while this one is written."""
     loop = asyncio.get_running_loop()
     names = "".join(f"{name}\0" for name in files).encode("utf-8", "surrogateescape")
-    there.write(b"go\n" + names)
+    there.go(b"go\n" + names)
     there.eof()
     writing: asyncio.Future[int] | None = None
     try:
@@ -144,7 +162,7 @@ async def _receive_files(there: Far, files: dict[str, Entry], unpacking: Unpacki
     finally:
         if writing is not None and not writing.done():
             await asyncio.shield(asyncio.wait([writing]))
-    if unpacking.left:
+    if unpacking.left or not unpacking.ended:
         await there.ended()
         raise there.failed("what was asked for could not be read")
 
@@ -153,7 +171,7 @@ async def _pour(host: Host, wanted: Get, bar: Bar) -> Transfer:
     """One file into a file-like object."""
     loop = asyncio.get_running_loop()
     size = 0
-    async with far(host, partial(cat_script, source=wanted.sources[0])) as (there, _):
+    async with far(host, wanted, partial(cat_script, source=wanted.sources[0])) as (there, _):
         began = time.monotonic()
         there.eof()
         while piece := await there.read():
@@ -161,7 +179,10 @@ async def _pour(host: Host, wanted: Get, bar: Bar) -> Transfer:
             bar.advance(len(piece))
             if not wanted.dry_run:
                 await loop.run_in_executor(None, wanted.sink.write, piece)
-        if await there.ended():
+        status = await there.ended()
+        if status == NOT_THERE:
+            raise FileNotFoundError(f"{host}: there is no {wanted.sources[0]}")
+        if status:
             raise there.failed(f"{wanted.sources[0]} could not be read")
     change = Change("send", wanted.sources[0])
     return Transfer(host, 1, bytes=size, seconds=time.monotonic() - began, changes=(change,), dry_run=wanted.dry_run)

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from elsewhere.errors import CallTimeout
 from elsewhere.fleet.files.bar import Bar
+from elsewhere.fleet.files.channel import Channel
 from elsewhere.fleet.files.checking import Same, compared, different
-from elsewhere.fleet.files.far import Far, far, listing
+from elsewhere.fleet.files.far import Bare, far, listing, needs
 from elsewhere.fleet.files.here.stream import pieces
 from elsewhere.fleet.files.outcome import Transfer, TransferError, changes
-from elsewhere.fleet.files.wanted import Collected, Payload, Put
+from elsewhere.fleet.files.plain.sending import send_plainly
+from elsewhere.fleet.files.wanted import Collected, Payload, Put, with_old_modes
 from elsewhere.sansio.hosts.copies.listing import entries, sections
 from elsewhere.sansio.hosts.copies.plan import Plan, doubtful, plan
 from elsewhere.sansio.hosts.copies.tree import Entry
-from elsewhere.sansio.hosts.copies.words import LAST, STAGED, place_script, put_script, tight, tops
+from elsewhere.sansio.hosts.copies.words import LAST, LEFT, STAGED, place_script, put_script, tight, tops
 
 if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
@@ -51,12 +53,18 @@ async def send(host: Host, wanted: Put, bar: Bar | None = None) -> Transfer:
         ConnectError, Unauthorized, ConnectionLost: there is no way there, or not any more.
         OSError: a source cannot be read.
     """
+    limit = asyncio.timeout(wanted.timeout)
     try:
-        async with asyncio.timeout(wanted.timeout):
+        async with limit:
             collected = await asyncio.get_running_loop().run_in_executor(None, wanted.collect)
-            return await _send(host, wanted, collected, bar or Bar())
-    except TimeoutError as error:
-        if isinstance(error, CallTimeout) or wanted.timeout is None:
+            try:
+                return await _send(host, wanted, collected, bar or Bar())
+            except Bare as why:
+                if wanted.sudo:
+                    raise needs(host, why) from None
+                return await send_plainly(host, wanted, collected, bar or Bar())
+    except TimeoutError:
+        if wanted.timeout is None or not limit.expired():  # it took too long to connect
             raise
         raise CallTimeout(
             f"{host}: the copy to {wanted.to!r} did not end within its timeout of {wanted.timeout:g} s, and was ended; "
@@ -65,24 +73,25 @@ async def send(host: Host, wanted: Put, bar: Bar | None = None) -> Transfer:
 
 
 async def _send(host: Host, wanted: Put, collected: Collected, bar: Bar) -> Transfer:
-    async with far(host, partial(_script, collected=collected, delete=wanted.delete)) as (there, nonce):
+    async with far(host, wanted, partial(_script, collected=collected, delete=wanted.delete)) as (there, nonce):
         began = time.monotonic()
         seen = _understood(host, await listing(there, nonce), nonce, collected)
         same: Same | None = None if wanted.data is None else different  # bytes have no time
         if wanted.checksum:
             theirs = {path: f"./{path}" for path in doubtful(seen.entries.values(), seen.found)}
-            same = await compared(host, seen.payloads, theirs, seen.base)
+            same = await compared(host, wanted, seen.payloads, theirs, seen.base)
         mirrored = collected.roots if wanted.delete else ()
         try:
             todo = plan(seen.entries.values(), seen.found, mirrored=mirrored, same=same)
         except ValueError as error:
             raise TransferError(f"{host}: in {seen.base or 'the home'}: {error}") from None
-        if todo.nothing or wanted.dry_run:
+        idle = todo.nothing or wanted.dry_run
+        if idle:
             there.eof()
         else:
             bar.expect(todo.size)
             await _stream(there, seen, todo, bar)
-        if await there.ended():
+        if await there.ended() != (LEFT if idle else 0):
             raise there.failed(f"the copy to {wanted.to!r} could not be made")
     return Transfer(
         host=host,
@@ -134,9 +143,7 @@ def _understood(host: Host, data: bytes, nonce: str, collected: Collected) -> _T
         payloads = {name: payloads[old]}
     there = {entry.path: entry for entry in entries(first.data)} if state == "here" else {}
     if not collected.moded:
-        found = {
-            name: entry._replace(mode=there[name].mode) if name in there else entry for name, entry in found.items()
-        }
+        found = with_old_modes(found, there)
     if state == "closed":
         raise TransferError(f"{host}: {base} may not be entered")
     if state == "file":
@@ -144,7 +151,7 @@ def _understood(host: Host, data: bytes, nonce: str, collected: Collected) -> _T
     return _There(state, base, found, payloads, there)
 
 
-async def _stream(there: Far, seen: _There, todo: Plan, bar: Bar) -> None:
+async def _stream(there: Channel, seen: _There, todo: Plan, bar: Bar) -> None:
     whole = None
     if seen.state == "absent" and "" in seen.entries:
         whole = seen.base.rstrip("/").rpartition("/")[2]
@@ -154,7 +161,7 @@ async def _stream(there: Far, seen: _There, todo: Plan, bar: Bar) -> None:
     loop = asyncio.get_running_loop()
     left = todo.size
     with contextlib.suppress(BrokenPipeError):  # it has ended, and says why
-        there.write(f"{begin}\n".encode())
+        there.go(f"{begin}\n".encode())
         coming = loop.run_in_executor(None, next, produce, None)
         while (piece := await coming) is not None:
             coming = loop.run_in_executor(None, next, produce, None)  # read while this one is on its way

@@ -8,15 +8,22 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import IO, Any, NamedTuple, Self
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self
 
+from elsewhere.fleet.commands.around import Layer, layers
+from elsewhere.fleet.commands.command import Command
 from elsewhere.fleet.files.here.local import entry_of, expand, scan
+from elsewhere.fleet.naming.password import Password, password_of
 from elsewhere.sansio.hosts.copies.tree import Entry
 from elsewhere.sansio.hosts.slashes import inside, place
+from elsewhere.sansio.hosts.sudo import account
 
-__all__ = ["Collected", "Get", "Payload", "Put", "prepare_get", "prepare_put"]
+if TYPE_CHECKING:
+    from elsewhere.fleet.host import Host
+
+__all__ = ["Collected", "Get", "Payload", "Put", "prepare_get", "prepare_put", "with_old_modes"]
 
 Payload = str | bytes | int  # the path of a file, its bytes, or an open descriptor
 SPOOLED = 8 << 20  # bytes of a file-like object that are kept in memory
@@ -50,8 +57,14 @@ class _Options:
     checksum: bool = False
     delete: bool = False
     dry_run: bool = False
-    sudo: Any = False
+    sudo: bool | str = False
+    password: Password | None = field(default=None, repr=False)
     timeout: float | None = None
+    around: tuple[Layer, ...] = ()
+
+    def cwd(self, host: Host) -> str | None:
+        """The folder there in which relative paths begin; None for the home."""
+        return Command(command="true", around=self.around).on(host).cwd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +156,12 @@ class Get(_Options):
         return replace(self, to=os.path.join(self.to, name.replace("/", "_"), ""))
 
 
+def with_old_modes(entries: dict[str, Entry], there: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Bytes have no mode of their own: they keep that of the file that they replace."""
+    old = {path: there[path].mode for path in entries if path in there and there[path].kind == "file"}
+    return {path: entry._replace(mode=old.get(path, entry.mode)) for path, entry in entries.items()}
+
+
 def prepare_put(sources: Any, to: Any, **options: Any) -> Put:
     """See `Host.put`.
 
@@ -207,7 +226,9 @@ def _common(
     checksum: bool = False,
     delete: bool = False,
     dry_run: bool = False,
-    sudo: Any = False,
+    sudo: bool | str = False,
+    password: Any = None,
+    sudo_password_file: Any = None,
     timeout: float | None = None,
 ) -> dict[str, Any]:
     if mode is not None:
@@ -224,8 +245,18 @@ def _common(
     for name, value in {"checksum": checksum, "delete": delete, "dry_run": dry_run}.items():
         if not isinstance(value, bool):
             raise TypeError(f"{name} is True or False, not {value!r}")
+    found: Password | None = None
+    if isinstance(sudo, str):
+        account(sudo, "user")
+    elif not isinstance(sudo, bool):
+        raise TypeError(f"sudo is True, or the name of a user there, not {sudo!r}")
+    if sudo:
+        found = password_of(password, sudo_password_file)
+    elif password is not None or sudo_password_file is not None:
+        raise ValueError("a password is for sudo, which is not asked for: sudo=True does")
     return {
-        "mode": mode, "checksum": checksum, "delete": delete, "dry_run": dry_run, "sudo": sudo, "timeout": timeout,
+        "mode": mode, "checksum": checksum, "delete": delete, "dry_run": dry_run, "sudo": sudo, "password": found,
+        "timeout": timeout, "around": layers(),
     }  # fmt: skip
 
 

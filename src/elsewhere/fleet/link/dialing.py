@@ -1,9 +1,15 @@
-"""A socket to a host that has said its first word: looking up its name, connecting, and waiting."""
+"""A socket to a host that has said its first word: looking up its name, connecting, and waiting.
+
+Rule: nothing here uses libuv's threads, as uvloop's own ways do: a process that is forked from one that has some cannot
+exit (it joins threads that it has not).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import socket
 from typing import Any
 
@@ -22,7 +28,6 @@ async def dial(hostname: str, port: int, patience: float) -> socket.socket:
     Raises:
         OSError: no address could be reached; socket.gaierror: the name has none.
     """
-    loop = asyncio.get_running_loop()
     found = await _addresses(hostname, port)
     for index, (family, kind, protocol, _, address) in enumerate(found):
         last = index == len(found) - 1
@@ -31,7 +36,7 @@ async def dial(hostname: str, port: int, patience: float) -> socket.socket:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             async with asyncio.timeout(None if last else patience / len(found)):
-                await loop.sock_connect(sock, address)
+                await _connected(sock, address)
         except OSError:  # TimeoutError is one
             sock.close()
             if last:
@@ -47,7 +52,24 @@ async def dial(hostname: str, port: int, patience: float) -> socket.socket:
 async def _addresses(hostname: str, port: int) -> list[Any]:
     with contextlib.suppress(socket.gaierror):  # numbers are not looked up, which would take a thread
         return socket.getaddrinfo(hostname, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    return await asyncio.get_running_loop().getaddrinfo(hostname, port, type=socket.SOCK_STREAM)
+    return await asyncio.get_running_loop().run_in_executor(
+        None, lambda: socket.getaddrinfo(hostname, port, type=socket.SOCK_STREAM)
+    )
+
+
+async def _connected(sock: socket.socket, address: Any) -> None:
+    status = sock.connect_ex(address)
+    if status in {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR}:
+        loop = asyncio.get_running_loop()
+        over = asyncio.Event()
+        loop.add_writer(sock.fileno(), over.set)
+        try:
+            await over.wait()
+        finally:
+            loop.remove_writer(sock.fileno())
+        status = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if status:
+        raise OSError(status, os.strerror(status))
 
 
 async def heard(sock: socket.socket) -> bool:

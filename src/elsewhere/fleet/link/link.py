@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import weakref
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from elsewhere.errors import ConnectError
 from elsewhere.fleet.link.gates import Gates
+from elsewhere.fleet.link.limits import make_room
 from elsewhere.fleet.link.opening import Transient, open_connection
 from elsewhere.fleet.link.watcher import Watcher
 from elsewhere.fleet.naming.settings import Settings
@@ -41,8 +44,9 @@ class Link:
     def __init__(self, settings: Settings, links: Links) -> None:
         self.settings = settings
         self.watcher: Watcher | None = None
-        self._links = links
+        self.links = links
         self._connection: asyncssh.SSHClientConnection | None = None
+        self._closed = 0  # times
         self._opening = asyncio.Lock()
         self._sessions = asyncio.Semaphore(SESSIONS)
 
@@ -61,7 +65,16 @@ class Link:
         async with self._opening:
             if self._connection is None or self._connection.is_closed():
                 self.watcher = None
-                self._connection = await self._open()
+                closed = self._closed
+                connection = await self._open()
+                if closed != self._closed:
+                    connection.abort()
+                    raise ConnectError(
+                        f"{self.settings.name}: it was closed while it was being connected",
+                        address=self.settings.address,
+                        phase="connect",
+                    )
+                self._connection = connection
             return self._connection
 
     async def watching(self) -> tuple[asyncssh.SSHClientConnection, Watcher]:
@@ -94,20 +107,25 @@ class Link:
             yield
 
     async def _open(self) -> asyncssh.SSHClientConnection:
-        settings = self.settings
+        settings, loop, spent = self.settings, asyncio.get_running_loop(), 0.0
         for attempt in range(1, TRIES + 1):
-            tunnel = await self._links.tunnel(settings)
+            tunnel = await self.links.tunnel(settings)
             try:
-                async with self._links.gates.address(settings.hostname, settings.port):
-                    return await open_connection(settings, self._links.gates, tunnel)
+                async with self.links.gates.address(settings.hostname, settings.port):
+                    began = loop.time()
+                    try:
+                        return await open_connection(settings, self.links.gates, tunnel)
+                    finally:
+                        spent += loop.time() - began
             except Transient:
-                if attempt == TRIES:
+                if attempt == TRIES or spent > settings.connect_timeout:
                     raise
             await asyncio.sleep(PAUSE * 2 ** (attempt - 1) * (1 + random.random()))
         raise AssertionError
 
     async def close(self) -> None:
         """Give it back, with all that runs over it; the next verb connects again."""
+        self._closed += 1
         connection, self._connection = self._connection, None
         watcher, self.watcher = self.watcher, None
         if watcher is not None:
@@ -125,18 +143,22 @@ class Links:
 
     def __init__(self) -> None:
         self.gates = Gates()
-        self._jumps: dict[tuple[Any, ...], Link] = {}
+        self._jumps: dict[tuple[Settings, ...], Link] = {}
+        self._all: weakref.WeakSet[Link] = weakref.WeakSet()
 
     def link(self, settings: Settings) -> Link:
         """A new one."""
-        return Link(settings, self)
+        found = Link(settings, self)
+        self._all.add(found)
+        make_room(len(self._all))
+        return found
 
     async def tunnel(self, settings: Settings) -> asyncssh.SSHClientConnection | None:
         """The connection of the last host on the way there, if there is any; hosts on ways are shared."""
         found: asyncssh.SSHClientConnection | None = None
-        way: tuple[Any, ...] = ()
+        way: tuple[Settings, ...] = ()
         for jump in settings.jumps:
-            way += ((jump.hostname, jump.port, jump.user),)
+            way += (jump,)
             link = self._jumps.get(way)
             if link is None:
                 before = settings.jumps[: len(way) - 1]
@@ -145,7 +167,8 @@ class Links:
         return found
 
     async def close(self) -> None:
-        """Close the connections of hosts on ways, the last ones first."""
+        """Close all connections, and then those of hosts on ways, the last ones first."""
+        await asyncio.gather(*(link.close() for link in list(self._all)), return_exceptions=True)
         jumps, self._jumps = self._jumps, {}
         for way in sorted(jumps, key=len, reverse=True):
             await jumps[way].close()

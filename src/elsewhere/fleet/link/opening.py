@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import errno
+import functools
 import socket
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.errors import ConnectError, ConnectTimeout, ElsewhereError, Unauthorized
+from elsewhere.fleet.lean import lean
 from elsewhere.fleet.link.dialing import dial, heard
 from elsewhere.fleet.link.gates import Gates
+from elsewhere.fleet.link.keys import Offer
+from elsewhere.fleet.link.limits import most
 from elsewhere.fleet.naming.known import Keys, Shown, added, keys_of, untrusted
 from elsewhere.fleet.naming.settings import Settings
 
@@ -29,7 +32,6 @@ _CIPHERS = (
     "aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com",
     "aes256-ctr", "aes192-ctr", "aes128-ctr",
 )  # fmt: skip
-_loaded: dict[tuple[str, int, str | None], Any] = {}
 
 
 class Transient(ConnectError):
@@ -42,25 +44,35 @@ class _Stages:
     def __init__(self, settings: Settings, keys: Keys) -> None:
         self.settings = settings
         self.keys = keys
+        self.offer = Offer(settings)
         self.shown: Shown | None = None
         self.phase = "connect"
 
 
-def _client(stages: _Stages) -> Any:
-    """Asyncssh's client, which tells the stages and decides on keys."""
+@functools.cache
+def _client() -> Any:
+    """Asyncssh's client, which tells the stages and decides on keys. One class for all: a class is large."""
     import asyncssh
 
     class Client(asyncssh.SSHClient):
+        def __init__(self, stages: _Stages) -> None:
+            self.stages = stages
+
         def connection_made(self, conn: Any) -> None:
-            stages.phase = "handshake"
+            lean(conn)
+            self.stages.phase = "handshake"
 
         def validate_host_public_key(self, host: str, addr: str, port: int, key: Any) -> bool:
+            stages = self.stages
             stages.shown = Shown.of(key)
             known = stages.keys.trusted or stages.keys.authorities
             return stages.settings.policy != "strict" and not known
 
         def begin_auth(self, username: str) -> None:
-            stages.phase = "login"
+            self.stages.phase = "login"
+
+        async def public_key_auth_requested(self) -> Any:
+            return await self.stages.offer.more()
 
     return Client
 
@@ -92,6 +104,8 @@ async def open_connection(settings: Settings, gates: Gates, tunnel: Any = None) 
         ) from None
     except (OSError, asyncssh.Error) as error:
         raise _failure(settings, stages, error) from error
+    finally:
+        stages.offer.close()
     if stages.shown is not None and settings.policy == "accept-new":
         try:
             added(settings, stages.shown)
@@ -132,11 +146,11 @@ def _arguments(settings: Settings, stages: _Stages) -> dict[str, Any]:
         "port": settings.port,
         "username": settings.user,
         "config": None,
-        "client_factory": _client(stages),
-        "client_keys": _keys(settings),
+        "client_factory": functools.partial(_client(), stages),
+        "client_keys": None,  # it asks `Client`
         "known_hosts": tuple(map(list, stages.keys)),
-        "agent_path": settings.agent,
-        "agent_forwarding": settings.forward_agent and settings.agent is not None,
+        "agent_path": None,
+        "agent_forwarding": settings.agent if settings.forward_agent and settings.agent else False,
         "keepalive_interval": settings.keepalive,
         "keepalive_count_max": settings.keepalive_count,
         "login_timeout": 0,  # the time limit is that of the whole way
@@ -151,54 +165,22 @@ def _arguments(settings: Settings, stages: _Stages) -> dict[str, Any]:
     return arguments
 
 
+def _with_what(settings: Settings, offer: Offer) -> str:
+    what = ["the password"] if settings.password is not None else []
+    if offer.number:
+        what.append("any key that was offered")
+    missing = f" ({offer.missing})" if offer.missing else ""
+    if not what:
+        return f"without a key, and there is none: neither in a file, nor in an agent; keys= names one{missing}"
+    return f"with {' or '.join(what)}{missing}"
+
+
 def _late(phase: str) -> str:
     return {
         "connect": "nobody answers there",
         "handshake": "somebody is there, but does not finish the handshake",
         "login": "the login did not end",
     }[phase]
-
-
-# ---- keys ------------------------------------------------------------------------------------------------------------
-
-
-def _keys(settings: Settings) -> Any:
-    """Loaded keys: each file is read once, for however many hosts."""
-    if not settings.keys:
-        found = [
-            os.path.expanduser(f"~/.ssh/id_{kind}") for kind in ("ed25519", "ecdsa", "rsa", "ed25519_sk", "ecdsa_sk")
-        ]
-        keys = [_load(path, settings, asked=False) for path in found if os.path.isfile(path)]
-    else:
-        keys = [_load(key, settings, asked=True) if isinstance(key, str) else key for key in settings.keys]
-    return [
-        pair for each in keys if each is not None for pair in (each if isinstance(each, Sequence) else [each])
-    ] or None
-
-
-def _load(path: str, settings: Settings, *, asked: bool) -> Any:
-    """The key pairs of a file; None for one that is encrypted and was not asked for by name."""
-    import asyncssh
-
-    try:
-        stamp = (path, os.stat(path).st_mtime_ns, settings.passphrase)
-        if stamp not in _loaded:
-            _loaded[stamp] = asyncssh.load_keypairs([path], settings.passphrase)
-        return _loaded[stamp]
-    except OSError as error:
-        if not asked:
-            return None
-        raise ValueError(f"the key {path} cannot be read: {error.strerror}") from None
-    except asyncssh.KeyEncryptionError:
-        if not asked:
-            return None
-        raise ValueError(f"the passphrase for the key {path} is wrong") from None
-    except asyncssh.KeyImportError as error:
-        if not asked:
-            return None
-        if "passphrase" in str(error).lower():
-            raise ValueError(f"the key {path} is encrypted: passphrase= opens it, or an agent that holds it") from None
-        raise ValueError(f"{path} is no private key: {error}") from None
 
 
 # ---- what went wrong -------------------------------------------------------------------------------------------------
@@ -216,8 +198,9 @@ def _failure(settings: Settings, stages: _Stages, error: Exception) -> Elsewhere
             return untrusted(settings, stages.keys, stages.shown)
         return told(f"the key of {where} is not believed: {error.reason}", phase="host key")
     if isinstance(error, asyncssh.PermissionDenied):
-        with_what = "the password" if settings.password is not None else "any key that was offered"
-        return Unauthorized(f"{settings.name}: {where} does not let {settings.user} in with {with_what}")
+        return Unauthorized(
+            f"{settings.name}: {where} does not let {settings.user} in {_with_what(settings, stages.offer)}"
+        )
     if isinstance(error, asyncssh.KeyExchangeFailed) and "host key" in error.reason:
         return told(f"{where} has no key of a kind that is known of it: {error.reason}", phase="host key")
     if isinstance(error, asyncssh.ChannelOpenError):
@@ -228,6 +211,8 @@ def _failure(settings: Settings, stages: _Stages, error: Exception) -> Elsewhere
         return told(f"{where}: {error.reason}")
     if isinstance(error, socket.gaierror):
         return told(f"the name {settings.hostname} is not found: {error.strerror}", phase="resolve")
+    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+        return told(f"no connection to {where}: this process may have no more than {most()} files open (ulimit -n)")
     if isinstance(error, ConnectionRefusedError) or "Connection refused" in str(error):
         return told(f"{where} refuses connections: no sshd listens there")
     return told(f"{where} cannot be reached: {error.strerror if isinstance(error, OSError) else error}")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from elsewhere.fleet.naming.settings import Settings
 
-__all__ = ["Watcher"]
+__all__ = ["Watcher", "script"]
 
 GRACE = 2  # seconds between TERM and KILL
 PATIENCE = 30.0  # seconds for its first word: behind a slow profile, on a busy host
@@ -33,9 +33,14 @@ SCRIPT = (
     "while read -r what; do g=${what#?}; case $what in "
     '+*) all="$all$g " ;; '
     '-*) case $all in *" $g "*) all="${all%% $g *} ${all#* $g }" ;; esac ;; '
-    "k*) stop $g & ;; "
+    "k*) { exec >&-; stop $g; } & ;; "
     'esac; done; exec >&-; stop "$all"'
 )
+
+
+def script() -> str:
+    """What it is, as an argument of ``sh -c``."""
+    return SCRIPT.replace("GRACE", str(GRACE))
 
 
 class Watcher:
@@ -64,9 +69,8 @@ class Watcher:
         self._patience = self._loop.call_later(
             PATIENCE, self._fail, f"its shell has not said a word for {PATIENCE:g} s"
         )
-        script = SCRIPT.replace("GRACE", str(GRACE))
         self._opening = self._loop.create_task(
-            connection.create_session(lambda: self, f"exec sh -c '{script}'", encoding=None)  # type: ignore[arg-type, return-value, unused-ignore]  # it has all methods of one
+            connection.create_session(lambda: self, f"exec sh -c '{script()}'", encoding=None)  # type: ignore[arg-type, return-value, unused-ignore]  # it has all methods of one
         )
         self._opening.add_done_callback(self._opened)
         self._ready.add_done_callback(lambda ready: ready.cancelled() or ready.exception())  # who looks is told

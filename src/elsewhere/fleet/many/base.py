@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from elsewhere.fleet.engine import engine
 from elsewhere.fleet.host import Host
-from elsewhere.fleet.many.together import Plan, Sink, Together
-from elsewhere.fleet.output.choose import Shown, courier
-from elsewhere.runtime.future import Future
+from elsewhere.fleet.many.plan import Plan
+from elsewhere.fleet.verbs.base import engine
+
+if TYPE_CHECKING:
+    from elsewhere.fleet.commands.run import Sink
+    from elsewhere.fleet.many.together import Together
+    from elsewhere.fleet.output.choose import Shown
+    from elsewhere.runtime.future import Future
 
 __all__ = ["Many", "Work"]
 
 T = TypeVar("T")
-Work = Callable[[Host, Sink | None], Coroutine[Any, Any, T]]
+Work = Callable[[Host, "Sink | None"], Coroutine[Any, Any, T]]
 
 
 class Many:
@@ -80,4 +84,7 @@ class Many:
     def _together(
         self, verb: str, work: Work[T], output: Shown, progress: bool | str, encoding: str | None
     ) -> Together:
+        from elsewhere.fleet.many.together import Together
+        from elsewhere.fleet.output.choose import courier
+
         return Together(verb, self.hosts, work, self._plan, courier(self.hosts, output, progress, verb, encoding))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from elsewhere.fleet.commands import run as commands
 from elsewhere.fleet.commands.around import Around
-from elsewhere.fleet.commands.prepare import prepare
 from elsewhere.fleet.host import Host
 from elsewhere.fleet.many.base import Many, Work
-from elsewhere.fleet.output.choose import Shown
-from elsewhere.fleet.results import Result
-from elsewhere.runtime.future import Future
+
+if TYPE_CHECKING:
+    from elsewhere.fleet.output.choose import Shown
+    from elsewhere.fleet.results import Result
+    from elsewhere.runtime.future import Future
 
 __all__ = ["Commands"]
 
@@ -65,7 +65,70 @@ class Commands(Around, Many):
             "run", work, return_exceptions=return_exceptions, output=output, progress=progress, encoding=encoding
         )
 
+    def sudo(
+        self,
+        command: str | Sequence[str],
+        *,
+        password: Any = None,
+        return_exceptions: bool = False,
+        output: Shown = None,
+        progress: bool | str = False,
+        **options: Any,
+    ) -> dict[Host, Result]:
+        """Run a command on each host as another user, and wait until all have finished.
+
+        The password is asked for once, when the first host's sudo asks. As long as it was right nowhere, it is tried on
+        one host while the others wait; once it was wrong somewhere it is sent to no further host.
+
+        Args:
+            command, password, options: as `Host.sudo` takes them.
+            return_exceptions, output, progress: as for `run`.
+
+        Raises:
+            FleetError: hosts have failed: ``.results`` has all of them.
+            TypeError, ValueError: an argument is wrong; nobody was connected to.
+        """
+        try:
+            work, encoding = self._sudoing(command, password, options)
+        finally:
+            password = None  # it shows in no traceback from here on
+        return self._do(
+            "sudo", work, return_exceptions=return_exceptions, output=output, progress=progress, encoding=encoding
+        )
+
+    def sudo_async(
+        self,
+        command: str | Sequence[str],
+        *,
+        password: Any = None,
+        return_exceptions: bool = False,
+        output: Shown = None,
+        progress: bool | str = False,
+        **options: Any,
+    ) -> Future[dict[Host, Result]]:
+        """`sudo`, as a `Future`; cancelling it ends what runs."""
+        try:
+            work, encoding = self._sudoing(command, password, options)
+        finally:
+            password = None  # as above
+        return self._begin(
+            "sudo", work, return_exceptions=return_exceptions, output=output, progress=progress, encoding=encoding
+        )
+
+    def _sudoing(self, command: Any, password: Any, options: dict[str, Any]) -> tuple[Work[Result], str | None]:
+        from elsewhere.fleet.commands import sudo as sudoing
+
+        options.setdefault("timeout", self._plan.timeout)
+        try:
+            prepared = sudoing.prepare_sudo(command, password=password, **options)
+        finally:
+            password = None  # as above
+        return lambda host, sink: sudoing.run(host, prepared, sink), prepared.command.encoding
+
     def _running(self, command: Any, options: dict[str, Any]) -> tuple[Work[Result], str | None]:
+        from elsewhere.fleet.commands import run as commands
+        from elsewhere.fleet.commands.prepare import prepare
+
         options.setdefault("timeout", self._plan.timeout)
         prepared = prepare(command, **options)
         return lambda host, sink: commands.run(host, prepared, sink), prepared.encoding

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from elsewhere.fleet.files.bar import Bar
-from elsewhere.fleet.files.outcome import Transfer
-from elsewhere.fleet.files.receiving import receive
-from elsewhere.fleet.files.sending import send
-from elsewhere.fleet.files.wanted import Get, prepare_get, prepare_put
 from elsewhere.fleet.host import Host
 from elsewhere.fleet.many.base import Many, Work
-from elsewhere.fleet.output.choose import Shown
-from elsewhere.runtime.future import Future
+
+if TYPE_CHECKING:
+    from elsewhere.fleet.files.bar import Bar
+    from elsewhere.fleet.files.outcome import Transfer
+    from elsewhere.fleet.files.wanted import Get
+    from elsewhere.fleet.output.choose import Shown
+    from elsewhere.runtime.future import Future
 
 __all__ = ["Files"]
 
@@ -42,6 +42,10 @@ class Files(Many):
             FleetError: hosts have failed: ``.results`` has all of them.
             FileNotFoundError, TypeError, ValueError: an argument is wrong; nobody was connected to.
         """
+        from elsewhere.fleet.files.bar import Bar
+        from elsewhere.fleet.files.sending import send
+        from elsewhere.fleet.files.wanted import prepare_put
+
         options.setdefault("timeout", self._plan.timeout)
         with prepare_put(sources, to, **options) as wanted, Bar(progress, "put") as bar:
             return self._do(
@@ -52,6 +56,9 @@ class Files(Many):
         self, sources: Any, to: Any, *, return_exceptions: bool = False, output: Shown = None, **options: Any
     ) -> Future[dict[Host, Transfer]]:
         """`put`, as a `Future`; cancelling it ends the copies."""
+        from elsewhere.fleet.files.sending import send
+        from elsewhere.fleet.files.wanted import prepare_put
+
         options.setdefault("timeout", self._plan.timeout)
         wanted = prepare_put(sources, to, **options)
         return self._begin(
@@ -86,6 +93,8 @@ class Files(Many):
             FleetError: hosts have failed: ``.results`` has all of them.
             TypeError, ValueError: an argument is wrong; nobody was connected to.
         """
+        from elsewhere.fleet.files.bar import Bar
+
         work = self._getting(sources, to, by_host, options)
         with Bar(progress, "get") as bar:
             return self._do("get", work(bar), return_exceptions=return_exceptions, output=output)
@@ -105,6 +114,9 @@ class Files(Many):
         return self._begin("get", work(None), return_exceptions=return_exceptions, output=output)
 
     def _getting(self, sources: Any, to: Any, by_host: bool, options: dict[str, Any]) -> Any:
+        from elsewhere.fleet.files.receiving import receive
+        from elsewhere.fleet.files.wanted import prepare_get
+
         options.setdefault("timeout", self._plan.timeout)
         wanted = prepare_get(sources, to, **options)
         if len(self.hosts) > 1 and (wanted.sink is not None or not by_host):

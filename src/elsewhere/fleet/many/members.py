@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from elsewhere.fleet.host import Host
-from elsewhere.fleet.naming import inventory as inventories
-from elsewhere.sansio.hosts.inventory import Inventory
+
+if TYPE_CHECKING:
+    from elsewhere.sansio.hosts.inventory import Inventory
 
 __all__ = ["members"]
 
@@ -22,39 +23,39 @@ def members(
     inventory: str | os.PathLike[str] | Inventory | None,
     options: dict[str, Any],
 ) -> list[Host]:
-    """The hosts, in the order in which they were named.
+    """The hosts, in the order in which they were named; a `Host` is taken as it is, also if its name comes first.
 
     Raises:
         TypeError, ValueError: something names no host, no group, no inventory, or no option.
     """
-    found: dict[str, Host] = {}
-    known = (
-        inventory if isinstance(inventory, Inventory) or inventory is None else inventories.read(os.fspath(inventory))
-    )
-    without = _texts("exclude", exclude)
-    named = list(hosts)
+    from elsewhere.fleet.naming.given import given
+    from elsewhere.fleet.naming.inventory import choose
 
-    def add(texts: Sequence[str], groups: Sequence[str] = ()) -> None:
-        for spec, entry in inventories.choose(texts, groups, without, known):
-            if str(spec) not in found:
-                found[str(spec)] = Host(str(spec), entry=entry, **options)
-
-    for host in named:
+    given(options)  # what is wrong is told, though no host may be named
+    own: dict[str, Host] = {}
+    texts: list[str] = []
+    for host in hosts:
         if isinstance(host, Host):
-            if inventories.choose([str(host.spec)], (), without, known):
-                found.setdefault(str(host.spec), host)
+            texts.append(str(host.spec))
+            own.setdefault(texts[-1], host)
         elif isinstance(host, str):
-            add([host])
+            texts.append(host)
         else:
             cure = ": Fleet(*hosts) takes those of a list" if isinstance(host, list | tuple | set) else ""
             raise TypeError(f"a host is a text such as deploy@web1:22 or a Host, not {host!r:.80}{cure}")
-    chosen = _texts("groups", groups)
-    if chosen or (not named and known is not None):
-        add([], chosen)
-    if not found:
-        inventories.choose([], (), without, None)  # what is wrong in `exclude` is told all the same
-        Host("localhost", **options)
-    return list(found.values())
+    chosen = choose(texts, _texts("groups", groups), _texts("exclude", exclude), _inventory(inventory))
+    return [own.get(str(spec)) or Host(str(spec), entry=entry, **options) for spec, entry in chosen]
+
+
+def _inventory(inventory: Any) -> Inventory | None:
+    from elsewhere.fleet.naming.inventory import read
+    from elsewhere.sansio.hosts.inventory import Inventory
+
+    if inventory is None or isinstance(inventory, Inventory):
+        return inventory
+    if not isinstance(inventory, str | os.PathLike):
+        raise TypeError(f"an inventory is a file, not {inventory!r:.80}")
+    return read(os.fspath(inventory))
 
 
 def _texts(name: str, texts: Texts) -> list[str]:

@@ -9,50 +9,18 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from elsewhere.call import Retry
-from elsewhere.errors import ConnectionLost, MayHaveRun, NotTouched
+from elsewhere.errors import ConnectionLost, ElsewhereError, InternalError, MayHaveRun, NotTouched
 from elsewhere.fleet.commands.run import Sink
 from elsewhere.fleet.host import Host
 from elsewhere.fleet.kinds import report
+from elsewhere.fleet.many.plan import Plan
 from elsewhere.fleet.output.courier import Courier
 from elsewhere.fleet.results import FleetError
 from elsewhere.sansio.hosts.many.rolling import Rolling
 
-__all__ = ["Plan", "Sink", "Together"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How the hosts of a fleet are worked on.
-
-    Attributes:
-        jobs: how many at once.
-        max_failures: how many may fail before the others are left alone; None for all.
-        retry: when and how often a host that failed is tried again.
-        timeout: seconds for each host's command or transfer, where the verb is not told another.
-    """
-
-    jobs: int = 50
-    max_failures: int | None = None
-    retry: Retry | None = None
-    timeout: float | None = None
-
-    def __post_init__(self) -> None:
-        """Find what is wrong.
-
-        Raises:
-            TypeError, ValueError: an attribute is.
-        """
-        for name, value in (("jobs", self.jobs), ("max_failures", self.max_failures)):
-            if value is None and name != "jobs":
-                continue
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"{name} is a whole number, not {value!r}")
-            if value < 1:
-                raise ValueError(f"{name} is 1 or more, not {value}")
+__all__ = ["Sink", "Together"]
 
 
 class Together:
@@ -164,7 +132,7 @@ class Together:
         host, courier = self._hosts[index], self._courier
         sink = None if courier is None else courier.sink(host)
         began = time.monotonic()
-        outcome = await self._tries(host, sink)
+        outcome = _bare(await self._tries(host, sink))
         self._outcomes[index] = outcome
         if courier is not None:
             courier.ended(host, outcome, time.monotonic() - began)
@@ -188,3 +156,17 @@ class Together:
             await asyncio.sleep(retry.delay(failures))
             if self._rolling.stopped:
                 return error
+
+
+def _bare(outcome: Any) -> Any:
+    """An outcome without its traceback, if it is an error of ours: the text says all.
+
+    Our own frames are nobody's, and those of a thousand hosts would keep all that is in them: connections, and what
+    commands were given.
+    """
+    if isinstance(outcome, ElsewhereError) and not isinstance(outcome, InternalError):
+        error: BaseException | None = outcome
+        while error is not None:
+            error.__traceback__ = None
+            error = error.__cause__ or error.__context__
+    return outcome

@@ -7,6 +7,7 @@ from the known one is never accepted, whatever the policy, but by "off", which a
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -14,11 +15,12 @@ from typing import Any, NamedTuple
 
 from elsewhere.errors import HostKeyError
 from elsewhere.fleet.naming.settings import Settings
+from elsewhere.sansio.hosts.known import Index, named
 
 __all__ = ["Keys", "Shown", "added", "keys_of", "table", "untrusted"]
 
 Stamp = tuple[tuple[str, int, int], ...]
-_cache: dict[Stamp, Any] = {}
+_cache: dict[Stamp, Index] = {}
 _lock = threading.Lock()
 MOST_CACHED = 8
 
@@ -59,36 +61,59 @@ def keys_of(settings: Settings) -> Keys:
     Raises:
         ValueError: a file holds what is no line of known_hosts.
     """
-    known = _read(settings.known_hosts)
-    port = None if settings.port == 22 else settings.port
-    found = known.match(settings.alias or settings.hostname, "", None if settings.alias else port)
-    return Keys(*map(tuple, found[:3]))
+    lines = _read(settings.known_hosts).find(settings.alias or settings.hostname, _port(settings))
+    keys: dict[str, list[Any]] = {"": [], "cert-authority": [], "revoked": []}
+    for line in lines:
+        if (key := _loaded(line.key)) is not None:
+            keys[line.marker].append(key)
+    return Keys(*map(tuple, keys.values()))
 
 
-def _read(files: Sequence[str]) -> Any:
+def _port(settings: Settings) -> int:
+    return 22 if settings.alias else settings.port
+
+
+@functools.lru_cache(4096)
+def _loaded(text: str) -> Any:
+    """A key; None where asyncssh knows none of its kind, as ssh leaves such lines out."""
+    import asyncssh
+
+    try:
+        return asyncssh.import_public_key(text)
+    except asyncssh.KeyImportError:
+        return None
+
+
+def _stamp(files: Sequence[str]) -> Stamp:
     stamp: list[tuple[str, int, int]] = []
     for path in files:
         with contextlib.suppress(OSError):
             status = os.stat(path)
             stamp.append((path, status.st_mtime_ns, status.st_size))
-    key = tuple(stamp)
+    return tuple(stamp)
+
+
+def _read(files: Sequence[str]) -> Index:
+    key = _stamp(files)
     with _lock:
         if key not in _cache:
-            from asyncssh.known_hosts import SSHKnownHosts
-
-            known = SSHKnownHosts()
+            known = Index()
             for path, _, _ in key:
                 _load(known, path)
-            while len(_cache) >= MOST_CACHED:
-                del _cache[next(iter(_cache))]
-            _cache[key] = known
+            _keep(key, known)
         return _cache[key]
 
 
-def _load(known: Any, path: str) -> None:
+def _keep(key: Stamp, known: Index) -> None:
+    while len(_cache) >= MOST_CACHED:
+        del _cache[next(iter(_cache))]
+    _cache[key] = known
+
+
+def _load(known: Index, path: str) -> None:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            known.load(file.read())
+            known.add(file.read())
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:
@@ -125,17 +150,35 @@ def added(settings: Settings, shown: Shown) -> None:
         return
     path = settings.known_hosts[0]
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    before = _stamp(settings.known_hosts)
+    line = f"{settings.alias or _named(settings)} {shown.line}\n"
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
         size = os.fstat(fd).st_size
         ended = size == 0 or os.pread(fd, 1, size - 1) == b"\n"
-        os.write(fd, f"{'' if ended else chr(10)}{settings.alias or _named(settings)} {shown.line}\n".encode())
+        data = f"{'' if ended else chr(10)}{line}".encode()
+        os.write(fd, data)
+        after = os.fstat(fd)
     finally:
         os.close(fd)
+    others = before[1:] if before and before[0][0] == path else before
+    if size == sum(length for _, _, length in before[: len(before) - len(others)]) and after.st_size == size + len(
+        data
+    ):
+        _add(before, ((path, after.st_mtime_ns, after.st_size), *others), line)
+
+
+def _add(before: Stamp, after: Stamp, line: str) -> None:
+    """Nobody else has written meanwhile: who accepts the keys of a thousand hosts does not read the file as often."""
+    with _lock:
+        known = _cache.pop(before, None)
+        if known is not None:
+            known.add(line)
+            _keep(after, known)
 
 
 def _named(settings: Settings) -> str:
-    return settings.hostname if settings.port == 22 else f"[{settings.hostname}]:{settings.port}"
+    return named(settings.hostname, settings.port)
 
 
 def table(errors: Mapping[Any, HostKeyError]) -> str:

@@ -55,9 +55,9 @@ class Password:
         self._trial: asyncio.Event | None = None
 
     @property
-    def wrong(self) -> bool:
-        """Was it wrong somewhere?"""
-        return self._wrong is not None
+    def spent(self) -> bool:
+        """Is it wrong, or was none given?"""
+        return self._wrong is not None or (self.secret is None and self._obtain is None)
 
     async def permit(self, name: str, address: str) -> Permit:
         """Have it for one host; waits while it is tried on another one.
@@ -74,8 +74,7 @@ class Password:
         async with self._asking:
             if self.secret is None and self._obtain is not None:
                 self.secret = await self._obtain(name)
-                if self.secret is not None:
-                    self._obtain = None
+                self._obtain = None  # who gives none is not asked again, for another host of the same verb
         if self.secret is None:
             raise Unauthorized(f"{name}: sudo asks for a password, and none is known: {HOW}")
         while True:
@@ -171,7 +170,7 @@ def password_of(given: Any = None, file: str | os.PathLike[str] | None = None) -
         except ValueError as error:
             raise ValueError(f"the variable {VARIABLE}: {error}") from None
     kept = _kept.get("the terminal")
-    if kept is None or kept.wrong:  # who has mistyped is asked again, by the next verb
+    if kept is None or kept.spent:  # who has mistyped is asked again, by the next verb
         kept = _kept["the terminal"] = Password("the terminal", obtain=_asking)
     return kept
 

@@ -67,6 +67,7 @@ class Settings:
         hostname, port, user: where to.
         alias: the name under which its key is known, if that is another.
         keys, certificates: to try, in this order; empty: the usual ones.
+        only_keys: of an agent's keys, too, only those are tried.
         passphrase, password: see `Given`.
         known_hosts: files that exist or may be made, the first is the one that is added to.
         policy: see `Given.host_keys`.
@@ -85,6 +86,7 @@ class Settings:
     alias: str | None = None
     keys: tuple[Any, ...] = ()
     certificates: tuple[str, ...] = ()
+    only_keys: bool = False
     passphrase: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
     known_hosts: tuple[str, ...] = ()
@@ -97,6 +99,9 @@ class Settings:
     agent: str | None = None
     forward_agent: bool = False
     more: Mapping[str, Any] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash((self.hostname, self.port, self.user))
 
     @property
     def address(self) -> str:
@@ -122,7 +127,7 @@ def resolve(spec: Spec, given: Given | None = None, entry: Entry | None = None, 
     port = spec.port or given.port or entry.port
     files = USUAL if given.config is None else given.config
     says = config_of(entry.hostname or spec.name, user, port, files)
-    keys = given.keys if given.keys is not None else (entry.key,) if entry.key else _files(says.get("IdentityFile"))
+    keys = given.keys if given.keys is not None else (entry.key,) if entry.key else _there(says.get("IdentityFile"))
     return Settings(
         name=str(spec),
         hostname=str(says.get("Hostname") or entry.hostname or spec.name),
@@ -131,6 +136,7 @@ def resolve(spec: Spec, given: Given | None = None, entry: Entry | None = None, 
         alias=says.get("HostKeyAlias"),
         keys=tuple(os.path.expanduser(key) if isinstance(key, str) else key for key in keys),
         certificates=_files(says.get("CertificateFile")),
+        only_keys=given.keys is not None or bool(says.get("IdentitiesOnly")),
         passphrase=given.passphrase,
         password=given.password,
         known_hosts=_known_hosts(given, says),
@@ -152,6 +158,12 @@ def _first(*values: Any) -> Any:
 
 def _files(names: Any) -> tuple[str, ...]:
     return tuple(os.path.expanduser(str(name)) for name in names or ())
+
+
+def _there(names: Any) -> tuple[str, ...]:
+    """Those that exist, as ssh does it; all where none does, so that this is told."""
+    files = _files(names)
+    return tuple(filter(os.path.exists, files)) or files
 
 
 def _policy(told: Any) -> str:

@@ -7,6 +7,7 @@ stays off.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import os
 import select
@@ -14,6 +15,7 @@ import threading
 from collections.abc import Callable
 
 from elsewhere.fleet.naming.secret import Secret
+from elsewhere.progress import aside
 
 __all__ = ["ask"]
 
@@ -47,7 +49,8 @@ async def ask(prompt: str) -> Secret | None:
     def work() -> None:
         secret, error = None, None
         try:
-            secret = _asked(terminal, wake, prompt)
+            with aside():  # a bar would be drawn over the question
+                secret = _asked(terminal, wake, prompt)
         except (OSError, ValueError, termios.error) as found:
             error = found
         with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
@@ -70,12 +73,18 @@ def _asked(terminal: int, wake: int, prompt: str) -> Secret | None:
     before = termios.tcgetattr(terminal)
     silent = termios.tcgetattr(terminal)
     silent[3] &= ~termios.ECHO
+
+    def restore() -> None:
+        termios.tcsetattr(terminal, termios.TCSANOW, before)
+
+    atexit.register(restore)  # an interpreter that ends meanwhile ends this thread, too
     termios.tcsetattr(terminal, termios.TCSAFLUSH, silent)
     try:
         os.write(terminal, prompt.encode(errors="replace"))
         line = _line(lambda: _read(terminal, wake))
     finally:
-        termios.tcsetattr(terminal, termios.TCSANOW, before)
+        restore()
+        atexit.unregister(restore)
         with contextlib.suppress(OSError):
             os.write(terminal, b"\n")
     return line

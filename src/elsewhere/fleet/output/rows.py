@@ -51,8 +51,7 @@ def row(host: object, outcome: Any, seconds: float | None = None) -> dict[str, A
             "stdout": _text(result.stdout),
             "stderr": _text(result.stderr),
         }
-        if result.signal:
-            found["signal"] = result.signal
+        found |= {name: getattr(result, name) for name in ("signal", "pid") if getattr(result, name, None)}
     elif error is not None:
         found |= {"returncode": None, "stdout": "", "stderr": ""}
     else:

@@ -9,10 +9,10 @@ from typing import Any, TextIO
 from elsewhere.fleet.kinds import NOT_TOUCHED, OK, by_kind, kind_of
 from elsewhere.fleet.output.base import Output
 from elsewhere.fleet.output.live import colours, written
-from elsewhere.sansio.hosts.many.folding import fold, shortly
+from elsewhere.sansio.hosts.many.folding import shortly
 from elsewhere.sansio.hosts.many.plain import plain
 
-__all__ = ["Summary", "rest", "show"]
+__all__ = ["Summary", "show"]
 
 NARROW = 80  # columns where nobody says how many there are
 MOST_HOSTS = 8  # folded names in one cell
@@ -70,21 +70,6 @@ def show(results: Mapping[Any, Any], seconds: Mapping[Any, float], to: TextIO, *
         good = sum(kind_of(outcome) == OK for outcome in results.values())
         console.print(Text(f"{good:,} of {len(results):,} hosts ok in {took:.1f} s"))
     written(to, "".join(f"{line.rstrip()}\n" for line in held.getvalue().splitlines()))
-
-
-def rest(results: Mapping[Any, Any], *, failed: bool = False) -> str:
-    """The hosts that were not touched, as one text that ``-H`` and `Fleet` take; "" if there are none.
-
-    Args:
-        results: by host.
-        failed: those that failed, too.
-    """
-    found = [
-        str(host)
-        for host, outcome in results.items()
-        if (kind := kind_of(outcome)) == NOT_TOUCHED or (failed and kind != OK)
-    ]
-    return fold(found)
 
 
 def _range(times: list[float]) -> str:

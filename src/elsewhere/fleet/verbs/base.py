@@ -1,13 +1,32 @@
-"""What each part of `Host` knows of the others."""
+"""What each part of `Host` knows of the others.
+
+Rule: here, and in what a `Host` or a `Fleet` is made of, nothing is imported that imports asyncio.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import copy
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 if TYPE_CHECKING:
+    from elsewhere.fleet.engine import Engine
     from elsewhere.fleet.host import Host
 
-__all__ = ["Part"]
+__all__ = ["Part", "engine"]
+
+T = TypeVar("T")
+
+
+def engine() -> Engine:
+    """This process's engine.
+
+    It is imported here, as each verb imports what it needs: asyncio and all that runs on its loop take as long to load
+    as all the rest of `elsewhere`, and who imports `Host` may never need them.
+    """
+    from elsewhere.fleet.engine import engine as found
+
+    return found()
 
 
 class Part:
@@ -15,4 +34,48 @@ class Part:
 
     @property
     def _host(self) -> Host:
-        return cast("Host", self)
+        """The host itself, where this is a view of it."""
+        return cast("Host", self).root
+
+    def options(self, *, timeout: Any = ..., retry: Any = ...) -> Self:
+        """A view of this host, over the same connection, whose commands have other options.
+
+        Args:
+            timeout: seconds for a command that is not told another; None for no limit.
+            retry: how often one that failed is tried again, and when; a number, or a `Retry`. By default never: a
+                command that failed may have done half of its work.
+
+        Raises:
+            TypeError, ValueError: one is wrong.
+        """
+        view = copy.copy(self)
+        host = cast("Host", view)
+        host._root = self._host
+        host._options = host._options.but(timeout=timeout, retry=retry)
+        return view
+
+    def _defaults(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The options of a verb, with those of this view."""
+        timeout = cast("Host", self)._options.timeout
+        return options if timeout is None or "timeout" in options else {**options, "timeout": timeout}
+
+    def _tried(self, work: Callable[[], Coroutine[Any, Any, T]]) -> Callable[[], Coroutine[Any, Any, T]]:
+        """The work, tried as often as this view says."""
+        retry = cast("Host", self)._options.retry
+        if retry is None:
+            return work
+
+        import asyncio
+
+        async def again_and_again() -> T:
+            failures = 0
+            while True:
+                try:
+                    return await work()
+                except Exception as error:  # which ones count is the user's affair
+                    failures += 1
+                    if not retry.wants(error, failures):
+                        raise
+                await asyncio.sleep(retry.delay(failures))
+
+        return again_and_again

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from elsewhere.fleet.commands import run as commands
-from elsewhere.fleet.commands import sudo as sudoing
 from elsewhere.fleet.commands.around import Around
-from elsewhere.fleet.commands.prepare import prepare
-from elsewhere.fleet.commands.sudo import prepare_sudo
-from elsewhere.fleet.engine import engine
-from elsewhere.fleet.results import Result
-from elsewhere.fleet.verbs.base import Part
-from elsewhere.runtime.future import Future
+from elsewhere.fleet.verbs.base import Part, engine
 
 if TYPE_CHECKING:
+    from elsewhere.fleet.commands.detached import Detached
     from elsewhere.fleet.host import Host
+    from elsewhere.fleet.results import Result
+    from elsewhere.runtime.future import Future
 
 __all__ = ["Commands"]
 
@@ -26,6 +22,11 @@ class Commands(Around, Part):
 
     def _around(self) -> Sequence[Host]:
         return (self._host,)
+
+    @overload
+    def run(self, command: str | Sequence[str], *, detach: Literal[True], **options: Any) -> Detached: ...
+    @overload
+    def run(self, command: str | Sequence[str], **options: Any) -> Result: ...
 
     def run(self, command: str | Sequence[str], **options: Any) -> Result:
         """Run a command and wait for its end.
@@ -39,9 +40,11 @@ class Commands(Around, Part):
             check: raise if it fails.
             pty: give it a terminal; its output and its errors are then one. Its input is typed, with Ctrl-D behind it.
             answers: to what it asks: a dict of regular expressions to texts, or a list of pairs. One that finds
-                something at the very end of what was written (spaces apart) has its text typed, with a newline. The
-                first of several counts; what is asked again is answered again.
+                something at the very end of what was written (but for spaces and ``:?>``) has its text typed, with a
+                newline. The first of several counts; what is asked again is answered again.
             encoding: of what it writes, which is a str then; None for bytes. What is none of it becomes surrogates.
+            detach: start it, and leave it to itself: it reads and writes nothing, and lives on when this program, or
+                the connection, ends. What is given at once is a `Detached`, which has its `pid`.
 
         Raises:
             CommandError: it has failed.
@@ -50,13 +53,40 @@ class Commands(Around, Part):
             ConnectionLost: the connection broke. It may have run; what was left of it is ended.
             TypeError, ValueError: an argument is wrong.
         """
-        prepared = prepare(command, **options)
-        return engine().call(lambda: commands.run(self._host, prepared))
+        from elsewhere.fleet.commands import run as commands
+        from elsewhere.fleet.commands.prepare import prepare
+
+        prepared = prepare(command, **self._defaults(options))
+        return engine().call(self._tried(lambda: commands.run(self._host, prepared)))
 
     def run_async(self, command: str | Sequence[str], **options: Any) -> Future[Result]:
         """`run`, as a `Future`; cancelling it ends the command."""
-        prepared = prepare(command, **options)
-        return engine().submit(lambda: commands.run(self._host, prepared))
+        from elsewhere.fleet.commands import run as commands
+        from elsewhere.fleet.commands.prepare import prepare
+
+        prepared = prepare(command, **self._defaults(options))
+        return engine().submit(self._tried(lambda: commands.run(self._host, prepared)))
+
+    def shell(self, command: str | None = None) -> Result:
+        """A shell there, for who sits at this terminal; returns when it ends.
+
+        What is typed is the far side's, Ctrl-C too; its terminal has this one's size and follows it. The terminal is
+        made what it was, whatever happens. When the connection ends, so does what hangs on the terminal there.
+
+        Args:
+            command: a program for the terminal instead of the shell, such as ``"top"``.
+
+        Returns:
+            A `Result` with the shell's exit status, which is not checked, and without what was written.
+
+        Raises:
+            OSError: this is no terminal.
+            ConnectError, ConnectTimeout, HostKeyError, Unauthorized: there is no way there.
+            ConnectionLost: the connection broke.
+        """
+        from elsewhere.fleet.commands.shell import shell
+
+        return shell(self._host, command)
 
     def sudo(self, command: str | Sequence[str], *, password: Any = None, **options: Any) -> Result:
         """Run a command as another user, and wait for its end. All of it is under sudo, in ``sh``: ``;`` and ``>`` too.
@@ -76,16 +106,20 @@ class Commands(Around, Part):
             Unauthorized: sudo does not run it, or wants a password that is not known, or another. It has not run.
             As `run` does.
         """
+        from elsewhere.fleet.commands import sudo as sudoing
+
         try:
-            prepared = prepare_sudo(command, password=password, **options)
+            prepared = sudoing.prepare_sudo(command, password=password, **self._defaults(options))
         finally:
             password = None  # it shows in no traceback from here on
-        return engine().call(lambda: sudoing.run(self._host, prepared))
+        return engine().call(self._tried(lambda: sudoing.run(self._host, prepared)))
 
     def sudo_async(self, command: str | Sequence[str], *, password: Any = None, **options: Any) -> Future[Result]:
         """`sudo`, as a `Future`; cancelling it ends the command."""
+        from elsewhere.fleet.commands import sudo as sudoing
+
         try:
-            prepared = prepare_sudo(command, password=password, **options)
+            prepared = sudoing.prepare_sudo(command, password=password, **self._defaults(options))
         finally:
             password = None  # as above
-        return engine().submit(lambda: sudoing.run(self._host, prepared))
+        return engine().submit(self._tried(lambda: sudoing.run(self._host, prepared)))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from elsewhere.fleet.engine import engine
-from elsewhere.fleet.files.bar import Bar
-from elsewhere.fleet.files.outcome import Transfer
-from elsewhere.fleet.files.receiving import receive
-from elsewhere.fleet.files.sending import send
-from elsewhere.fleet.files.wanted import prepare_get, prepare_put
-from elsewhere.fleet.verbs.base import Part
-from elsewhere.runtime.future import Future
+from elsewhere.fleet.verbs.base import Part, engine
+
+if TYPE_CHECKING:
+    from elsewhere.fleet.files.outcome import Transfer
+    from elsewhere.runtime.future import Future
 
 __all__ = ["Files"]
 
@@ -24,36 +21,48 @@ class Files(Part):
 
         What is there already, of the same size and time, is not sent again. All is unpacked in a folder of its own,
         beside the place, and then put there: a half-written file is never seen, and a new folder appears at once. Modes
-        and times are kept, symbolic links stay links.
+        and times are kept, symbolic links stay links. An account without a shell, or a host without GNU find or tar, is
+        reached over SFTP alone, which is slower and knows times in whole seconds.
 
         Args:
             sources: a path or a pattern such as ``"dist/*.css"``, or a list of them; bytes; or a file-like object,
                 which is read to its end. ``~`` is the home. A slash behind a folder means its contents.
             to: the place there: ``dist/`` to ``/srv/app`` and to ``/srv/app/``, and ``dist`` to ``/srv/app``, make
                 ``/srv/app`` the copy; ``dist`` to ``/srv/app/`` makes ``/srv/app/dist``. A file goes into a folder if
-                that is there or has a slash behind it. Relative paths begin in the home there.
+                that is there or has a slash behind it. Relative paths begin in the home there, or where
+                `cd` says.
             mode: of the copies, such as 0o644; folders may be entered by who may read them. Their own by default; that
                 of bytes is the old file's, or 0o644.
             checksum: compare files of the same size by sha256, not by time.
             delete: remove what is in the place and not in the folder that is copied, when all else has been done.
             dry_run: do nothing, and tell what would be done.
+            sudo: True to do it there as root, or as the user of that name; the copies belong to that user.
+            password, sudo_password_file: for sudo, as `sudo` takes them.
             timeout: seconds, after which it is ended on the far side too; None for no limit.
             progress: draw a bar on stderr.
 
         Raises:
             FileNotFoundError: sources are not there; names all of them, and nothing was sent.
             TransferError: the far side cannot take it, and says why.
+            Unauthorized: sudo refuses.
             CallTimeout: it took too long.
             ConnectError, ConnectTimeout, HostKeyError, Unauthorized: there is no way there. Nothing was sent.
             ConnectionLost: the connection broke. No half-written file is seen there.
             TypeError, ValueError: an argument is wrong.
             OSError: a source cannot be read.
         """
+        from elsewhere.fleet.files.bar import Bar
+        from elsewhere.fleet.files.sending import send
+        from elsewhere.fleet.files.wanted import prepare_put
+
         with prepare_put(sources, to, **options) as wanted, Bar(progress, f"put to {self._host}") as bar:
             return engine().call(lambda: send(self._host, wanted, bar))
 
     def put_async(self, sources: Any, to: Any, **options: Any) -> Future[Transfer]:
         """`put`, as a `Future`; cancelling it ends the copy."""
+        from elsewhere.fleet.files.sending import send
+        from elsewhere.fleet.files.wanted import prepare_put
+
         wanted = prepare_put(sources, to, **options)
 
         async def work() -> Transfer:
@@ -72,7 +81,7 @@ class Files(Part):
             sources: a path or a pattern there, or a list of them. Relative ones begin in the home there.
             to: the place here, by the same rules; this folder by default. Or a file-like object that takes the bytes of
                 one file.
-            mode, checksum, delete, dry_run, timeout, progress: as for `put`.
+            mode, checksum, delete, dry_run, sudo, password, sudo_password_file, timeout, progress: as for `put`.
 
         Raises:
             FileNotFoundError: sources are not there; names all of them, and nothing was written.
@@ -82,11 +91,18 @@ class Files(Part):
             CallTimeout, ConnectError, ConnectTimeout, HostKeyError, Unauthorized, ConnectionLost: as for `put`.
             TypeError, ValueError: an argument is wrong.
         """
+        from elsewhere.fleet.files.bar import Bar
+        from elsewhere.fleet.files.receiving import receive
+        from elsewhere.fleet.files.wanted import prepare_get
+
         wanted = prepare_get(sources, to, **options)
         with Bar(progress, f"get from {self._host}") as bar:
             return engine().call(lambda: receive(self._host, wanted, bar))
 
     def get_async(self, sources: Any, to: Any = "", **options: Any) -> Future[Transfer]:
         """`get`, as a `Future`; cancelling it ends the copy."""
+        from elsewhere.fleet.files.receiving import receive
+        from elsewhere.fleet.files.wanted import prepare_get
+
         wanted = prepare_get(sources, to, **options)
         return engine().submit(lambda: receive(self._host, wanted))

@@ -18,6 +18,7 @@ __all__ = ["Answers", "checked"]
 
 KEPT = 4096  # characters of a line that are looked at
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
+_FLAGS = re.compile(r"\A(?:\(\?[aiLmsux]+\))+")
 Pairs = tuple[tuple[re.Pattern[str], str], ...]
 
 
@@ -44,11 +45,18 @@ def checked(answers: Mapping[Any, Any] | Iterable[Any]) -> Pairs:
         if not pattern:
             raise ValueError("an empty pattern would answer whatever is asked, and what is not")
         try:
-            # Prompts end with a space, more often than not; who writes the pattern need not care.
-            found.append((re.compile(f"(?:{pattern})[ \\t]*\\Z", flags), answer))
+            found.append((_at_the_end(pattern, flags), answer))
         except re.error as error:
             raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
     return tuple(found)
+
+
+def _at_the_end(pattern: str, flags: int) -> re.Pattern[str]:
+    flags |= int(re.compile(pattern, flags).flags & ~re.UNICODE)  # with those that stand in it, which must stand first
+    pattern = _FLAGS.sub("", pattern)
+    end = "\n" if flags & re.VERBOSE else ""  # behind a comment
+    # Prompts end with one of these, more often than not; who writes the pattern need not care.
+    return re.compile(f"(?:{pattern}{end})[ \\t:?>]*\\Z", flags)
 
 
 class Answers:

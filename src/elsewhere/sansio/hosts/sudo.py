@@ -29,7 +29,7 @@ from enum import Enum
 
 from elsewhere.sansio.hosts.prelude import MODES
 
-__all__ = ["Dialogue", "Refusal", "Step", "account", "guard", "opening", "piece"]
+__all__ = ["Dialogue", "Refusal", "Step", "account", "first", "guard", "opening", "piece"]
 
 _ACCOUNT = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.@+-]*|#[0-9]+")
 _NONCE = re.compile(r"[0-9a-f]{8,64}")
@@ -54,13 +54,18 @@ _BOTH = (
     '[ -z "${{LC_ALL+x}}" ] || {{ unset LC_ALL; [ $# = 1 ] || export LC_ALL="$2"; }}; '
     "g=$$; kill -s 0 -- -$g 2>/dev/null || g={outer}; trap : HUP INT TERM QUIT; "
 )
-# The left half reads what is sent and is the watch; the right half waits for the command. dd takes a whole piece before
-# it writes any of it, so the watch is never held up by a command that does not read. Whoever is left of the group when
-# the link ends hears of it before its input ends, so that it does not take half an input for the whole.
+# The left half reads what is sent and is the watch; the right half waits for the command. A line is written by what is
+# built into the shell, as it would show among the arguments of a program, which printf is to ksh's relatives. dd takes
+# a whole piece before it writes any of it, so the watch is never held up by a command that does not read. Whoever is
+# left of the group when the link ends hears of it before its input ends, so that it does not take half an input for
+# the whole.
 _GUARD = _BOTH + (
     'exec 3<&0 4>&2 2>/dev/null; {{ trap "" HUP INT TERM QUIT PIPE; '
     "{{ read -r p x </proc/self/stat; }} || p=$(sh -c 'echo $PPID'); echo $p; "
-    "while read -r k <&3; do case $k in [1-9]*) head -c ${{k%.}} <&3 | "
+    "while read -r k <&3; do case $k in "
+    'l*) IFS= read -r c <&3; case $KSH_VERSION$POSH_VERSION in "") printf "%s\\n" "$c" ;; '
+    '*) print -r -- "$c" ;; esac ;; '
+    "[1-9]*) head -c ${{k%.}} <&3 | "
     "{{ {{ dd ibs=65536 obs=${{k%.}} && w=more || w=deaf; echo {more} $w >&4; }} <&5 & }} 5<&0 ;; "
     ".) ;; *) break ;; esac; case $k in *.) exec >/dev/null ;; esac; done; "
     'trap "" USR1; kill -s TERM -- -$g; exec <&- >&- 3<&- 4>&-; {{ sleep 2; kill -s KILL -- -$g; }} & }} | '
@@ -75,7 +80,7 @@ _GUARD_TERMINAL = _BOTH + (
     "trap 'trap \"\" HUP; kill -s KILL $z; kill -s TERM -- -$g; sleep 2; kill -s KILL -- -$g; exit' HUP; "
     "trap 'kill -s KILL $z; exit' USR1; while :; do sleep 86400 & z=$!; wait $z; done; }} >/dev/null 2>&1 & w=$!; "
     "/bin/sh -c '__n=${{IFS#??}}; IFS= read -r __c && {{ stty {modes}; echo {more} more; eval \"$__c\"; }}'; "
-    "s=$?; kill -s USR1 $w; exit $s\n"
+    "s=$?; kill -s USR1 $w; wait $w; exit $s\n"  # it has gone when the terminal does, which is a hangup, too
 )
 
 
@@ -133,8 +138,13 @@ def guard(nonce: str, outer: int, *, pty: bool = False) -> bytes:
     return (_GUARD_TERMINAL if pty else _GUARD).format(outer=outer, more=nonce, modes=MODES).encode()
 
 
+def first(line: bytes, *, last: bool) -> bytes:
+    """The line, as `prelude.line` makes it, of a command: it is read first, as are few bytes rather than many."""
+    return b"l%s\n%s" % (b"." if last else b"", line)
+
+
 def piece(data: bytes, *, last: bool) -> bytes:
-    """A piece of what the command reads: the first begins with its line, as `prelude.line` makes it."""
+    """A piece of what the command reads, behind its line or with that at its beginning."""
     return b"%s%s\n%s" % (b"%d" % len(data) if data else b"", b"." if last else b"", data)
 
 
@@ -155,6 +165,7 @@ class Refusal(Enum):
 
     NONE = "there is no sudo"
     WRONG = "the password is wrong"
+    MORE = "something else is asked for, too: who was wrong is told so before"
     MISSING = "a password is asked for"
     TERMINAL = "a terminal is asked for"
     FORBIDDEN = "the user may not"
@@ -224,6 +235,13 @@ class Dialogue:
         """What sudo has said since it was last tried, or asked, without our own words."""
         said = self._said + (b"" if self.begun else self._held)
         return (said.strip() or self._unmarked.strip()).decode(errors="backslashreplace")
+
+    @property
+    def question(self) -> str:
+        """What sudo asks that is not the password, as far as it seems: no line has ended it; "" if there is none."""
+        if self.begun or self._stage is _Stage.OPENING:
+            return ""
+        return self._held.rpartition(b"\n")[2].decode(errors="backslashreplace").strip()
 
     def ask(self) -> bytes:
         """There is a password: sudo may ask for it."""
@@ -321,7 +339,7 @@ class Dialogue:
             self._stage, self.sent, self._said = _Stage.CHECKING, True, b""
             return Step.PASSWORD
         elif word == b"ask" and stage is _Stage.CHECKING:
-            return self._refused(Refusal.WRONG)
+            return self._refused(Refusal.WRONG if self._said.strip() else Refusal.MORE)
         return None
 
     def _refused(self, why: Refusal) -> Step | None:

@@ -2,7 +2,10 @@
 
 ::
 
-    hosts ──▶ crew ──what they write, how they end──▶ work ──▶ show     what is printed
-              on the fleet's loop       the main thread  │──▶ file     rows that another run goes on with
-                                                          └──▶ endings  words and exit codes
+    work ──▶ a verb of the fleet ──what hosts write, how they end──▶ its outputs, and ours: rows
+     │
+     ├──▶ file      which hosts have a row already, and where the next ones go
+     ├──▶ endings   exit codes, and what is worth another try
+     ├──▶ telling   what is said of what has gone well
+     └──▶ words     the library's messages, in the words of the shell
 """

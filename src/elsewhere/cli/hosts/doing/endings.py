@@ -1,4 +1,4 @@
-"""The exit code of work on hosts. Everything here is a pure function.
+"""The exit code of work on hosts, and what is worth another try. Everything here is a pure function.
 
 =========================  =======  =========================
 one host                   code
@@ -18,10 +18,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from elsewhere.errors import CallTimeout, ConnectError, ConnectionLost, Unauthorized
+from elsewhere.call import Retry
+from elsewhere.errors import CallTimeout, ConnectError, ConnectionLost, HostKeyError, Unauthorized
 from elsewhere.fleet import CommandError, Result
 
-__all__ = ["NOT_REACHED", "TOO_LATE", "code_of", "code_of_all", "is_well"]
+__all__ = ["NOT_REACHED", "TOO_LATE", "NotReached", "code_of", "code_of_all", "is_well"]
 
 TOO_LATE = 124
 NOT_REACHED = 255
@@ -48,3 +49,18 @@ def code_of_all(outcomes: Collection[Any]) -> int:
 def is_well(outcome: Any) -> bool:
     """Is there nothing to complain of?"""
     return not isinstance(outcome, BaseException) and bool(getattr(outcome, "ok", True))
+
+
+class NotReached(Retry):
+    """Again where the host was not reached, so that nothing has begun.
+
+    Not where it was, and has shown a key that is not believed or has not let us in: that would be the same again, and
+    logins that fail lock accounts.
+    """
+
+    __slots__ = ()
+
+    def wants(self, error: BaseException, failures: int) -> bool:
+        """See `Retry.wants`."""
+        reached = isinstance(error, HostKeyError) or not isinstance(error, ConnectError)
+        return failures <= self.retries and not reached

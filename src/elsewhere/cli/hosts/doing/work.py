@@ -6,32 +6,48 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from elsewhere.call import Retry
 from elsewhere.cli.batch.destination import Wish
 from elsewhere.cli.batch.output import Stream
 from elsewhere.cli.batch.run import say
 from elsewhere.cli.batch.summary import count
-from elsewhere.cli.ending import Problem, ReaderGone, Signals, Stopped, WrongUsage, sentence
-from elsewhere.cli.hosts.doing.copies import Copies
-from elsewhere.cli.hosts.doing.endings import code_of, code_of_all, is_well
+from elsewhere.cli.ending import Problem, Signals, Stopped, WrongUsage, sentence
+from elsewhere.cli.hosts.doing.endings import NotReached, code_of, code_of_all, is_well
 from elsewhere.cli.hosts.doing.file import Rows, check, look, open_rows
 from elsewhere.cli.hosts.doing.rows import Bare, RowsTo, is_terminal
-from elsewhere.errors import NeverStarted, NotTouched
+from elsewhere.cli.hosts.doing.telling import told
+from elsewhere.cli.hosts.doing.words import in_words
+from elsewhere.errors import NotTouched
 from elsewhere.fleet import Fleet, Host
 from elsewhere.fleet.kinds import report
-from elsewhere.fleet.output.bar import Bar
 from elsewhere.fleet.output.base import Output
 from elsewhere.fleet.output.grouped import Grouped
-from elsewhere.fleet.output.live import Live
+from elsewhere.fleet.output.live import Live, written
 from elsewhere.fleet.output.summary import Summary, show
+from elsewhere.sansio.hosts.many.plain import plain
 
-__all__ = ["Do", "Plan", "Work"]
+__all__ = ["Do", "Plan", "Told", "Work"]
 
-# The verb itself: everything is said of it but who is told what happens; gives all hosts' outcomes.
-Do = Callable[[Fleet, Sequence[Output]], Mapping[Host, Any]]
 STDOUT, STDERR = 1, 2
+PAUSE = 0.5  # seconds before a host is tried again, doubled each time
+
+
+class Told(NamedTuple):
+    """What a verb is given besides what it does.
+
+    Attributes:
+        outputs: who is told what happens.
+        bar: is one drawn?
+        several: are several hosts meant, though perhaps one is left?
+    """
+
+    outputs: Sequence[Output]
+    bar: bool
+    several: bool
+
+
+Do = Callable[[Fleet, Told], Mapping[Host, Any]]  # the verb itself; gives all outcomes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +62,7 @@ class Plan:
         again: the command that goes on: with ``--resume`` where that is true, else for the hosts that are named.
         wish: what is said of rows.
         jobs, max_failures, retries: see the options.
-        style: how output is shown: "live", "grouped", "json"; "copies" for copies.
+        style: how output is shown: "live", "grouped", "json"; "told", a line in the end, or "silent".
         quiet: no bar and no notes.
         passes: what one host alone writes is passed on as it is, even to a terminal.
     """
@@ -142,32 +158,31 @@ class Work:
 
     def _done(self) -> Mapping[Host, Any]:
         plan = self.plan
-        retry = Retry(retries=plan.retries, on=(NeverStarted,)) if plan.retries else None
+        retry = NotReached(plan.retries, backoff=PAUSE) if plan.retries else None
         try:
             with Fleet(*self._left, jobs=plan.jobs, max_failures=plan.max_failures) as fleet:
-                return plan.do(fleet.options(retry=retry), self._outputs())
-        except BrokenPipeError:  # click would make an exit code of its own of it
-            raise ReaderGone from None
+                return plan.do(fleet.options(retry=retry), self._told())
+        except BrokenPipeError:
+            raise
         except OSError as error:
             raise Problem(sentence(f"what hosts say cannot be shown: {error.strerror or error}")) from None
         except (TypeError, ValueError) as error:
-            raise WrongUsage(sentence(error)) from None
+            raise WrongUsage(in_words(error)) from None
         finally:
             if self._rows is not None:
                 with self._signals.held():
                     self._rows.sink.close()
 
-    def _outputs(self) -> list[Output]:
+    def _told(self) -> Told:
         plan, shown = self.plan, self._shown()
-        draws = isinstance(shown, Live | Copies) and is_terminal(
-            STDOUT
-        )  # lines are progress enough, and a bar is torn by them
-        bar: list[Output] = []
-        if len(plan.hosts) > 1 and not plan.quiet and not draws:
-            bar.append(Bar(len(self._left), plan.verb))
-        return [*bar, self._seen, shown]
+        # Lines on a terminal are progress enough, and a bar between them would be torn by them.
+        drawn = not plan.quiet and not (isinstance(shown, Live) and is_terminal(STDOUT))
+        several = len(plan.hosts) > 1
+        outputs = [self._seen] if shown is None else [self._seen, shown]
+        alone = shown is None and is_terminal(STDERR)  # of one host only copies have one, which counts bytes
+        return Told(outputs, bar=drawn and (several or alone), several=several)
 
-    def _shown(self) -> Output:
+    def _shown(self) -> Output | None:
         plan = self.plan
         if self._rows is not None:
             return RowsTo(self._rows.sink)
@@ -175,8 +190,8 @@ class Work:
             return RowsTo(Stream(STDOUT, "stdout"))
         if plan.style == "grouped":
             return Grouped()
-        if plan.style == "copies":
-            return Copies(bare=len(plan.hosts) == 1, quiet=plan.quiet)
+        if plan.style in {"told", "silent"}:
+            return None  # it is said behind the bar
         if len(plan.hosts) > 1:
             return Live()
         if plan.passes or not is_terminal(STDOUT):
@@ -187,11 +202,13 @@ class Work:
 
     def _finish(self, results: Mapping[Host, Any], took: float) -> int:
         outcomes = list(results.values())
+        if self.plan.style == "told" and self._rows is None and not (self.plan.quiet and self.plan.verb != "run"):
+            self._say_lines(results)
         if len(self.plan.hosts) == 1 and self._rows is None:
             return self._finish_one(outcomes[0])
         failed = {host: outcome for host, outcome in results.items() if not is_well(outcome)}
         if failed:
-            say(f"elsewhere: {report(self.plan.verb, results)}")
+            say(f"elsewhere: {in_words(report(self.plan.verb, results))}")
         elif not self.plan.quiet and is_terminal(STDERR) and len(self.plan.hosts) > 1:
             show(results, self._seen.seconds, sys.stderr, took=took)
         untouched = [str(host) for host, outcome in results.items() if isinstance(outcome, NotTouched)]
@@ -204,9 +221,17 @@ class Work:
             return code_of(outcomes[0])
         return 1 if earlier else code_of_all(outcomes)
 
+    def _say_lines(self, results: Mapping[Host, Any]) -> None:
+        lines = [
+            (f"[{plain(str(host))}] " if len(self.plan.hosts) > 1 else "") + told(outcome)
+            for host, outcome in results.items()
+            if is_well(outcome)
+        ]
+        written(sys.stdout, "".join(f"{line}\n" for line in lines))
+
     def _finish_one(self, outcome: Any) -> int:
         if isinstance(outcome, BaseException) and not hasattr(outcome, "result"):  # a command speaks for itself
-            say(f"elsewhere: {sentence(outcome)}")
+            say(f"elsewhere: {plain(' '.join(in_words(outcome).split()))}")
         return code_of(outcome)
 
     def _unfinished(self) -> list[str]:

@@ -7,11 +7,10 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from elsewhere.sansio.hosts.copies.tree import Entry, Kind, ancestors, staging
 
-__all__ = ["digest", "entry_of", "expand", "look", "scan"]
+__all__ = ["digest", "entry_of", "expand", "kind_of", "look", "scan"]
 
 
 def expand(source: str) -> list[str]:
@@ -36,12 +35,13 @@ def entry_of(path: str, name: str, *, follow: bool = False) -> Entry:
 
 
 def _entry(found: os.stat_result, path: str, name: str) -> Entry:
-    kind = _kind(found.st_mode)
+    kind = kind_of(found.st_mode)
     target = os.readlink(path) if kind == "link" else ""
     return Entry(name, kind, stat.S_IMODE(found.st_mode), found.st_size, found.st_mtime_ns, target)
 
 
-def _kind(mode: int) -> Kind:
+def kind_of(mode: int) -> Kind:
+    """What a mode with its type bits says."""
     if stat.S_ISREG(mode):
         return "file"
     return "folder" if stat.S_ISDIR(mode) else "link" if stat.S_ISLNK(mode) else "other"
@@ -72,7 +72,16 @@ def _inside(folder: str, name: str) -> Iterator[tuple[Entry, str]]:
 
 
 def look(base: str, wanted: Iterable[Entry], mirrored: Iterable[str]) -> dict[str, Entry]:
-    """What is at the places of the copies, and in the folders that are mirrored, by path."""
+    """What is at the places of the copies, and in the folders that are mirrored, by path.
+
+    Raises:
+        NotADirectoryError: what the copies go into is no folder.
+    """
+    above = base
+    while not os.path.lexists(above):
+        above = os.path.dirname(above.rstrip("/")) or "."
+    if not os.path.isdir(above):
+        raise NotADirectoryError(f"{above} is not a folder, and the copy goes into it")
     found: dict[str, Entry] = {}
     absent: set[str] = set()  # or no folder: nothing in it is asked for
     for entry in wanted:
@@ -98,8 +107,3 @@ def digest(path: str) -> str:
     """Of a file, as ``sha256sum`` shows it."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def writable(to: Any) -> bool:
-    """Can bytes be written to it?"""
-    return callable(getattr(to, "write", None))

@@ -12,7 +12,8 @@ from elsewhere.sansio.hosts.copies.tree import Entry
 
 __all__ = ["pieces"]
 
-PIECE = 256 << 10  # bytes
+PIECE = 256 << 10  # bytes of small files
+LARGE = 1 << 20  # ... of a large one
 RECENT = 2 * 10**9  # nanoseconds: a file that is that young may change again within the second its time is told in
 
 
@@ -64,7 +65,7 @@ def _file(name: bytes, entry: Entry, payload: Payload, now: int) -> Iterator[byt
         yield header(name, entry, exact=exact)
         at = 0
         while at < entry.size:
-            data = os.pread(fd, min(PIECE, entry.size - at), at)
+            data = os.pread(fd, min(LARGE, entry.size - at), at)
             if not data:
                 raise OSError(f"{payload!r} has become shorter while it was read: {at} of {entry.size} bytes")
             at += len(data)

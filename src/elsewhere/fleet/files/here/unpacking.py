@@ -33,6 +33,11 @@ class Unpacking:
         self._open: Member | None = None
         self._to_come = 0
 
+    @property
+    def ended(self) -> bool:
+        """Has the archive's end come?"""
+        return self._members.ended
+
     def feed(self, data: bytes) -> int:
         """Write it; gives how many bytes of files were in it.
 

@@ -12,7 +12,6 @@ __all__ = ["BLOCK", "END", "header", "padding"]
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
-RECORD = 20 * BLOCK
 _TYPES = {"file": b"0", "folder": b"5", "link": b"2"}
 _MOST_OCTAL = 8**11
 _NOBODY = 2 * b"0000000\x00"
@@ -54,14 +53,19 @@ def padding(size: int) -> bytes:
 
 
 def _block(name: bytes, prefix: bytes, kind: bytes, mode: int, size: int, mtime: int, target: bytes) -> bytes:
-    mtime = mtime if 0 <= mtime < _MOST_OCTAL else 0
-    length = b"%011o\0" % size if size < _MOST_OCTAL else b"\x80" + size.to_bytes(11, "big")
     # Owners are not told: what is unpacked belongs to who does it.
-    numbers = b"%07o\0%s%s%011o\0" % (mode & 0o7777, _NOBODY, length, mtime)
+    numbers = b"%07o\0%s%s%s" % (mode & 0o7777, _NOBODY, _number(size), _number(mtime))
     head = name.ljust(100, b"\0") + numbers
     tail = b"%s%sustar\x0000%s%s" % (kind, target.ljust(100, b"\0"), bytes(80), prefix.ljust(167, b"\0"))
     total = sum(head) + 8 * 32 + sum(tail)
     return b"%s%06o\0 %s" % (head, total, tail)
+
+
+def _number(value: int) -> bytes:
+    """In octal; in base 256 what is too large or below 0."""
+    if 0 <= value < _MOST_OCTAL:
+        return b"%011o\0" % value
+    return (b"\x80" if value > 0 else b"\xff") + value.to_bytes(11, "big", signed=True)
 
 
 def _long(kind: bytes, text: bytes) -> bytes:

@@ -153,7 +153,7 @@ def _text(field: bytes) -> str:
 def _number(field: bytes) -> int:
     try:
         if field[0] & 0x80:
-            return int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
+            return int.from_bytes(field[1:], "big", signed=field[0] == 0xFF)
         return int(field.strip(b"\0 ") or b"0", 8)
     except ValueError:
         raise ProtocolError("the far side sends an archive whose numbers are damaged") from None

@@ -72,7 +72,7 @@ def plan(
         old = None if parent(path) in new and path else there.get(path)
         if entry.kind == "folder":
             if old is not None and old.kind == "folder":
-                if old.mode != entry.mode:
+                if path and old.mode != entry.mode:  # /tmp stays /tmp, whatever is copied into it
                     found.modes.append(entry)
                 continue
             new.add(path)

@@ -27,6 +27,8 @@ from elsewhere.sansio.hosts.prelude import quoted
 
 __all__ = [
     "LAST",
+    "LEFT",
+    "NOT_THERE",
     "STAGED",
     "cat_script",
     "get_script",
@@ -40,9 +42,14 @@ __all__ = [
 ]
 
 STAGED = "t"
+LEFT = 75  # the exit status of a script that was not told to begin
+NOT_THERE = 66  # the exit status of `cat_script` where there is no such file
 LAST = ".place"
 MOST = 60_000  # bytes of one command's arguments
+_TAR = "tar -b 128 --version >/dev/null 2>&1"  # GNU's or BSD's, not busybox's
+_PACK = "tar -b 128 --no-recursion --null -P -T - -cf -"
 BEGIN = "export LC_ALL=C; unset CDPATH; "
+# A signal may come when the shell is already on its way out, so that each of both traps removes what is unpacked.
 # A shell's pid is in the name, so that what a killed one has left is known as such, unless it was on another host.
 _STAGE = """
 read -r h 2>/dev/null </proc/sys/kernel/hostname || h=$(uname -n)
@@ -54,8 +61,9 @@ for o in .elsewhere-*-????????????????; do
 done
 s=./.elsewhere-$$-NONCE
 umask 077
-trap 'x=$?; trap "" HUP INT TERM PIPE; rm -rf "$s" 2>/dev/null || { chmod -R u+rwx "$s"; rm -rf "$s"; }; exit $x' EXIT
-trap 'exit 143' HUP INT TERM PIPE
+r() { trap "" HUP INT TERM PIPE; rm -rf "$s" 2>/dev/null || { chmod -R u+rwx "$s"; rm -rf "$s"; }; }
+trap 'x=$?; r; exit $x' EXIT
+trap 'r; exit 143' HUP INT TERM PIPE
 mkdir "$s"
 echo "$h" >"$s/.host"
 """
@@ -101,15 +109,16 @@ def put_script(
     return (
         f"{BEGIN}{pick}"
         f"l() {{ find \"$@\" -printf '{FORMAT}' 2>/dev/null; }}; "
-        f"command -v tar >/dev/null 2>&1 || {{ {say} bare -; exit 0; }}; "
+        f"{_TAR} || {{ {say} bare -; exit 0; }}; "
         f'if cd "$b" 2>/dev/null; then {say} here $k; l . -maxdepth 0 || {{ {say} bare -; exit 0; }}; {"".join(lists)}'
         f'elif [ -d "$b" ]; then {say} closed $k; elif [ -e "$b" ] || [ -L "$b" ]; then {say} file $k; '
         f"else {say} absent $k; fi; {say} end -; "
-        "IFS= read -r go || exit 0; set -e; case $go in "
+        f"IFS= read -r go || exit {LEFT}; set -e; case $go in "
         f"whole) mkdir -p {word(above)}; cd {word(above)} ;; "
-        'make) mkdir -p "$b"; cd "$b" ;; in) ;; *) exit 0 ;; esac'
+        'make) mkdir -p "$b"; cd "$b" ;; in) ;; '
+        f"*) exit {LEFT} ;; esac"
         f"{_STAGE.replace('NONCE', nonce)}"
-        f'tar -xpof - -C "$s"; . "$s/{LAST}"'
+        f'tar -b 128 -xpof - -C "$s"; . "$s/{LAST}"'
     )
 
 
@@ -163,25 +172,32 @@ def get_script(nonce: str, sources: Iterable[str]) -> str:
         sources: paths or patterns, each perhaps with a slash behind it.
     """
     say = f"printf '{nonce} %s %s %s\\0'"
+    listed = f"{nonce} file $i %p\\0{FORMAT.replace('%p', './%f')}"
     return (
-        f"{BEGIN}w={shlex.quote(FORMAT)}; v={shlex.quote(FORMAT.replace('%p', './%f'))}; "
-        "find . -maxdepth 0 -printf '' 2>/dev/null && command -v tar >/dev/null 2>&1 || "
+        f"{BEGIN}w={shlex.quote(FORMAT)}; "
+        f"find . -maxdepth 0 -printf '' 2>/dev/null && {_TAR} || "
         f"{{ {say} bare - -; exit 0; }}; "
         "g() { i=$1; t=$2; shift 2; for p do "
         'if [ -d "$p" ] && { [ $t = 1 ] || [ ! -L "$p" ]; }; then '
         f'{say} folder $i "$p"; (cd "$p" && find . -printf "$w") || {say} trouble $i "$p"; '
-        f'elif [ -e "$p" ] || [ -L "$p" ]; then {say} file $i "$p"; find "$p" -maxdepth 0 -printf "$v"; '
-        f'else {say} none $i "$p"; fi; done; }}; '
+        f'elif [ ! -e "$p" ] && [ ! -L "$p" ]; then {say} none $i "$p"; fi; done; '
+        # All files of a pattern at once: a process for each would take longer than they do.
+        f'[ $t = 1 ] || find "$@" -maxdepth 0 ! -type d -printf "{listed}" || {say} trouble $i "$1"; }}; '
         f"{''.join(_asked(index, source) for index, source in enumerate(sources))}"
-        f'{say} end - -; IFS= read -r go || exit 0; [ "$go" = go ] || exit 0; '
-        "exec tar -b 128 --no-recursion --null -P -T - -cf -"
+        f'{say} end - -; IFS= read -r go || exit {LEFT}; [ "$go" = go ] || exit {LEFT}; '
+        # A sudo that wants a terminal has made one of its output, to which tar writes no archive.
+        f"[ -t 1 ] || exec {_PACK}; {_PACK} 2>/dev/null | cat"
     )
 
 
 def cat_script(nonce: str, *, source: str) -> str:
     """One file's bytes as its output."""
     path = word(source)
-    return f"{BEGIN}if [ -d {path} ]; then printf '%s\\n' {path}': is a folder' >&2; exit 1; fi; exec cat {path}"
+    return (
+        f"{BEGIN}[ -e {path} ] || exit {NOT_THERE}; "
+        f"if [ -d {path} ]; then printf '%s\\n' {path}': is a folder' >&2; exit 1; fi; "
+        f"exec cat {path}"
+    )
 
 
 def _asked(index: int, source: str) -> str:

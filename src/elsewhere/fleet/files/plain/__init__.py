@@ -1,0 +1,1 @@
+"""Copies over SFTP alone, for accounts without a shell, and hosts without GNU find or tar: slower, but the same."""

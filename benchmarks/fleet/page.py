@@ -18,7 +18,7 @@ TITLES = {
     "again": ("A tree of 2,000 small files that is there unchanged", "ms"),
     "put": ("One file of 200 MB to a host", "MB/s"),
     "get": ("One file of 200 MB from a host", "MB/s"),
-    "crowd": ("1,000 hosts, of which 20 are dead, 10 hang and 5 have changed keys", "figure"),
+    "crowd": ("1,000 hosts, of which 20 are dead, 10 hang and 5 have changed keys", ""),
 }
 HEAD = """# Hosts beside their peers
 
@@ -27,15 +27,22 @@ Written by `python -m benchmarks --set fleet --write`. All in one run and in tur
 who is measured), and their user has a plain `sh`. Each contestant is a process of its own; *CPU* is what it and the
 programs that it starts use of the cores, *CPU there* what the hosts use; as a rate, what a whole core would do.
 
+So of fifty commands at once, most of the time is the hosts', whoever asks for them; one after the other shows what is
+the contestant's own.
+
 *asyncssh* is a program of a few lines that does all at once; *tar through ssh* unpacks beside the target, which then
 takes its place. Each copy makes its connection first.
 """
 CPU, THERE = ", CPU", ", CPU there"
+QUICK = """
+This was a quick run, with fewer rounds and a fifth of the hosts: its figures are only roughly right.
+"""
 
 
-def page(found: dict[str, Figures]) -> str:
+def page(found: dict[str, Figures], *, quick: bool = False) -> str:
     """Markdown: a table for each row, and one of the goals."""
     parts = [HEAD.format(cores=os.cpu_count(), system=platform.system(), python=platform.python_version())]
+    parts += [QUICK] * quick
     for name in ROWS:
         if found.get(name):
             parts += _table(name, found[name])
@@ -50,8 +57,8 @@ def page(found: dict[str, Figures]) -> str:
 def _table(name: str, figures: Figures) -> list[str]:
     title, unit = TITLES[name]
     columns = [kind for kind in (CPU, THERE) if any(who.endswith(kind) for who in figures)]
-    heads = "".join(f" {kind.removeprefix(', ')}, {unit} |" for kind in columns)
-    parts = [f"\n## {title}\n\n| | {unit} |{heads}\n|---|--:|{'--:|' * len(columns)}\n"]
+    heads = "".join(f" {kind.removeprefix(', ')}{f', {unit}' * bool(unit)} |" for kind in columns)
+    parts = [f"\n## {title}\n\n| | {unit or 'figure'} |{heads}\n|---|--:|{'--:|' * len(columns)}\n"]
     for who, figure in figures.items():
         if not who.endswith((CPU, THERE)):
             cells = (shown(figures[who + kind]) if who + kind in figures else "" for kind in columns)

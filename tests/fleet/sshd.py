@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -19,6 +20,7 @@ from typing import NamedTuple
 
 PATIENCE = 20.0  # seconds until one listens, or has ended
 MOST = 16  # ListenAddress lines of one sshd
+FINE = {"useradd": {0}, "usermod": {0}, "userdel": {0, 12}}  # 12: there was no mailbox to remove
 APT = "apt-get install openssh-server openssh-client"
 # What a test that opens many connections at once to one address does not want to meet; see `Sshd`'s `usual_limits`.
 RAISED = "MaxStartups 1000\nMaxSessions 100\n"
@@ -86,12 +88,17 @@ def sshd(
 
 
 def _program() -> str:
-    found = shutil.which("sshd") or shutil.which("/usr/sbin/sshd")
+    found = shutil.which(administrator("sshd"))
     if found is None:
         from tests.require import require
 
         return str(require(program="/usr/sbin/sshd", install=APT))
     return found
+
+
+def administrator(name: str) -> str:
+    """A program of the administrator's, which is not on everybody's PATH."""
+    return shutil.which(name) or f"/usr/sbin/{name}"
 
 
 def _free(hosts: list[str]) -> int:
@@ -163,9 +170,9 @@ def account(name: str, server: Sshd, *, shell: str = "/bin/sh") -> Iterator[Path
     gone(name)
     home = Path("/home") / name
     # Not by PAM and not by a password: "*" is none, and no locked one, which sshd would refuse.
-    subprocess.run(["useradd", "--create-home", "--home-dir", home, "--shell", shell, name], check=True)
+    _changed("useradd", "--create-home", "--home-dir", str(home), "--shell", shell, name)
     try:
-        subprocess.run(["usermod", "--password", "*", name], check=True)
+        _changed("usermod", "--password", "*", name)
         (home / ".ssh").mkdir()
         shutil.copy(server.key.with_suffix(".pub"), home / ".ssh" / "authorized_keys")
         for path in (home / ".ssh", home / ".ssh" / "authorized_keys"):
@@ -177,4 +184,18 @@ def account(name: str, server: Sshd, *, shell: str = "/bin/sh") -> Iterator[Path
 
 def gone(name: str) -> None:
     """No user of that name, with what is left of one."""
-    subprocess.run(["userdel", "--force", "--remove", name], check=False, capture_output=True)
+    with contextlib.suppress(KeyError):
+        pwd.getpwnam(name)
+        _changed("userdel", "--force", "--remove", name)
+
+
+def _changed(program: str, *words: str) -> None:
+    """Change the users of this machine, when nobody else does."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        done = subprocess.run([administrator(program), *words], check=False, capture_output=True, text=True)
+        if done.returncode in FINE[program]:
+            return
+        assert "lock" in done.stderr, done.stderr
+        assert time.monotonic() < end, done.stderr
+        select_a_moment()

@@ -35,7 +35,7 @@ def number(path: Path) -> int:
 
 
 def test_a_host_that_says_nothing_any_more(server: Sshd, tmp_path: Path) -> None:
-    with Host(server.hosts[0], **options(server, keepalive=0.2)) as host:
+    with Host(server.hosts[0], **options(server, keepalive=0.5)) as host:
         future = host.run_async(f"echo $PPID > {tmp_path}/sshd; sleep 1000")
         with stopped(number(tmp_path / "sshd")):
             with pytest.raises(ConnectionLost, match="may have run"):

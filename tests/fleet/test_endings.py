@@ -42,7 +42,7 @@ PROGRAMS = {
         "in\n",
     ),
     "at exit": ('host.run("true")\natexit.register(lambda: print(host.run("echo in").stdout.strip()))', "in\n"),
-    "fork": (FORK.format(child="pass"), "child ended with 0\nparent\n"),
+    "fork": (FORK.format(child="assert not host.is_connected"), "child ended with 0\nparent\n"),
     "fork that runs": (
         FORK.format(child='print(host.run("echo child").stdout.strip(), flush=True)'),
         "child\nchild ended with 0\nparent\n",

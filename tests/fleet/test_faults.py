@@ -27,8 +27,9 @@ def at():
 
 @pytest.fixture(autouse=True)
 def here(monkeypatch, tmp_path):
-    """On the interpreter that runs this, whether the peers are installed or not."""
+    """On the interpreter that runs this, whether the peers are installed or not; and with time for a busy machine."""
     monkeypatch.setattr(grounds, "PEERS", tmp_path / "none")
+    monkeypatch.setattr(grounds, "SOON", 20.0)
 
 
 @pytest.mark.parametrize("name", ["env", "startups", "killed"])

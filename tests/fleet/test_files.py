@@ -15,19 +15,10 @@ import pytest
 
 from elsewhere.fleet import Host
 from elsewhere.fleet.files.outcome import Change, TransferError
-from tests.fleet.sshd import Sshd, sshd
+from tests.fleet.sshd import Sshd
 from tests.fleet.test_link import options
 
 HARD = "a; 'b' \"c\" $(id)\n*?[d]"
-
-
-@pytest.fixture(scope="session")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    """Two hosts that give whoever logs in SFTP, and no shell."""
-    with sshd(
-        tmp_path_factory.mktemp("bare"), ["127.13.0.1", "127.13.0.2"], config="ForceCommand internal-sftp"
-    ) as found:
-        yield found
 
 
 @pytest.fixture(params=["shell", "sftp"])
@@ -56,6 +47,7 @@ def tree(tmp_path: Path) -> Path:
     (root / "run").chmod(0o755)
     (root / HARD).write_text("hard")
     (root / "-rf").write_text("option")
+    (root / os.fsdecode(b"\xff")).write_text("no UTF-8")
     (root / "sub" / "big").write_bytes(os.urandom(1_500_000))
     (root / "sub" / "none").write_text("")
     (root / "sub" / ("l" * 120)).mkdir()
@@ -88,16 +80,16 @@ def test_a_tree_there_and_back(host: Host, tree: Path, tmp_path: Path) -> None:
         assert shown(copy)["sub/big"] == shown(tree)["sub/big"]
         assert {key: value for key, value in shown(copy).items() if not key.startswith("dist")} == shown(tree)
         assert (sent.sent, sent.skipped, sent.bytes) == (
-            10,
+            11,
             0,
             sum(len(told[0]) for told in shown(tree).values() if isinstance(told[0], bytes)),
         )
         again = host.put(tree, to)
-        assert (again.sent, again.skipped, again.changes) == (0, 10, ())
+        assert (again.sent, again.skipped, again.changes) == (0, 11, ())
     got = host.get(str(there / "dist"), back)
     assert shown(back) == shown(tree)
     assert (back / "plain").stat().st_mtime_ns == (there / "dist" / "plain").stat().st_mtime_ns
-    assert (got.sent, got.skipped) == (10, 0)
+    assert (got.sent, got.skipped) == (11, 0)
     assert host.get(str(there / "dist"), back).changes == ()
     assert os.listdir(tmp_path / "there") == ["app"]
 
@@ -127,7 +119,7 @@ def test_the_same_size_and_second_is_another_file(shell: Host, tmp_path: Path) -
     second = (time.time_ns() // 10**9 + 100) * 10**9  # not yet over, so that the file may change in it again
     for number, text in enumerate(("one", "two")):
         source.write_text(text)
-        os.utime(source, ns=(second, second + number + 1))
+        os.utime(source, ns=(second, second + (number + 1) * 10**6))
         assert shell.put(source, there).sent == 1
         assert there.read_text() == text
     assert shell.put(source, there).sent == 0
@@ -182,6 +174,19 @@ def test_contents_are_compared(host: Host, tree: Path, tmp_path: Path, way: str)
     done = copies(str(tree), str(copy), checksum=True)
     assert {path for _, path in done.changes} <= {f"{copy}/plain", f"{copy}/{HARD}"}  # sums tell no name with a newline
     assert (copy / "plain").read_text() == "plain"
+
+
+def test_more_at_once_than_sshd_has_sessions_for(host: Host, tree: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    host.put(tree, copy)
+    futures = [host.put_async(tree, copy, checksum=True, dry_run=True) for _ in range(15)]
+    assert {future.result(60).sent for future in futures} <= {0, 1}
+
+
+def test_what_a_file_like_object_would_get(host: Host, tree: Path) -> None:
+    sink = io.BytesIO()
+    would = host.get(str(tree / "sub" / "big"), sink, dry_run=True)
+    assert (would.bytes, would.dry_run, sink.getvalue()) == (1_500_000, True, b"")
 
 
 def test_several_and_patterns(host: Host, tree: Path, tmp_path: Path) -> None:

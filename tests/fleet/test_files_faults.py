@@ -28,6 +28,14 @@ def host(server: Sshd) -> Iterator[Host]:
         yield found
 
 
+@pytest.fixture(params=["shell", "sftp"])
+def either(request: pytest.FixtureRequest, server: Sshd, bare: Sshd) -> Iterator[Host]:
+    """Both ways of copying promise the same."""
+    found = server if request.param == "shell" else bare
+    with Host(found.hosts[0], **options(found)) as host:
+        yield host
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     """Something of which the copy takes far longer than the test."""
@@ -64,17 +72,17 @@ def connection(host: Host) -> int:
 
 
 @pytest.mark.parametrize("way", ["put", "get"])
-def test_cancelled(host: Host, source: Path, place: Path, way: str) -> None:
-    future = getattr(host, f"{way}_async")(str(source), str(place))
+def test_cancelled(either: Host, source: Path, place: Path, way: str) -> None:
+    future = getattr(either, f"{way}_async")(str(source), str(place))
     becomes(lambda: staged(place))
     assert future.cancel()
     nothing_has_happened(place)
 
 
 @pytest.mark.parametrize("way", ["put", "get"])
-def test_it_takes_too_long(host: Host, source: Path, place: Path, way: str) -> None:
+def test_it_takes_too_long(either: Host, source: Path, place: Path, way: str) -> None:
     with pytest.raises(CallTimeout, match=r"within its timeout of 0\.8 s, and was ended; no half-written file"):
-        getattr(host, way)(str(source), str(place), timeout=0.8)
+        getattr(either, way)(str(source), str(place), timeout=0.8)
     nothing_has_happened(place)
 
 
@@ -203,14 +211,18 @@ def test_a_file_that_is_cut_short_is_no_copy(host: Host, tmp_path: Path, monkeyp
     becomes(lambda: sorted(os.listdir(tmp_path)) == ["source"])
 
 
-def test_the_place_is_taken_meanwhile(host: Host, source: Path, tmp_path: Path) -> None:
-    os.truncate(source / "vast", 100_000_000)
-    copy = tmp_path / "copy"
-    future = host.put_async(source, copy)
-    becomes(lambda: list(tmp_path.glob(".elsewhere-*/t/vast")))
-    copy.mkdir()
+def test_the_place_is_taken_meanwhile(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, copy, pread = tmp_path / "source", tmp_path / "copy", os.pread
+    source.mkdir()
+    (source / "file").write_bytes(b"x" * 1000)
+
+    def meanwhile(fd: int, size: int, at: int) -> bytes:  # what is there has been asked by now
+        copy.mkdir(exist_ok=True)
+        return pread(fd, size, at)
+
+    monkeypatch.setattr(os, "pread", meanwhile)
     with pytest.raises(TransferError, match="somebody else has made it"):
-        future.result(60)
+        host.put(source, copy)
     assert os.listdir(copy) == []
     becomes(lambda: sorted(os.listdir(tmp_path)) == ["copy", "source"])
 

@@ -361,6 +361,21 @@ def test_what_is_cancelled_from_within_is_a_host_that_was_lost() -> None:
     assert list(map(kind_of, worked(3, Plan(), work).values())) == ["ok", "connection lost", "ok"]
 
 
+def test_a_bug_of_ours_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work() -> int:
+        return 1
+
+    def broken(*_: Any, **__: Any) -> list[int]:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("elsewhere.sansio.hosts.many.rolling.Rolling.ended", broken)
+    fleet = Fleet("web[1-2]", config=())
+    with pytest.raises(ExceptionGroup) as caught:
+        fleet._do("work", lambda host, sink: work(), return_exceptions=True, output=Output())
+    assert "a bug" in str(caught.value.exceptions[0])
+    assert not [thread for thread in threading.enumerate() if thread.name == "elsewhere-output"]
+
+
 # ---- interrupts ------------------------------------------------------------------------------------------------------
 
 
@@ -411,6 +426,14 @@ async def in_a_loop(server: Sshd) -> tuple[list[str], str]:
 
 def test_in_a_loop_of_the_users(server: Sshd) -> None:
     assert asyncio.run(in_a_loop(server)) == (["hi\n"] * 3, "ho\n")
+
+
+def test_connecting_to_all(server: Sshd) -> None:
+    with Fleet("127.0.1.[1-2]", "nobody.invalid", **options(server)) as fleet:
+        with pytest.raises(FleetError, match="connect failed on 1 of 3 hosts"):
+            fleet.connect()
+        assert [host.is_connected for host in fleet] == [True, True, False]
+        assert fleet[:2].connect_async().result(60) == dict.fromkeys(fleet[:2])
 
 
 def test_closing_closes_all(server: Sshd) -> None:

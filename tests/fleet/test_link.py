@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,7 +167,11 @@ def test_through_other_hosts(server: Sshd) -> None:
         assert found[0].startswith("127.")
         assert found[2] == server.hosts[0]
         assert other.run("echo in").stdout == "in\n"
-        assert len(engine().links._jumps) == 2
+        ways = list(engine().links._jumps.values())
+        assert len(ways) == 2
+        connections = [link._connection for link in ways]
+    del ways
+    becomes(lambda: all(connection is not None and connection.is_closed() for connection in connections))
 
 
 def test_a_way_that_does_not_lead_there(server: Sshd) -> None:
@@ -176,6 +181,31 @@ def test_a_way_that_does_not_lead_there(server: Sshd) -> None:
         host = Host("127.0.0.1", **options(server, port=port, jump=f"{server.hosts[1]}:{server.port}"))
         with host, pytest.raises(ConnectError, match="the host before it on the way does not reach"):
             host.run("true")
+
+
+RELAY = """
+import os, socket, sys, threading
+sock = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+def copy(read, write):
+    while data := read(65536):
+        write(data)
+threading.Thread(target=copy, args=(sock.recv, lambda data: os.write(1, data)), daemon=True).start()
+copy(lambda size: os.read(0, size), sock.sendall)
+"""
+
+
+def test_through_a_program(server: Sshd, tmp_path: Path) -> None:
+    (tmp_path / "relay.py").write_text(RELAY)
+    (tmp_path / "config").write_text(f"Host *\n ProxyCommand {sys.executable} {tmp_path}/relay.py %h %p 2>&1 | cat\n")
+    with Host(server.hosts[0], **options(server, config=(str(tmp_path / "config"),))) as host:
+        assert host.run("echo in").stdout == "in\n"
+
+
+def test_through_a_program_that_ends(server: Sshd, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("Host *\n ProxyCommand echo no way >&2; exit 7\n")
+    host = Host(server.hosts[0], **options(server, config=(str(tmp_path / "config"),)))
+    with host, pytest.raises(ConnectError, match="its ProxyCommand ended before the login: no way"):
+        host.run("true")
 
 
 # ---- the watcher -----------------------------------------------------------------------------------------------------

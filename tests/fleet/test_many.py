@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import subprocess
 import sys
 from collections import Counter
@@ -162,3 +163,12 @@ def test_a_host_that_is_closed_while_it_is_being_connected(yard: Yard) -> None:
     with pytest.raises(ConnectError, match="was closed while it was being connected"):
         future.result(60)
     assert not host.is_connected
+
+
+def test_a_host_that_is_forgotten_is_closed(yard: Yard) -> None:
+    host = Host(of(yard, "well")[0], **options(yard, connect_timeout=60))
+    assert host.run("echo in").stdout == "in\n"
+    connection = host.link._connection
+    assert connection is not None
+    del host
+    becomes(lambda: gc.collect() >= 0 and connection.is_closed())

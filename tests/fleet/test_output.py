@@ -246,6 +246,34 @@ def test_who_stands_still_is_waited_for_only_so_long_after_an_interrupt(monkeypa
     courier._thread.join(60)
 
 
+def test_who_interrupts_the_end_is_shown_no_more_but_the_outcomes() -> None:
+    class Counts(Stands):
+        outcomes = 0
+
+        def ended(self, host: Host, outcome: Any, seconds: float) -> None:
+            self.outcomes += 1
+
+    output = Counts()
+    courier = Courier([WEB1], [output])
+
+    async def interrupted() -> None:
+        courier.begin(lambda: None)
+        sink = courier.sink(WEB1)
+        sink("stdout", b"one")
+        await asyncio.to_thread(output.stands.wait, 60)
+        sink("stdout", b"two")
+        courier.ended(WEB1, GOOD, 0.5)
+        end = asyncio.create_task(courier.end())
+        await asyncio.sleep(0)
+        end.cancel()
+        await asyncio.wait([end])
+        output.goes.set()
+        await courier.end()
+
+    asyncio.run(interrupted())
+    assert (output.came_bytes, output.outcomes) == (3, 1)
+
+
 def test_ctrl_c_while_nothing_can_be_shown(server: Sshd, tmp_path: Path) -> None:
     output = Stands()
 

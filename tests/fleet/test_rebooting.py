@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from elsewhere.errors import CallTimeout, ConnectError
-from elsewhere.fleet import CommandError, Host
+from elsewhere.errors import CallTimeout, ConnectError, NotTouched
+from elsewhere.fleet import CommandError, Fleet, FleetError, Host
 from elsewhere.fleet.verbs import rebooting
 from tests.fleet.inprocess import Yard, inprocess, plain
 from tests.fleet.test_link import becomes, options
@@ -70,16 +70,16 @@ def test_it_is_back_before_anybody_has_seen_it_go(host: Host, boot: Path) -> Non
 
 
 def test_it_does_not_go_down(host: Host, boot: Path) -> None:
-    with pytest.raises(CallTimeout, match=r"is not back from its reboot within 2 s: it has not gone down"):
-        host.reboot(2, "true", False)
+    with pytest.raises(CallTimeout, match=r"is not back from its reboot within 3 s: it has not gone down"):
+        host.reboot(3, "true", False)
 
 
 def test_it_does_not_come_back(yard: Yard, host: Host, boot: Path, tmp_path: Path) -> None:
-    future = host.reboot_async(2, f"touch {tmp_path}/told; sleep 1000", False)
+    future = host.reboot_async(3, f"touch {tmp_path}/told; sleep 1000", False)
     becomes((tmp_path / "told").exists)
     yard.tell("down", yard.hosts[0])
     try:
-        with pytest.raises(CallTimeout, match=r"is not back from its reboot within 2 s: .* refuses connections"):
+        with pytest.raises(CallTimeout, match=r"is not back from its reboot within 3 s: .* refuses connections"):
             future.result(PATIENCE)
     finally:
         yard.tell("up", yard.hosts[0])
@@ -96,3 +96,15 @@ def test_what_is_wrong_is_told(yard: Yard, host: Host, boot: Path) -> None:
 def test_what_is_no_time_is_said_at_once(wait: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="wait is"):
         Host("nobody.invalid", config=()).reboot(wait)
+
+
+def test_one_host_after_another(yard: Yard, boot: Path) -> None:
+    command = f"cat /proc/sys/kernel/random/uuid > {boot}"
+    with Fleet(*yard.hosts[:2], jobs=1, max_failures=1, **options(yard)) as fleet:
+        assert all(0 < seconds < PATIENCE for seconds in fleet.reboot(PATIENCE, command, False).values())
+        assert len(fleet.reboot_async(PATIENCE, command, False).result(PATIENCE)) == 2
+        with pytest.raises(FleetError, match="reboot failed on 1 of 2 hosts") as caught:
+            fleet.reboot(PATIENCE, "exit 7", False)
+        assert [type(outcome) for outcome in caught.value.results.values()] == [CommandError, NotTouched]
+    with pytest.raises(ValueError, match="wait is"):
+        Fleet("nobody.invalid", config=()).reboot(0)

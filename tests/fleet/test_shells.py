@@ -13,6 +13,9 @@ import pytest
 
 from elsewhere.errors import CallTimeout
 from elsewhere.fleet import CommandError, Host
+from elsewhere.fleet.commands.prepare import prepare
+from elsewhere.fleet.commands.run import run
+from elsewhere.fleet.engine import engine
 from tests.fleet.sshd import Sshd, account, sshd
 from tests.fleet.test_link import becomes, gone, options
 
@@ -56,6 +59,14 @@ def test_all_that_can_be_said(host: Host) -> None:
         assert tty[0].startswith("/dev/")
         assert tty[1] == "a" * 6000
         host.close()
+
+
+def test_what_a_shell_says_of_words_that_are_not_its_own_is_not_shown(host: Host) -> None:
+    seen: list[tuple[str, bytes]] = []
+    command = prepare("echo out; sh -c 'echo err >&2'")
+    result = engine().call(lambda: run(host, command, lambda name, data: seen.append((name, data))))
+    assert (result.stdout, result.stderr) == ("out\n", "err\n")
+    assert sorted(seen) == [("stderr", b"err\n"), ("stdout", b"out\n")]
 
 
 def test_nothing_is_left_of_it(host: Host, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from elsewhere.fleet.commands.run import run
 from elsewhere.fleet.engine import engine
 from tests.fleet.sshd import Sshd, account, sshd
 from tests.fleet.test_link import becomes, gone, options
+from tests.require import require
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def test_a_secret_that_is_not_echoed(host: Host) -> None:
 
 def test_a_question_without_an_answer_is_told(host: Host) -> None:
     with pytest.raises(CallTimeout, match=r"the last that it wrote was 'Really\?', for which there is no answer"):
-        host.run("printf 'Really? '; read -r a", answers={"Name:": "x"}, timeout=1)
+        host.run("printf 'Really? '; read -r a", answers={"Name:": "x"}, timeout=2.5)
 
 
 # ---- detached --------------------------------------------------------------------------------------------------------
@@ -73,7 +74,7 @@ def test_a_detached_command_lives_on(host: Host, command: Any) -> None:
     try:
         assert not gone(found.pid)
     finally:
-        host.run(f"kill -s KILL -- -{found.group}")
+        host.run(f"kill -KILL -{found.group}")
     becomes(lambda: gone(found.pid))
 
 
@@ -107,6 +108,18 @@ def test_a_sink_that_is_slow_holds_up_who_writes(host: Host, tmp_path: Path) -> 
     result = engine().call(lambda: run(host, command, slow, keep=False))
     assert (sum(seen), result.stdout) == (30_000_000, b"")
     assert held == [0] * 19
+
+
+def test_output_is_shown_while_it_comes(host: Host, capfd: pytest.CaptureFixture[str]) -> None:
+    result = host.options(timeout=20).run("echo one; echo two >&2", output="live")
+    shown = capfd.readouterr()
+    assert (result.stdout, result.stderr) == ("one\n", "two\n")
+    assert shown.out == f"[{host}] one\n"
+    assert shown.err == f"[{host}]! two\n"
+    with pytest.raises(CommandError, match="exit status 3"):
+        host.run("exit 3", output="live")
+    with pytest.raises(ValueError, match="output"):
+        host.run("true", output="loud")  # type: ignore[arg-type]  # that is what is tested
 
 
 def test_input_that_comes_bit_by_bit(host: Host) -> None:
@@ -170,6 +183,20 @@ def test_it_may_stand_around_a_fleet(server: Sshd) -> None:
             found = fleet.run("pwd; echo $X", cwd="lib")
         assert [result.stdout for result in found.values()] == ["/usr/lib\n1\n", "/usr/lib\n\n"]
         assert fleet.run("pwd", detach=True)[fleet[1]].ok
+
+
+def test_it_stands_around_sudo_too(server: Sshd) -> None:
+    require(program="sudo", install="apt-get install sudo")
+    with Host(server.hosts[0], **options(server)) as host:
+        with host.cd("/usr"), host.env(X="a;b"), host.prefix("Y=1"):
+            assert host.sudo("pwd; echo $X $Y", cwd="lib", user="nobody").stdout == "/usr/lib\na;b 1\n"
+        with pytest.raises(CallTimeout):
+            host.options(timeout=0.5).sudo("sleep 1000", user="nobody")
+        found = host.sudo(["sleep", "1000"], user="nobody", detach=True)
+    try:
+        assert not gone(found.pid)
+    finally:
+        os.kill(found.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize(

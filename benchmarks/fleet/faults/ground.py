@@ -168,9 +168,9 @@ def processes(text: str) -> list[int]:
     return found
 
 
-def left(text: str, within: float = SOON) -> int:
+def left(text: str, within: float | None = None) -> int:
     """How many of these run after some seconds; they are ended then."""
-    becomes(lambda: not processes(text), within)
+    becomes(lambda: not processes(text), SOON if within is None else within)
     found = processes(text)
     for pid in found:
         with contextlib.suppress(ProcessLookupError):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.fleet.faults.ground import Ground, Said
-from tests.fleet.sshd import account
+from tests.fleet.sshd import account, administrator
 
 USER = f"ewsudo{os.getpid()}"
 TELLING = ("password", "sudoers", "allow", "terminal", "tty")  # one of which a message about sudo has
@@ -54,7 +54,7 @@ def run(ground: Ground, who: str, case: Case) -> Said:
     given = {"right": password, "wrong": "wrong", "": None}[case.password]
     with account(USER, ground.server), _sudoers(case):
         # On stdin, so that it stands in no command line.
-        subprocess.run(["chpasswd"], input=f"{USER}:{password}\n", text=True, check=True)
+        subprocess.run([administrator("chpasswd")], input=f"{USER}:{password}\n", text=True, check=True)
         with ground.actor(who, user=USER) as actor:
             return actor.ask("sudo", "id -u", given, password if case.before else None)
 
@@ -67,7 +67,7 @@ def _sudoers(case: Case) -> Iterator[None]:
     file.touch(mode=0o440)
     try:
         file.write_text("".join(lines))
-        subprocess.run(["visudo", "-cqf", str(file)], check=True)
+        subprocess.run([administrator("visudo"), "-cqf", str(file)], check=True)
         yield
     finally:
         file.unlink()

@@ -9,7 +9,7 @@ class Kind:
     """Its further methods are verbs, each with a figure.
 
     Args:
-        config: hosts, port, user, key, known_hosts.
+        config: hosts, port, user, key, known_hosts; connect_timeout, if it is not what comes.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -18,6 +18,7 @@ class Kind:
         self.user: str = config["user"]
         self.key: str = config["key"]
         self.known_hosts: str = config["known_hosts"]
+        self.connect_timeout: float | None = config.get("connect_timeout")
 
     def warm_up(self) -> None:
         """Load what is needed, and connect once."""

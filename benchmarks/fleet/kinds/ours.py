@@ -19,6 +19,7 @@ class Ours(Kind):
             "known_hosts": (self.known_hosts,),
             "config": (),
             "agent": False,
+            "connect_timeout": self.connect_timeout,
         }
 
     def warm_up(self) -> None:

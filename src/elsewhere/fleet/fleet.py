@@ -14,6 +14,7 @@ from elsewhere.fleet.many.commands import Commands
 from elsewhere.fleet.many.files import Files
 from elsewhere.fleet.many.members import members
 from elsewhere.fleet.many.plan import Plan, checked
+from elsewhere.fleet.many.ways import Ways
 from elsewhere.fleet.verbs.base import engine
 from elsewhere.sansio.hosts.many.folding import shortly
 from elsewhere.sansio.hosts.names import expand, split
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Fleet"]
 
 
-class Fleet(Commands, Files):
+class Fleet(Commands, Files, Ways):
     """Many machines; each verb is done on all of them, so many at once.
 
     Args:

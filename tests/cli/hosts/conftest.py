@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from elsewhere.fleet.naming.password import VARIABLE
-from tests.cli.hosts.helpers import Home
+from elsewhere.cli.group import run
+from elsewhere.fleet import engine
+from elsewhere.fleet.naming import password
+from tests.cli.hosts.helpers import Here, Home
 from tests.fleet.sshd import Sshd, account, sshd
 from tests.fleet.sudo.conftest import RIGHT, _sudoers
 from tests.require import require
+from tests.rpc.conftest import uvloop_has_its_pipe
+
+__all__ = ["asked", "here", "home", "hosts_sshd", "no_password_is_known", "uvloop_has_its_pipe"]
 
 
 @pytest.fixture(scope="session")
@@ -28,9 +33,27 @@ def home(hosts_sshd: Sshd, tmp_path: Path) -> Home:
     return Home.make(tmp_path / "home", hosts_sshd)
 
 
+@pytest.fixture
+def here(home: Home, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Here]:
+    """The command in this process, for what needs none of its own: half of a second less each time."""
+    monkeypatch.setenv("HOME", str(home.path))
+    monkeypatch.chdir(home.work)
+
+    def call(*args: str) -> subprocess.CompletedProcess[str]:
+        code = run(args)
+        out, err = capfd.readouterr()
+        return subprocess.CompletedProcess(args, code, out, err)
+
+    yield call
+    found, engine._engine = engine._engine, None
+    if found is not None:
+        found.end()
+
+
 @pytest.fixture(autouse=True)
 def no_password_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(password.VARIABLE, raising=False)
+    password._kept.clear()
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,15 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from tests.cli.helpers import Started, command, environment, shell
 from tests.fleet.sshd import Sshd
+
+Here = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @dataclass

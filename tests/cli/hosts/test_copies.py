@@ -10,7 +10,7 @@ import pytest
 
 from elsewhere.cli.hosts.doing.telling import size
 from tests.cli.helpers import until
-from tests.cli.hosts.helpers import Home, rows_of
+from tests.cli.hosts.helpers import Here, Home, rows_of
 
 
 @pytest.fixture
@@ -29,20 +29,20 @@ def names(folder: Path) -> list[str]:
 
 
 class TestPut:
-    def test_a_folder_again_and_mirrored(self, home: Home, dist: Path) -> None:
+    def test_a_folder_again_and_mirrored(self, home: Home, here: Here, dist: Path) -> None:
         there = home.path / "srv" / "app"
-        done = home.shell("put", "-H", "web1", "dist/", f"{there}")
+        done = here("put", "-H", "web1", "dist/", f"{there}")
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.startswith("3 files copied, 4 bytes; in ")
         assert names(there) == names(dist)
         assert (there / "css" / "b").stat().st_mode & 0o777 == 0o751
         (dist / "a b").unlink()
-        done = home.shell("put", "-H", "web1", "--delete", "dist/", f"{there}/")
+        done = here("put", "-H", "web1", "--delete", "dist/", f"{there}/")
         assert done.stdout.startswith("0 of 2 files copied, 0 bytes; 1 deleted; in ")
         assert names(there) == names(dist)
 
-    def test_to_several_of_which_one_is_not_there(self, home: Home, dist: Path) -> None:
-        done = home.shell("put", "-q", "--json", "-H", "web1,none5", "dist/css/b", f"{home.path}/new")
+    def test_to_several_of_which_one_is_not_there(self, home: Home, here: Here, dist: Path) -> None:
+        done = here("put", "-q", "--json", "-H", "web1,none5", "dist/css/b", f"{home.path}/new")
         found = rows_of(done.stdout)
         assert done.returncode == 1
         assert (found["web1"]["ok"], found["web1"]["sent"], found["none5"]["ok"]) == (True, 1, False)
@@ -54,8 +54,8 @@ class TestPut:
         assert home.shell("put", "-H", "web1", "--mode", "600", "-", f"{to}", stdin=b"\0hi\xff").returncode == 0
         assert (to.read_bytes(), to.stat().st_mode & 0o777) == (b"\0hi\xff", 0o600)
 
-    def test_not_reached(self, home: Home, dist: Path) -> None:
-        done = home.shell("put", "-q", "-H", "none5", "dist/", "/srv/")
+    def test_not_reached(self, here: Here, dist: Path) -> None:
+        done = here("put", "-q", "-H", "none5", "dist/", "/srv/")
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (255, "", 1)
 
     def test_ctrl_c_leaves_no_half_file(self, home: Home) -> None:
@@ -71,8 +71,8 @@ class TestPut:
 
 
 class TestGet:
-    def test_from_several_into_folders_of_their_own(self, home: Home, dist: Path) -> None:
-        done = home.shell("get", "-H", "web[1-2]", "-q", f"{dist}/css/b", "got")
+    def test_from_several_into_folders_of_their_own(self, home: Home, here: Here, dist: Path) -> None:
+        done = here("get", "-H", "web[1-2]", "-q", f"{dist}/css/b", "got")
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         assert names(home.work / "got") == ["web1", "web1/b", "web2", "web2/b"]
 
@@ -82,15 +82,15 @@ class TestGet:
         done = home.shell("get", "-H", "web1", f"{dist}/css/b", "-")
         assert (done.returncode, done.stdout, done.stderr) == (0, "b\n", "")
 
-    def test_what_is_not_there(self, home: Home) -> None:
-        done = home.shell("get", "-q", "-H", "web1", "/nowhere/at/all", "got")
+    def test_what_is_not_there(self, here: Here) -> None:
+        done = here("get", "-q", "-H", "web1", "/nowhere/at/all", "got")
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == "elsewhere: web1: there is no /nowhere/at/all.\n"
 
-    def test_a_killed_get_is_gone_on_with(self, home: Home, dist: Path) -> None:
+    def test_a_killed_get_is_gone_on_with(self, home: Home, here: Here, dist: Path) -> None:
         rows = home.work / "rows"
-        assert home.shell("get", "-H", "web1", "-o", "rows", f"{dist}/", "got").returncode == 0
-        done = home.shell("get", "-H", "web[1-2]", "-o", "rows", "--resume", f"{dist}/", "got")
+        assert here("get", "-H", "web1", "-o", "rows", f"{dist}/", "got").returncode == 0
+        done = here("get", "-H", "web[1-2]", "-o", "rows", "--resume", f"{dist}/", "got")
         assert done.returncode == 0
         assert "1 of 2 hosts have a row, 1 to go." in done.stderr
         assert sorted(rows_of(rows.read_text())) == ["web1", "web2"]

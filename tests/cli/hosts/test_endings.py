@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.helpers import command, environment, lines, until
-from tests.cli.hosts.helpers import Home, rows_of
+from tests.cli.hosts.helpers import Here, Home, rows_of
 
 
 def ended(pid: int) -> bool:
@@ -131,23 +131,23 @@ class TestRows:
         assert home.shell(*again[3:]).returncode == 0
         assert sorted(rows_of(out.read_text())) == ["web1", "web2", "web3", "web4"]
 
-    def test_what_failed_is_run_again_if_asked(self, home: Home) -> None:
+    def test_what_failed_is_run_again_if_asked(self, home: Home, here: Here) -> None:
         far = f"echo x >>{home.work}/times; test -e {home.work}/go"
         arguments = ("run", "-H", "web[1-2],none5", "-o", "rows.jsonl")
-        assert home.shell(*arguments, "--", far).returncode == 1
+        assert here(*arguments, "--", far).returncode == 1
         (home.work / "go").touch()
-        done = home.shell(*arguments, "--resume", "--", far)
+        done = here(*arguments, "--resume", "--", far)
         assert done.returncode == 1
         assert "3 of 3 hosts have a row, 0 to go." in done.stderr
         assert "3 rows of an earlier run failed: --retry-failed runs them again." in done.stderr
-        assert home.shell(*arguments, "--retry-failed", "-x", "none5", "--", far).returncode == 0
+        assert here(*arguments, "--retry-failed", "-x", "none5", "--", far).returncode == 0
         found = rows_of((home.work / "rows.jsonl").read_text())
         assert {host: row["ok"] for host, row in found.items()} == {"web1": True, "web2": True}
         assert lines(home.work / "times") == 4
 
-    def test_rows_of_hosts_that_are_not_named_stay(self, home: Home) -> None:
+    def test_rows_of_hosts_that_are_not_named_stay(self, home: Home, here: Here) -> None:
         for host in ("web1", "web2"):
-            assert home.shell("run", "-q", "-H", host, "-o", "rows.jsonl", "--resume", "--", "true").returncode == 0
+            assert here("run", "-q", "-H", host, "-o", "rows.jsonl", "--resume", "--", "true").returncode == 0
         assert sorted(rows_of((home.work / "rows.jsonl").read_text())) == ["web1", "web2"]
 
 

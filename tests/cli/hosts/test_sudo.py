@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.helpers import command, environment
-from tests.cli.hosts.helpers import Home, Terminal
+from tests.cli.hosts.helpers import Here, Home, Terminal
 from tests.fleet.sudo.conftest import RIGHT
 
 
@@ -33,15 +33,15 @@ def test_the_password_of_the_environment(home: Home, user: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (3, "root\n", "")
 
 
-def test_the_password_of_a_file(home: Home, user: str) -> None:
+def test_the_password_of_a_file(home: Home, here: Here, user: str) -> None:
     path = secret(home, RIGHT)
-    done = home.shell("run", "-q", "-H", "web[1-2]", "--sudo-user", "nobody", "--sudo-password-file", path, "id", "-un")
+    done = here("run", "-q", "-H", "web[1-2]", "--sudo-user", "nobody", "--sudo-password-file", path, "id", "-un")
     assert (done.returncode, sorted(done.stdout.splitlines())) == (0, ["[web1] nobody", "[web2] nobody"])
 
 
-def test_a_wrong_password_is_sent_once(home: Home, user: str) -> None:
+def test_a_wrong_password_is_sent_once(home: Home, here: Here, user: str) -> None:
     path = secret(home, RIGHT[::-1])
-    done = home.shell("run", "-q", "-H", "web[1-3]", "--sudo", "--sudo-password-file", path, "--", "id")
+    done = here("run", "-q", "-H", "web[1-3]", "--sudo", "--sudo-password-file", path, "--", "id")
     assert (done.returncode, done.stdout) == (1, "")
     assert "failed on 3 of 3 hosts" in done.stderr
     assert RIGHT[::-1] not in done.stderr
@@ -57,10 +57,10 @@ def test_no_password(home: Home, user: str) -> None:
     assert "none is known: --sudo-password-file or the variable ELSEWHERE_SUDO_PASSWORD gives one" in done.stderr
 
 
-def test_a_file_that_others_can_read(home: Home, user: str) -> None:
+def test_a_file_that_others_can_read(home: Home, here: Here, user: str) -> None:
     path = secret(home, RIGHT)
     Path(path).chmod(0o644)
-    done = home.shell("run", "-H", "web1", "--sudo", "--sudo-password-file", path, "--", "id")
+    done = here("run", "-H", "web1", "--sudo", "--sudo-password-file", path, "--", "id")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "others may read or write it" in done.stderr
 

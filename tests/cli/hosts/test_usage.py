@@ -96,6 +96,7 @@ REST = {"run": ["--", "id"], "put": ["inv", "/srv/"], "get": ["/etc/motd", "here
         ("run -H web1 --env A-B=1 -- id", "no name of an environment variable"),
         ("run -H @- --stdin -- id", "stdin cannot be both"),
         ("run -H web1 --grouped --json -- id", "two ways to show the same"),
+        ("run -H web1 --grouped -- id", "--output writes rows to a file"),
         ("run -H web1 --cwd= -- id", "not an empty text"),
         ("run -H web1 --detach --stdin -- id", "What is detached reads and writes nothing"),
         ("put -H web1 inv", "Missing argument 'SOURCE...'"),
@@ -112,11 +113,15 @@ REST = {"run": ["--", "id"], "put": ["inv", "/srv/"], "get": ["/etc/motd", "here
         ("get -H web1 --json /etc/motd -", "Rows and the file cannot both go to stdout"),
     ],
 )
-def test_wrong_usage_of_one_verb(line: str, sentence: str, capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(line.split()) == 2
+def test_wrong_usage_of_one_verb(line: str, sentence: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    before = sorted(path.name for path in tmp_path.iterdir())
+    verb, *others = line.split()
+    assert run([verb, "-o", "rows", *others]) == 2
     out, err = capfd.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert sentence in err
+    assert "To go on" not in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
 def test_asyncssh_that_is_not_there_is_one_sentence(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -216,7 +217,10 @@ def replace(path: str, fill: Callable[[BinaryIO], None]) -> int:
 def _write_all(fd: int, line: bytes) -> None:
     view = memoryview(line)
     while view:
-        view = view[os.write(fd, view) :]
+        try:
+            view = view[os.write(fd, view) :]
+        except BlockingIOError:  # somebody who has the same pipe or terminal has made it so
+            select.select([], [fd], [])
 
 
 def _lock(fd: int) -> bool:

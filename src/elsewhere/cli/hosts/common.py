@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import click
@@ -19,7 +19,15 @@ from elsewhere.cli.hosts.options import JOBS
 __all__ = ["as_whom", "carry_out", "octal", "stdin_of", "sudo_of_copies", "sudo_options"]
 
 
-def carry_out(ctx: click.Context, given: dict[str, Any], *, what: str, do: Do, says: Mapping[str, str]) -> int:
+def carry_out(
+    ctx: click.Context,
+    given: dict[str, Any],
+    *,
+    what: str,
+    do: Do,
+    says: Mapping[str, str],
+    allows: Callable[[int], None] | None = None,
+) -> int:
     """Choose the hosts and do it, or say what would be done.
 
     Args:
@@ -28,13 +36,17 @@ def carry_out(ctx: click.Context, given: dict[str, Any], *, what: str, do: Do, s
         what: is done, in a line, without secrets.
         do: the verb of a fleet.
         says: further lines of a dry run, by their headings.
+        allows: raises where it cannot be done on so many hosts.
 
     Returns:
         The exit code.
     """
     invocation = ctx.find_object(Invocation)
     assert invocation is not None
-    work = Work(_plan(ctx, invocation, given, what, do), invocation.signals)
+    plan = _plan(ctx, invocation, given, what, do)
+    if allows is not None:
+        allows(len(plan.hosts))
+    work = Work(plan, invocation.signals)
     try:
         if not given["dry_run"]:
             return work.run()

@@ -55,7 +55,7 @@ def get_command(ctx: click.Context, /, **given: Any) -> int:
         raise WrongUsage(in_words(error)) from None
 
     def do(fleet: Fleet, told: Told) -> Mapping[Host, Any]:
-        place = _stdout(told.several) if to == "-" else to
+        place = sys.stdout.buffer if to == "-" else to
         return fleet.get(
             sources,
             place,
@@ -69,12 +69,11 @@ def get_command(ctx: click.Context, /, **given: Any) -> int:
     whom = as_whom(given)
     what = f"{' '.join(sources)} to {to}" + (f" ({whom})" if whom else "")
     says = {"deletes": f"what is only in {to}"} if given["delete"] else {}
-    return carry_out(ctx, given, what=what, do=do, says=says)
+    return carry_out(ctx, given, what=what, do=do, says=says, allows=_stdout if to == "-" else None)
 
 
-def _stdout(several: bool) -> Any:
-    if several:
+def _stdout(hosts: int) -> None:
+    if hosts > 1:
         raise WrongUsage("Files of several hosts cannot all go to stdout: name a folder for them.")
     if sys.stdout.isatty():
         raise WrongUsage("TO - is for pipes and files: elsewhere run ... cat shows a file on a terminal.")
-    return sys.stdout.buffer

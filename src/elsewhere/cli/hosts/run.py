@@ -11,10 +11,14 @@ import click
 
 from elsewhere.cli.ending import WrongUsage
 from elsewhere.cli.hosts.common import as_whom, carry_out, stdin_of, sudo_options
+from elsewhere.cli.hosts.doing.passing import passed_on
+from elsewhere.cli.hosts.doing.words import in_words
 from elsewhere.cli.hosts.doing.work import Told
 from elsewhere.cli.hosts.interactive import hand_over, is_for_who_sits_here
 from elsewhere.cli.hosts.options import host_options
 from elsewhere.fleet import Fleet, Host
+from elsewhere.fleet.commands.prepare import prepare
+from elsewhere.fleet.commands.sudo import prepare_sudo
 
 __all__ = ["run_command"]
 
@@ -65,27 +69,42 @@ def run_command(ctx: click.Context, /, **given: Any) -> int:
         if code is not None:
             return code
     command = _command(words)
-    env = _env(given["env"])
-    sudo = sudo_options(given)
-    shown = command if isinstance(command, str) else shlex.join(command)
-    whom = as_whom(given)
-    says = {"with": ", ".join(env), "timeout": _seconds(given["timeout"])}
-    options = {"cwd": given["cwd"], "env": env, "timeout": given["timeout"], "pty": given["pty"]}
+    sudo, options = sudo_options(given), _options(given)
+    try:
+        prepare_sudo(command, **sudo, **options) if sudo else prepare(command, **options)
+    except (TypeError, ValueError) as error:
+        raise WrongUsage(in_words(error)) from None
+    stdin = stdin_of(given, "the command's input (--stdin)") if given["passes_stdin"] else None
+
+    def do(fleet: Fleet, told: Told) -> Mapping[Host, Any]:
+        more: dict[str, Any] = {"output": told.outputs, "progress": told.bar}
+        if not (told.keeps or sudo):
+            return passed_on(fleet, command, options, stdin=stdin.fileno() if stdin else None, **more)
+        more |= {"return_exceptions": True, **options, "input": stdin.read() if stdin else None}
+        return fleet.sudo(command, **sudo, **more) if sudo else fleet.run(command, **more)
+
+    says = {"with": ", ".join(options["env"]), "timeout": _seconds(given["timeout"])}
+    says = {name: text for name, text in says.items() if text}
+    return carry_out(ctx, given, what=_what(command, given), do=do, says=says)
+
+
+def _options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the verb takes of them; its input comes later."""
+    options = {"cwd": given["cwd"], "env": _env(given["env"]), "timeout": given["timeout"], "pty": given["pty"]}
     if given["detach"]:
         if given["passes_stdin"] or given["pty"] or given["grouped"]:
             raise WrongUsage("What is detached reads and writes nothing: --stdin, --pty and --grouped have to go.")
         options["detach"] = True
-    if given["passes_stdin"] and not given["dry_run"]:
-        options["input"] = stdin_of(given, "the command's input (--stdin)").read()
+    return options
 
-    def do(fleet: Fleet, told: Told) -> Mapping[Host, Any]:
-        more: dict[str, Any] = {"output": told.outputs, "progress": told.bar, "return_exceptions": True, **options}
-        return fleet.sudo(command, **sudo, **more) if sudo else fleet.run(command, **more)
 
-    what = (
+def _what(command: str | list[str], given: Mapping[str, Any]) -> str:
+    """The command in a line, with what makes it another one."""
+    shown = command if isinstance(command, str) else shlex.join(command)
+    whom = as_whom(given)
+    return (
         " ".join(shown.split("\n")) + (f" ({whom})" if whom else "") + (f" in {given['cwd']}" if given["cwd"] else "")
     )
-    return carry_out(ctx, given, what=what, do=do, says={name: text for name, text in says.items() if text})
 
 
 def _command(words: tuple[str, ...]) -> str | list[str]:

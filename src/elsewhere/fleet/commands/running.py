@@ -94,6 +94,7 @@ class Running:
         self._tasks: set[asyncio.Task[None]] = set()
         self._error: BaseException | None = None
         self._sinking = 0
+        self._held: list[tuple[str, bytes]] | None = None  # said by a shell that may not understand
         self._typing: Opening | None = None  # a terminal that is not yet as it should be
 
     @property
@@ -109,15 +110,19 @@ class Running:
         """
         direct = self._command.direct(self._opening.nonce) if self._watcher.plain is not False else None
         if direct is not None:
+            self._held = [] if self._watcher.plain is None else None
             await self._once(connection, direct, values(self._command.env))
-            if self.begun or self.lost is not None:
+            self._watcher.understood = self._watcher.understood or self._opening.pid is not None
+            if not self.begun and self.lost is None:
+                await asyncio.shield(self._watcher.ready)
+            if self.begun or self.lost is not None or self._watcher.plain:
+                self._release()  # where it has not begun, what the shell has said and its status tell
                 return
-            await asyncio.shield(self._watcher.ready)
-            if self._watcher.plain:
-                return  # the shell has said nothing and ended: its status tells
-            self.output = {"stdout": [], "stderr": []}
             self._reset()
-        await self._once(connection, prelude(self._opening.nonce, pty=self._command.pty), self._command.line())
+        if not self._watcher.ready.done():
+            await asyncio.shield(self._watcher.ready)  # it says whether a session has to be made
+        words = prelude(self._opening.nonce, pty=self._command.pty, alone=self._watcher.alone)
+        await self._once(connection, words, self._command.line())
 
     async def _once(self, connection: asyncssh.SSHClientConnection, words: str | bytes, line: bytes) -> None:
         self._line = line
@@ -239,6 +244,7 @@ class Running:
             return
         pid = self._opening.pid
         assert pid is not None
+        self._release()
         self._watcher.runs(pid)
         self._is_watched = True
         self.pid = pid
@@ -284,7 +290,16 @@ class Running:
         if self._room is not None:
             await self._room
 
+    def _release(self) -> None:
+        """The shell is of Bourne's kind: what it has said counts."""
+        held, self._held = self._held, None
+        for name, data in held or ():
+            self._came(name, data)
+
     def _came(self, name: str, data: bytes) -> None:
+        if self._held is not None:
+            self._held.append((name, data))
+            return
         if self._keep:
             self.output[name].append(data)
         if self.answers is not None and (typed := self.answers.feed(name, data)):

@@ -5,43 +5,46 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import TYPE_CHECKING
 
-from elsewhere.fleet.files.far import far
-from elsewhere.fleet.files.here.local import digest
-from elsewhere.fleet.files.wanted import Get, Payload, Put
+from elsewhere.fleet.files.channel import Channel
+from elsewhere.fleet.files.far import listing
+from elsewhere.fleet.files.here.threads import given_up, in_thread
+from elsewhere.fleet.files.wanted import Payload
 from elsewhere.sansio.hosts.copies.tree import Entry
-from elsewhere.sansio.hosts.copies.words import sum_script
-
-if TYPE_CHECKING:
-    from elsewhere.fleet.host import Host
 
 __all__ = ["Same", "compared", "different", "local_sum"]
 
+PIECE = 1 << 20  # bytes
 Same = Callable[[Entry, Entry], bool]
 
 
-async def compared(
-    host: Host, wanted: Put | Get, ours: Mapping[str, Payload], theirs: Mapping[str, str], base: str
-) -> Same:
+async def compared(there: Channel, nonce: str, ours: Mapping[str, Payload], theirs: Mapping[str, str]) -> Same:
     """Says of two entries whether they hold the same.
 
     Args:
-        host: where the others are.
-        wanted: the copy it is for.
+        there: where the others are; it has listed what is there, and waits.
+        nonce: that begins its words.
         ours: contents here, by path.
         theirs: their names there, by path.
-        base: the folder there in which names that are relative begin.
     """
-    if not theirs:
+    # The dialogue is one of lines, and sums tell other names in a way of their own: such files count as different.
+    plain = {path: name for path, name in theirs.items() if "\n" not in name and "\\" not in name}
+    if not plain:
         return different
-    loop = asyncio.get_running_loop()
-    here = loop.run_in_executor(None, lambda: {path: local_sum(ours[path]) for path in theirs})
-    there = await _far_sums(host, wanted, base, list(theirs.values()))
-    sums = {path for path, value in (await here).items() if there.get(theirs[path]) == value}
-    return lambda new, old: new.size == old.size and new.path in sums
+    enough = threading.Event()
+    here = asyncio.ensure_future(in_thread(_sums, {path: ours[path] for path in plain}, enough))
+    try:
+        there.go("\n".join(["sum", *plain.values(), "", ""]).encode("utf-8", "surrogateescape"))
+        told = (await listing(there, nonce)).partition(b"\0")[0].decode("utf-8", "surrogateescape")
+        mine = await asyncio.shield(here)
+    finally:
+        enough.set()
+        await given_up(here)
+    sums = {name[1:]: value for value, _, name in (line.partition(" ") for line in told.split("\n")) if name}
+    same = {path for path, value in mine.items() if sums.get(plain[path]) == value}
+    return lambda new, old: new.size == old.size and new.path in same
 
 
 def different(new: Entry, old: Entry) -> bool:
@@ -49,36 +52,26 @@ def different(new: Entry, old: Entry) -> bool:
     return False
 
 
-def local_sum(payload: Payload) -> str:
-    """Of a file here, or of bytes."""
-    if isinstance(payload, str):
-        return digest(payload)
+def _sums(payloads: Mapping[str, Payload], enough: threading.Event) -> dict[str, str]:
+    return {path: local_sum(payload, enough) for path, payload in payloads.items() if not enough.is_set()}
+
+
+def local_sum(payload: Payload, enough: threading.Event | None = None) -> str:
+    """Of a file here, or of bytes, as ``sha256sum`` shows it.
+
+    Args:
+        payload: what.
+        enough: ends it, when nobody wants it any more.
+    """
     if isinstance(payload, bytes):
         return hashlib.sha256(payload).hexdigest()
-    found = hashlib.sha256()
-    at = 0
-    while data := os.pread(payload, 1 << 20, at):
-        found.update(data)
-        at += len(data)
-    return found.hexdigest()
-
-
-async def _far_sums(host: Host, wanted: Put | Get, base: str, names: list[str]) -> dict[str, str]:
-    """Of files on the far side, by name.
-
-    A file whose name holds a newline or a backslash is left out, and so is all where nothing there can tell sums.
-    """
-    plain = [name for name in names if "\n" not in name and "\\" not in name]
-    async with far(host, wanted, partial(sum_script, base=base)) as (there, _):
-        there.write("".join(f"{name}\0" for name in plain).encode("utf-8", "surrogateescape"))
-        there.eof()
-        data = bytearray()
-        while piece := await there.read():
-            data += piece
-        await there.ended()
-    found: dict[str, str] = {}
-    for line in data.decode("utf-8", "surrogateescape").split("\n"):
-        value, _, name = line.partition(" ")
-        if len(value) == 64 and name[:1] in {" ", "*"}:
-            found[name[1:]] = value
-    return found
+    fd = os.open(payload, os.O_RDONLY) if isinstance(payload, str) else payload
+    try:
+        found, at = hashlib.sha256(), 0
+        while (data := os.pread(fd, PIECE, at)) and not (enough and enough.is_set()):
+            found.update(data)
+            at += len(data)
+        return found.hexdigest()
+    finally:
+        if isinstance(payload, str):
+            os.close(fd)

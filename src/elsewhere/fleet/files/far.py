@@ -173,6 +173,8 @@ async def _begun(host: Host, text: str) -> Far:
                 return running
         except ConnectionLost as error:
             if host.link.up:
+                if running is not None:
+                    await asyncio.shield(running.stop())
                 raise Bare(str(error)) from error
             if fresh:
                 raise

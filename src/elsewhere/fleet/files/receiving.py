@@ -15,6 +15,7 @@ from elsewhere.fleet.files.checking import Same, compared
 from elsewhere.fleet.files.far import Bare, far, listing, needs
 from elsewhere.fleet.files.here.local import look
 from elsewhere.fleet.files.here.staging import Stage
+from elsewhere.fleet.files.here.threads import given_up, in_thread
 from elsewhere.fleet.files.here.unpacking import Unpacking
 from elsewhere.fleet.files.outcome import Change, Transfer, TransferError, changes
 from elsewhere.fleet.files.plain.receiving import receive_plainly
@@ -68,22 +69,19 @@ async def receive(host: Host, wanted: Get, bar: Bar | None = None) -> Transfer:
 
 
 async def _receive(host: Host, wanted: Get, bar: Bar) -> Transfer:
-    loop = asyncio.get_running_loop()
     async with far(host, wanted, partial(get_script, sources=wanted.sources)) as (there, nonce):
         began = time.monotonic()
         data = await listing(there, nonce)
-        to_is_folder = await loop.run_in_executor(None, os.path.isdir, wanted.to or ".")
+        to_is_folder = await in_thread(os.path.isdir, wanted.to or ".")
         theirs = _found(host, data, nonce, wanted, to_is_folder)
         base = theirs.base or "."
-        here = await loop.run_in_executor(
-            None, look, base, theirs.entries.values(), theirs.roots if wanted.delete else ()
-        )
+        here = await in_thread(look, base, theirs.entries.values(), theirs.roots if wanted.delete else ())
         same = None
         if wanted.checksum:
             names = {path: theirs.names[path] for path in doubtful(theirs.entries.values(), here)}
-            same = await compared(host, wanted, {path: os.path.join(base, path) for path in names}, names, "")
+            same = await compared(there, nonce, {path: os.path.join(base, path) for path in names}, names)
         todo = _compare(host, wanted, theirs, here, same)
-        whole = "" in theirs.entries and not await loop.run_in_executor(None, os.path.lexists, base)
+        whole = "" in theirs.entries and not await in_thread(os.path.lexists, base)
         if todo.nothing or wanted.dry_run:
             there.eof()
         else:
@@ -130,24 +128,22 @@ def _compare(host: Host, wanted: Get, theirs: Found, here: dict[str, Entry], sam
 
 
 async def _stream(there: Channel, theirs: Found, todo: Plan, stage: Stage, bar: Bar) -> None:
-    loop = asyncio.get_running_loop()
     files = {theirs.names[entry.path]: entry for entry in todo.send if entry.kind == "file"}
     unpacking = Unpacking(stage, files)
     try:
-        await asyncio.shield(loop.run_in_executor(None, stage.__enter__))
+        await in_thread(stage.__enter__)
         if files:
             await _receive_files(there, files, unpacking, bar)
         else:
             there.eof()
-        await loop.run_in_executor(None, stage.place)
+        await in_thread(stage.place)
     finally:
         unpacking.close()
-        await asyncio.shield(loop.run_in_executor(None, stage.__exit__, None, None, None))
+        await asyncio.shield(in_thread(stage.__exit__, None, None, None))
 
 
 async def _receive_files(there: Channel, files: dict[str, Entry], unpacking: Unpacking, bar: Bar) -> None:
     """Ask for them, and write what comes: the next piece is on its way while this one is written."""
-    loop = asyncio.get_running_loop()
     names = "".join(f"{name}\0" for name in files).encode("utf-8", "surrogateescape")
     there.go(b"go\n" + names)
     there.eof()
@@ -156,12 +152,12 @@ async def _receive_files(there: Channel, files: dict[str, Entry], unpacking: Unp
         while piece := await there.read():
             if writing is not None:
                 bar.advance(await writing)
-            writing = loop.run_in_executor(None, unpacking.feed, piece)
+            writing = asyncio.ensure_future(in_thread(unpacking.feed, piece))
         if writing is not None:
             bar.advance(await writing)
     finally:
-        if writing is not None and not writing.done():
-            await asyncio.shield(asyncio.wait([writing]))
+        if writing is not None:
+            await given_up(writing)
     if unpacking.left or not unpacking.ended:
         await there.ended()
         raise there.failed("what was asked for could not be read")
@@ -171,14 +167,16 @@ async def _pour(host: Host, wanted: Get, bar: Bar) -> Transfer:
     """One file into a file-like object."""
     loop = asyncio.get_running_loop()
     size = 0
-    async with far(host, wanted, partial(cat_script, source=wanted.sources[0])) as (there, _):
+    async with far(host, wanted, partial(cat_script, source=wanted.sources[0], size=wanted.dry_run)) as (there, _):
         began = time.monotonic()
         there.eof()
         while piece := await there.read():
+            if wanted.dry_run:
+                size = int(piece)
+                continue
             size += len(piece)
             bar.advance(len(piece))
-            if not wanted.dry_run:
-                await loop.run_in_executor(None, wanted.sink.write, piece)
+            await loop.run_in_executor(None, wanted.sink.write, piece)
         status = await there.ended()
         if status == NOT_THERE:
             raise FileNotFoundError(f"{host}: there is no {wanted.sources[0]}")

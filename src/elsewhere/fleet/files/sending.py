@@ -15,6 +15,7 @@ from elsewhere.fleet.files.channel import Channel
 from elsewhere.fleet.files.checking import Same, compared, different
 from elsewhere.fleet.files.far import Bare, far, listing, needs
 from elsewhere.fleet.files.here.stream import pieces
+from elsewhere.fleet.files.here.threads import given_up, in_thread
 from elsewhere.fleet.files.outcome import Transfer, TransferError, changes
 from elsewhere.fleet.files.plain.sending import send_plainly
 from elsewhere.fleet.files.wanted import Collected, Payload, Put, with_old_modes
@@ -79,7 +80,7 @@ async def _send(host: Host, wanted: Put, collected: Collected, bar: Bar) -> Tran
         same: Same | None = None if wanted.data is None else different  # bytes have no time
         if wanted.checksum:
             theirs = {path: f"./{path}" for path in doubtful(seen.entries.values(), seen.found)}
-            same = await compared(host, wanted, seen.payloads, theirs, seen.base)
+            same = await compared(there, nonce, seen.payloads, theirs)
         mirrored = collected.roots if wanted.delete else ()
         try:
             todo = plan(seen.entries.values(), seen.found, mirrored=mirrored, same=same)
@@ -158,24 +159,21 @@ async def _stream(there: Channel, seen: _There, todo: Plan, bar: Bar) -> None:
     begin = "whole" if whole else "make" if seen.state == "absent" else "in"
     last = (LAST, place_script(todo, whole=whole).encode("utf-8", "surrogateescape"))
     produce = pieces(_archive(todo, seen.payloads), last)
-    loop = asyncio.get_running_loop()
     left = todo.size
     with contextlib.suppress(BrokenPipeError):  # it has ended, and says why
         there.go(f"{begin}\n".encode())
-        coming = loop.run_in_executor(None, next, produce, None)
-        while (piece := await coming) is not None:
-            coming = loop.run_in_executor(None, next, produce, None)  # read while this one is on its way
-            try:
+        coming = asyncio.ensure_future(in_thread(next, produce, None))
+        try:
+            while (piece := await coming) is not None:
+                coming = asyncio.ensure_future(in_thread(next, produce, None))  # read while this one is on its way
                 there.write(piece)
                 await there.drain()
-            except BaseException:
-                with contextlib.suppress(Exception):
-                    await asyncio.shield(coming)
-                produce.close()
-                raise
-            step = min(left, len(piece))
-            left -= step
-            bar.advance(step)
+                step = min(left, len(piece))
+                left -= step
+                bar.advance(step)
+        finally:
+            await given_up(coming)
+            produce.close()
         there.eof()
     bar.advance(left)
 

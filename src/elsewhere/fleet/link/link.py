@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import weakref
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from elsewhere.errors import ConnectError
 from elsewhere.fleet.link.gates import Gates
@@ -47,13 +49,16 @@ class Link:
         self.links = links
         self._connection: asyncssh.SSHClientConnection | None = None
         self._closed = 0  # times
+        self._before: Link | None = None  # on the way there; it is closed when no link goes through it any more
+        self._last: weakref.finalize[Any, Any] | None = None
         self._opening = asyncio.Lock()
         self._sessions = asyncio.Semaphore(SESSIONS)
 
     @property
     def up(self) -> bool:
         """Is there a connection?"""
-        return self._connection is not None and not self._connection.is_closed()
+        ours = self.links.pid == os.getpid()  # after a fork it is the parent's
+        return ours and self._connection is not None and not self._connection.is_closed()
 
     async def connection(self) -> asyncssh.SSHClientConnection:
         """A connection that is up.
@@ -74,7 +79,11 @@ class Link:
                         address=self.settings.address,
                         phase="connect",
                     )
+                if self._last is not None:
+                    self._last.detach()
                 self._connection = connection
+                self._last = weakref.finalize(self, _forgotten, asyncio.get_running_loop(), connection, os.getpid())
+                self._last.atexit = False
             return self._connection
 
     async def watching(self) -> tuple[asyncssh.SSHClientConnection, Watcher]:
@@ -109,7 +118,8 @@ class Link:
     async def _open(self) -> asyncssh.SSHClientConnection:
         settings, loop, spent = self.settings, asyncio.get_running_loop(), 0.0
         for attempt in range(1, TRIES + 1):
-            tunnel = await self.links.tunnel(settings)
+            self._before = self.links.before(settings)
+            tunnel = None if self._before is None else await self._before.connection()
             try:
                 async with self.links.gates.address(settings.hostname, settings.port):
                     began = loop.time()
@@ -126,6 +136,8 @@ class Link:
     async def close(self) -> None:
         """Give it back, with all that runs over it; the next verb connects again."""
         self._closed += 1
+        if self._last is not None:
+            self._last.detach()
         connection, self._connection = self._connection, None
         watcher, self.watcher = self.watcher, None
         if watcher is not None:
@@ -136,6 +148,14 @@ class Link:
                 async with asyncio.timeout(CLOSING):
                     await connection.wait_closed()
             connection.abort()
+        self._before = None
+
+
+def _forgotten(loop: asyncio.AbstractEventLoop, connection: asyncssh.SSHClientConnection, pid: int) -> None:
+    """Nobody has its link any more, and nobody has closed it."""
+    if pid == os.getpid():
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and all connections with it
+            loop.call_soon_threadsafe(connection.close)
 
 
 class Links:
@@ -143,7 +163,8 @@ class Links:
 
     def __init__(self) -> None:
         self.gates = Gates()
-        self._jumps: dict[tuple[Settings, ...], Link] = {}
+        self.pid = os.getpid()
+        self._jumps: weakref.WeakValueDictionary[tuple[Settings, ...], Link] = weakref.WeakValueDictionary()
         self._all: weakref.WeakSet[Link] = weakref.WeakSet()
 
     def link(self, settings: Settings) -> Link:
@@ -153,28 +174,18 @@ class Links:
         make_room(len(self._all))
         return found
 
-    async def tunnel(self, settings: Settings) -> asyncssh.SSHClientConnection | None:
-        """The connection of the last host on the way there, if there is any; hosts on ways are shared."""
-        found: asyncssh.SSHClientConnection | None = None
-        way: tuple[Settings, ...] = ()
-        for jump in settings.jumps:
-            way += (jump,)
-            link = self._jumps.get(way)
-            if link is None:
-                before = settings.jumps[: len(way) - 1]
-                link = self._jumps[way] = Link(_through(jump, before), self)
-            found = await link.connection()
+    def before(self, settings: Settings) -> Link | None:
+        """The link of the last host on the way there, if there is any; those whose ways are the same share it."""
+        way = settings.jumps
+        if not way:
+            return None
+        found = self._jumps.get(way)
+        if found is None:
+            found = self._jumps[way] = Link(replace(way[-1], jumps=way[:-1]), self)
         return found
 
     async def close(self) -> None:
         """Close all connections, and then those of hosts on ways, the last ones first."""
         await asyncio.gather(*(link.close() for link in list(self._all)), return_exceptions=True)
-        jumps, self._jumps = self._jumps, {}
-        for way in sorted(jumps, key=len, reverse=True):
-            await jumps[way].close()
-
-
-def _through(jump: Settings, before: tuple[Settings, ...]) -> Settings:
-    from dataclasses import replace
-
-    return replace(jump, jumps=before)
+        for _, link in sorted(self._jumps.items(), key=lambda jump: len(jump[0]), reverse=True):
+            await link.close()

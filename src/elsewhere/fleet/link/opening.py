@@ -19,6 +19,7 @@ from elsewhere.fleet.link.dialing import dial, heard
 from elsewhere.fleet.link.gates import Gates
 from elsewhere.fleet.link.keys import Offer
 from elsewhere.fleet.link.limits import most
+from elsewhere.fleet.link.proxy import Proxy
 from elsewhere.fleet.naming.known import Keys, Shown, added, keys_of, untrusted
 from elsewhere.fleet.naming.settings import Settings
 
@@ -47,6 +48,12 @@ class _Stages:
         self.offer = Offer(settings)
         self.shown: Shown | None = None
         self.phase = "connect"
+        self.proxy: Proxy | None = None
+
+    def end(self) -> None:
+        """There is no connection, or not any more."""
+        if self.proxy is not None:
+            self.proxy.end()
 
 
 @functools.cache
@@ -61,6 +68,9 @@ def _client() -> Any:
         def connection_made(self, conn: Any) -> None:
             lean(conn)
             self.stages.phase = "handshake"
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self.stages.end()
 
         def validate_host_public_key(self, host: str, addr: str, port: int, key: Any) -> bool:
             stages = self.stages
@@ -93,6 +103,7 @@ async def open_connection(settings: Settings, gates: Gates, tunnel: Any = None) 
 
     stages = _Stages(settings, keys_of(settings))
     arguments = _arguments(settings, stages)
+    connection: asyncssh.SSHClientConnection | None = None
     try:
         async with asyncio.timeout(settings.connect_timeout) as limit:
             connection = await _connected(settings, stages, arguments, gates, limit, tunnel)
@@ -106,6 +117,8 @@ async def open_connection(settings: Settings, gates: Gates, tunnel: Any = None) 
         raise _failure(settings, stages, error) from error
     finally:
         stages.offer.close()
+        if connection is None:
+            stages.end()
     if stages.shown is not None and settings.policy == "accept-new":
         try:
             added(settings, stages.shown)
@@ -125,8 +138,12 @@ async def _connected(
     connection: asyncssh.SSHClientConnection
     try:
         computes = True
-        if tunnel is None and not settings.proxy_command:
+        if settings.proxy_command:
+            stages.proxy = Proxy(settings.proxy_command)
+            sock = stages.proxy.sock
+        elif tunnel is None:
             sock = await dial(settings.hostname, settings.port, settings.connect_timeout)
+        if sock is not None:
             stages.phase = "handshake"
             computes = await heard(sock)
         async with gates.computing(limit) if computes else contextlib.nullcontext():
@@ -160,8 +177,6 @@ def _arguments(settings: Settings, stages: _Stages) -> dict[str, Any]:
         arguments["host_key_alias"] = settings.alias
     if settings.password is not None:
         arguments["password"] = settings.password
-    if settings.proxy_command:
-        arguments["proxy_command"] = settings.proxy_command
     return arguments
 
 
@@ -193,6 +208,7 @@ def _failure(settings: Settings, stages: _Stages, error: Exception) -> Elsewhere
         return kind(f"{settings.name}: {text}", address=settings.address, phase=phase)
 
     where = f"{settings.hostname}, port {settings.port}"
+    said = stages.proxy.last() if stages.proxy is not None else ""
     if isinstance(error, asyncssh.HostKeyNotVerifiable):
         if stages.shown is not None:
             return untrusted(settings, stages.keys, stages.shown)
@@ -206,6 +222,8 @@ def _failure(settings: Settings, stages: _Stages, error: Exception) -> Elsewhere
     if isinstance(error, asyncssh.ChannelOpenError):
         return told(f"the host before it on the way does not reach {where}: {error.reason}", phase="connect")
     if isinstance(error, asyncssh.ConnectionLost | ConnectionResetError | BrokenPipeError):
+        if stages.proxy is not None:
+            return told(f"its ProxyCommand ended before the login{': ' if said else ''}{said}")
         return told(f"{where} closed the connection before the login", Transient)
     if isinstance(error, asyncssh.Error):
         return told(f"{where}: {error.reason}")

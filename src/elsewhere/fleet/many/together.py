@@ -96,7 +96,9 @@ class Together:
         if index in self._outcomes:
             return self._outcomes[index]
         if index >= self._rolling.untouched.start:
-            why = f"{self._rolling.failed} others had failed" if self._rolling.stopped else "the work was ended"
+            failed = self._rolling.failed
+            others = "another one" if failed == 1 else f"{failed:,} others"
+            why = f"{others} had failed" if self._rolling.stopped else "the work was ended"
             return NotTouched(f"{host}: was not touched: {why} before its turn")
         return MayHaveRun(f"{host}: {self._verb} was interrupted, and ended there")
 
@@ -111,6 +113,9 @@ class Together:
             await courier.end(interrupted=True)
             if courier.error is None:
                 raise
+        except BaseException:
+            await courier.end(interrupted=True)
+            raise
         else:
             await courier.end()
         if courier.error is not None:

@@ -66,7 +66,14 @@ def keys_of(settings: Settings) -> Keys:
     for line in lines:
         if (key := _loaded(line.key)) is not None:
             keys[line.marker].append(key)
+    keys[""].sort(key=_cost)  # the first one that the host has, too, is what it signs with
     return Keys(*map(tuple, keys.values()))
+
+
+def _cost(key: Any) -> int:
+    """What a signature takes there: 0.05 ms for the first, several times that for the next, 1 ms and more for RSA's."""
+    kind = key.get_algorithm()
+    return 0 if kind == "ssh-ed25519" else 1 if kind.startswith("ecdsa-") else 2
 
 
 def _port(settings: Settings) -> int:

@@ -43,7 +43,7 @@ class Courier:
         self._outputs = outputs
         self._news: deque[tuple[Callable[[], None], int]] = deque()
         self._size = 0
-        self._begun = self._closing = False
+        self._begun = self._closing = self._enough = False
         self._condition = threading.Condition()
         self._room = asyncio.Event()
         self._over = asyncio.Event()
@@ -91,7 +91,10 @@ class Courier:
         await self._room.wait()
 
     async def end(self, *, interrupted: bool = False) -> None:
-        """Returns when everything is shown; where that was interrupted, after `PATIENCE` at the latest."""
+        """Returns when everything is shown; where that was interrupted, after `PATIENCE` at the latest.
+
+        Who is cancelled here wants no more of what hosts wrote; outcomes are told all the same.
+        """
         with self._condition:
             self._closing = True
             self._condition.notify()
@@ -99,7 +102,11 @@ class Courier:
             async with asyncio.timeout(PATIENCE if interrupted else None):
                 await self._over.wait()
         except TimeoutError:
+            self._enough = True
             return  # it hangs in a write, and ends with the program
+        except asyncio.CancelledError:
+            self._enough = True
+            raise
         self._thread.join()
 
     def _post(self, news: Callable[[], None], size: int = 0) -> None:
@@ -137,8 +144,9 @@ class Courier:
             news = list(self._news)
             self._news.clear()
             closing = self._closing
-        for tell, _ in news:
-            tell()
+        for tell, size in news:
+            if size == SIZE or not self._enough:
+                tell()
         self._each(lambda output: output.flush())
         with self._condition:
             full, self._size = self._size > MOST, self._size - sum(size for _, size in news)

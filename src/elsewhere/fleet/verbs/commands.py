@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from elsewhere.fleet.commands.around import Around
 from elsewhere.fleet.verbs.base import Part, engine
@@ -11,6 +11,7 @@ from elsewhere.fleet.verbs.base import Part, engine
 if TYPE_CHECKING:
     from elsewhere.fleet.commands.detached import Detached
     from elsewhere.fleet.host import Host
+    from elsewhere.fleet.output.choose import Shown
     from elsewhere.fleet.results import Result
     from elsewhere.runtime.future import Future
 
@@ -26,9 +27,9 @@ class Commands(Around, Part):
     @overload
     def run(self, command: str | Sequence[str], *, detach: Literal[True], **options: Any) -> Detached: ...
     @overload
-    def run(self, command: str | Sequence[str], **options: Any) -> Result: ...
+    def run(self, command: str | Sequence[str], *, output: Shown = None, **options: Any) -> Result: ...
 
-    def run(self, command: str | Sequence[str], **options: Any) -> Result:
+    def run(self, command: str | Sequence[str], *, output: Shown = None, **options: Any) -> Result:
         """Run a command and wait for its end.
 
         Args:
@@ -45,6 +46,7 @@ class Commands(Around, Part):
             encoding: of what it writes, which is a str then; None for bytes. What is none of it becomes surrogates.
             detach: start it, and leave it to itself: it reads and writes nothing, and lives on when this program, or
                 the connection, ends. What is given at once is a `Detached`, which has its `pid`.
+            output: how what it writes is shown meanwhile: ``"live"``, or an `Output` of your own; as of a `Fleet`.
 
         Raises:
             CommandError: it has failed.
@@ -53,11 +55,24 @@ class Commands(Around, Part):
             ConnectionLost: the connection broke. It may have run; what was left of it is ended.
             TypeError, ValueError: an argument is wrong.
         """
+        if output is not None:
+            return self._shown(command, output, self._defaults(options))
         from elsewhere.fleet.commands import run as commands
         from elsewhere.fleet.commands.prepare import prepare
 
         prepared = prepare(command, **self._defaults(options))
         return engine().call(self._tried(lambda: commands.run(self._host, prepared)))
+
+    def _shown(self, command: str | Sequence[str], output: Shown, options: dict[str, Any]) -> Result:
+        """Over a fleet of one, which knows how to show."""
+        from elsewhere.fleet.fleet import Fleet
+
+        host, retry = self._host, cast("Host", self)._options.retry
+        fleet = Fleet(host) if retry is None else Fleet(host).options(retry=retry)
+        outcome = fleet.run(command, output=output, return_exceptions=True, **options)[host]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     def run_async(self, command: str | Sequence[str], **options: Any) -> Future[Result]:
         """`run`, as a `Future`; cancelling it ends the command."""
@@ -87,6 +102,13 @@ class Commands(Around, Part):
         from elsewhere.fleet.commands.shell import shell
 
         return shell(self._host, command)
+
+    @overload
+    def sudo(
+        self, command: str | Sequence[str], *, detach: Literal[True], password: Any = None, **options: Any
+    ) -> Detached: ...
+    @overload
+    def sudo(self, command: str | Sequence[str], *, password: Any = None, **options: Any) -> Result: ...
 
     def sudo(self, command: str | Sequence[str], *, password: Any = None, **options: Any) -> Result:
         """Run a command as another user, and wait for its end. All of it is under sudo, in ``sh``: ``;`` and ``>`` too.

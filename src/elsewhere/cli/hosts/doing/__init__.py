@@ -7,5 +7,6 @@
      ├──▶ file      which hosts have a row already, and where the next ones go
      ├──▶ endings   exit codes, and what is worth another try
      ├──▶ telling   what is said of what has gone well
+     ├──▶ passing   one host's command between pipes
      └──▶ words     the library's messages, in the words of the shell
 """

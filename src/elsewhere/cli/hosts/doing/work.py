@@ -40,11 +40,13 @@ class Told(NamedTuple):
         outputs: who is told what happens.
         bar: is one drawn?
         several: are several hosts meant, though perhaps one is left?
+        keeps: is what commands write asked for in the end?
     """
 
     outputs: Sequence[Output]
     bar: bool
     several: bool
+    keeps: bool
 
 
 Do = Callable[[Fleet, Told], Mapping[Host, Any]]  # the verb itself; gives all outcomes
@@ -114,12 +116,14 @@ class Work:
         self._prepare()
         began = time.monotonic()
         try:
-            results = self._done() if self._left else {}
+            results = self._done()
         except Stopped as stopped:
             self._say_stopped(f"stopped by {stopped.name}")
             raise
+        except WrongUsage:
+            raise
         except Problem as problem:
-            problem.args = (f"{problem} {self._how_to_go_on(self._unfinished())}",)
+            problem.args = (f"{problem} {self._how_to_go_on(self._unfinished())}".rstrip(),)
             raise
         return self._finish(results, time.monotonic() - began)
 
@@ -160,6 +164,8 @@ class Work:
         plan = self.plan
         retry = NotReached(plan.retries, backoff=PAUSE) if plan.retries else None
         try:
+            if not self._left:
+                return {}
             with Fleet(*self._left, jobs=plan.jobs, max_failures=plan.max_failures) as fleet:
                 return plan.do(fleet.options(retry=retry), self._told())
         except BrokenPipeError:
@@ -176,11 +182,13 @@ class Work:
     def _told(self) -> Told:
         plan, shown = self.plan, self._shown()
         # Lines on a terminal are progress enough, and a bar between them would be torn by them.
-        drawn = not plan.quiet and not (isinstance(shown, Live) and is_terminal(STDOUT))
+        lines = is_terminal(STDOUT) and self._rows is None and isinstance(shown, Live | RowsTo)
+        drawn = not plan.quiet and not lines
         several = len(plan.hosts) > 1
         outputs = [self._seen] if shown is None else [self._seen, shown]
         alone = shown is None and is_terminal(STDERR)  # of one host only copies have one, which counts bytes
-        return Told(outputs, bar=drawn and (several or alone), several=several)
+        keeps = several or not isinstance(shown, Bare | Live)
+        return Told(outputs, bar=drawn and (several or alone), several=several, keeps=keeps)
 
     def _shown(self) -> Output | None:
         plan = self.plan

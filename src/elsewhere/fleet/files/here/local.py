@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
 
 from elsewhere.sansio.hosts.copies.tree import Entry, Kind, ancestors, staging
 
-__all__ = ["digest", "entry_of", "expand", "kind_of", "look", "scan"]
+__all__ = ["entry_of", "expand", "kind_of", "look", "scan"]
 
 
 def expand(source: str) -> list[str]:
@@ -101,9 +100,3 @@ def look(base: str, wanted: Iterable[Entry], mirrored: Iterable[str]) -> dict[st
             for inner, _ in scan(os.path.join(base, root), root):
                 found[inner.path] = inner
     return found
-
-
-def digest(path: str) -> str:
-    """Of a file, as ``sha256sum`` shows it."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

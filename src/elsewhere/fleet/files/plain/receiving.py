@@ -13,6 +13,7 @@ from elsewhere.fleet.files.bar import Bar
 from elsewhere.fleet.files.checking import Same, local_sum
 from elsewhere.fleet.files.here.local import look
 from elsewhere.fleet.files.here.staging import Stage
+from elsewhere.fleet.files.here.threads import in_thread
 from elsewhere.fleet.files.outcome import Change, Transfer, TransferError, changes
 from elsewhere.fleet.files.plain.reading import contents, sums
 from elsewhere.fleet.files.plain.session import Session, all_of, session
@@ -29,7 +30,6 @@ __all__ = ["receive_plainly"]
 
 async def receive_plainly(host: Host, wanted: Get, bar: Bar) -> Transfer:
     """Copy from one host; raises as `receive` does."""
-    loop = asyncio.get_running_loop()
     async with session(host, wanted.cwd(host)) as there:
         began = time.monotonic()
         if wanted.sink is not None:
@@ -37,21 +37,21 @@ async def receive_plainly(host: Host, wanted: Get, bar: Bar) -> Transfer:
         parts: list[Part] = []
         for index, source in enumerate(wanted.sources):
             parts += await _parts(there, index, source)
-        to_is_folder = await loop.run_in_executor(None, os.path.isdir, wanted.to or ".")
+        to_is_folder = await in_thread(os.path.isdir, wanted.to or ".")
         try:
             theirs = found(
                 parts, wanted.sources, wanted.to, to_is_folder=to_is_folder, mode=wanted.mode, delete=wanted.delete
             )
             base = theirs.base or "."
             mirrored = theirs.roots if wanted.delete else ()
-            here = await loop.run_in_executor(None, look, base, theirs.entries.values(), mirrored)
+            here = await in_thread(look, base, theirs.entries.values(), mirrored)
             same = await _compared(there, base, theirs, here) if wanted.checksum else None
             todo = plan(theirs.entries.values(), here, mirrored=mirrored, same=same)
         except FileNotFoundError as error:
             raise FileNotFoundError(f"{host}: {error}") from None
         except ValueError as error:
             raise TransferError(f"{host}: {error}") from None
-        whole = "" in theirs.entries and not await loop.run_in_executor(None, os.path.lexists, base)
+        whole = "" in theirs.entries and not await in_thread(os.path.lexists, base)
         if not (todo.nothing or wanted.dry_run):
             bar.expect(todo.size)
             await _fetch(there, theirs, todo, Stage(base, todo, whole=whole), bar)
@@ -90,32 +90,27 @@ async def _part(there: Session, index: int, path: str, slash: bool) -> Part:
 async def _compared(there: Session, base: str, theirs: Found, here: dict[str, Entry]) -> Same:
     paths = doubtful(theirs.entries.values(), here)
     far = await sums(there, {path: theirs.names[path] for path in paths})
-    loop = asyncio.get_running_loop()
-    equal = {
-        path for path in paths if far[path] == await loop.run_in_executor(None, local_sum, os.path.join(base, path))
-    }
+    equal = {path for path in paths if far[path] == await in_thread(local_sum, os.path.join(base, path))}
     return lambda new, old: new.size == old.size and new.path in equal
 
 
 async def _fetch(there: Session, theirs: Found, todo: Plan, stage: Stage, bar: Bar) -> None:
-    loop = asyncio.get_running_loop()
-
     async def one(entry: Entry) -> None:
-        fd = await loop.run_in_executor(None, stage.opened, entry.path)
+        fd = await in_thread(stage.opened, entry.path)
         try:
             async for data in contents(there, theirs.names[entry.path]):
-                await loop.run_in_executor(None, _write, fd, data)
+                await in_thread(_write, fd, data)
                 bar.advance(len(data))
             stage.closed(fd, entry.mode, entry.mtime)
         finally:
             os.close(fd)
 
     try:
-        await asyncio.shield(loop.run_in_executor(None, stage.__enter__))
+        await in_thread(stage.__enter__)
         await all_of(partial(one, entry) for entry in todo.send if entry.kind == "file")
-        await loop.run_in_executor(None, stage.place)
+        await in_thread(stage.place)
     finally:
-        await asyncio.shield(loop.run_in_executor(None, stage.__exit__, None, None, None))
+        await asyncio.shield(in_thread(stage.__exit__, None, None, None))
 
 
 def _write(fd: int, data: bytes) -> None:
@@ -133,10 +128,12 @@ async def _pour(host: Host, there: Session, wanted: Get, bar: Bar) -> Transfer:
         raise FileNotFoundError(f"{host}: there is no {source}")
     if entry.kind == "folder":
         raise TransferError(f"{host}: {source} is a folder")
-    async for data in contents(there, there.path(source)):
-        size += len(data)
-        bar.advance(len(data))
-        if not wanted.dry_run:
+    if wanted.dry_run:
+        size = entry.size
+    else:
+        async for data in contents(there, there.path(source)):
+            size += len(data)
+            bar.advance(len(data))
             await loop.run_in_executor(None, wanted.sink.write, data)
     change = Change("send", source)
     return Transfer(host, 1, bytes=size, seconds=time.monotonic() - began, changes=(change,), dry_run=wanted.dry_run)

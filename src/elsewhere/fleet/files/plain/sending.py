@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from elsewhere.fleet.files.bar import Bar
 from elsewhere.fleet.files.checking import Same, different, local_sum
+from elsewhere.fleet.files.here.threads import in_thread
 from elsewhere.fleet.files.outcome import Transfer, TransferError, changes
 from elsewhere.fleet.files.plain.reading import sums
 from elsewhere.fleet.files.plain.session import Session, all_of, session
@@ -104,10 +105,7 @@ async def _listed(there: Session, base: str, collected: Collected, delete: bool)
 async def _compared(there: Session, base: str, collected: Collected, found: dict[str, Entry]) -> Same:
     paths = doubtful(collected.entries.values(), found)
     theirs = await sums(there, {path: posixpath.join(base, path) for path in paths})
-    loop = asyncio.get_running_loop()
-    equal = {
-        path for path in paths if theirs[path] == await loop.run_in_executor(None, local_sum, collected.payloads[path])
-    }
+    equal = {path for path in paths if theirs[path] == await in_thread(local_sum, collected.payloads[path])}
     return lambda new, old: new.size == old.size and new.path in equal
 
 
@@ -179,10 +177,9 @@ class _Sending:
     async def _write(self, entry: Entry, payload: bytes | int) -> None:
         import asyncssh
 
-        loop = asyncio.get_running_loop()
         async with self._sftp.open(self._at(entry.path), "xb") as file:
             at = 0
-            while data := await loop.run_in_executor(None, _piece, payload, at):
+            while data := await in_thread(_piece, payload, at):
                 await file.write(data)
                 at += len(data)
                 self._bar.advance(len(data))

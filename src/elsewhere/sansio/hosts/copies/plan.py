@@ -107,11 +107,11 @@ def _one(
 
 
 def unchanged(new: Entry, old: Entry) -> bool:
-    """By size and time; where one side knows whole seconds only, by these."""
+    """By size and time; where one side knows whole seconds only, by these, and else by what most file systems know."""
     if new.size != old.size:
         return False
     if new.mtime % 10**9 and old.mtime % 10**9:
-        return new.mtime == old.mtime
+        return new.mtime // 1000 == old.mtime // 1000
     return new.mtime // 10**9 == old.mtime // 10**9
 
 

@@ -2,12 +2,14 @@
 
 ::
 
-    put   we say   the script, in one line                                here:  lists what is there, or says why not
+    put   we say   the script, in one line                                there: lists what is there, or says why not
+          we say   "sum" and names of files, a line each, and an empty    there: the sums of these
           we say   nothing, or how to begin: "in", "make" or "whole"
           we send  a tar stream of t/... and, last of all, .place         there: unpacks it into .elsewhere-PID-NONCE,
-                                                                                 and then does what .place says
+                                                                          and then does what .place says
 
     get   we say   the script                                             there: lists each source
+          we say   "sum", as above
           we say   nothing, or "go" and the names of files, each with a NUL behind it
                                                                           there: a tar stream of these
 
@@ -35,7 +37,6 @@ __all__ = [
     "pattern",
     "place_script",
     "put_script",
-    "sum_script",
     "tight",
     "tops",
     "word",
@@ -113,7 +114,7 @@ def put_script(
         f'if cd "$b" 2>/dev/null; then {say} here $k; l . -maxdepth 0 || {{ {say} bare -; exit 0; }}; {"".join(lists)}'
         f'elif [ -d "$b" ]; then {say} closed $k; elif [ -e "$b" ] || [ -L "$b" ]; then {say} file $k; '
         f"else {say} absent $k; fi; {say} end -; "
-        f"IFS= read -r go || exit {LEFT}; set -e; case $go in "
+        f"{_sums(nonce)}set -e; case $go in "
         f"whole) mkdir -p {word(above)}; cd {word(above)} ;; "
         'make) mkdir -p "$b"; cd "$b" ;; in) ;; '
         f"*) exit {LEFT} ;; esac"
@@ -184,19 +185,19 @@ def get_script(nonce: str, sources: Iterable[str]) -> str:
         # All files of a pattern at once: a process for each would take longer than they do.
         f'[ $t = 1 ] || find "$@" -maxdepth 0 ! -type d -printf "{listed}" || {say} trouble $i "$1"; }}; '
         f"{''.join(_asked(index, source) for index, source in enumerate(sources))}"
-        f'{say} end - -; IFS= read -r go || exit {LEFT}; [ "$go" = go ] || exit {LEFT}; '
+        f'{say} end - -; {_sums(nonce)}[ "$go" = go ] || exit {LEFT}; '
         # A sudo that wants a terminal has made one of its output, to which tar writes no archive.
         f"[ -t 1 ] || exec {_PACK}; {_PACK} 2>/dev/null | cat"
     )
 
 
-def cat_script(nonce: str, *, source: str) -> str:
-    """One file's bytes as its output."""
+def cat_script(nonce: str, *, source: str, size: bool = False) -> str:
+    """One file's bytes as its output; or only how many they are."""
     path = word(source)
     return (
         f"{BEGIN}[ -e {path} ] || exit {NOT_THERE}; "
         f"if [ -d {path} ]; then printf '%s\\n' {path}': is a folder' >&2; exit 1; fi; "
-        f"exec cat {path}"
+        f"exec {'wc -c <' if size else 'cat'} {path}"
     )
 
 
@@ -257,9 +258,12 @@ def _batches(command: str, words: Iterable[str], behind: str = "") -> list[str]:
     return lines
 
 
-def sum_script(nonce: str, *, base: str) -> str:
-    """Sums of the files in `base` whose names are its input, each with a NUL behind it."""
+def _sums(nonce: str) -> str:
+    """Reads what to do into `go`; before that, if that is asked for, tells the sums of files, so many at a time."""
     return (
-        f"{BEGIN}cd {word(base)} && if command -v sha256sum >/dev/null; then exec xargs -0 sha256sum --; "
-        "else exec xargs -0 shasum -a 256 --; fi"
+        "if command -v sha256sum >/dev/null; then m='sha256sum --'; else m='shasum -a 256 --'; fi; "
+        f"IFS= read -r go || exit {LEFT}; "
+        '[ "$go" != sum ] || { set --; while IFS= read -r p && [ -n "$p" ]; do set -- "$@" "$p"; '
+        '[ $# -lt 200 ] || { $m "$@"; set --; }; done; [ $# = 0 ] || $m "$@"; '
+        f"printf '\\0%s end - -\\0' {nonce}; IFS= read -r go || exit {LEFT}; }}; "
     )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from elsewhere.fleet import Host
 from elsewhere.fleet.naming import password
-from tests.fleet.sshd import Sshd, account
+from tests.fleet.sshd import Sshd, account, gone
 from tests.fleet.test_link import options
 from tests.require import require
 
@@ -40,6 +41,7 @@ def logins(server: Sshd) -> Iterator[dict[str, str]]:
     require(program="sudo", install="apt-get install sudo")
     if os.geteuid() != 0:
         pytest.skip("only root can make users, and say what they may: run the tests as root")
+    _swept()
     names = {login: f"ewsudo{os.getpid()}-{login}" for login in LOGINS}
     rules = Path(f"/etc/sudoers.d/elsewhere-sudo-{os.getpid()}-test")
     with contextlib.ExitStack() as stack:
@@ -54,6 +56,16 @@ def logins(server: Sshd) -> Iterator[dict[str, str]]:
             service.write_text(text)
         _sudoers(rules, "\n".join(LOGINS[login].format(name=name) for login, name in names.items()) + "\n")
         yield names
+
+
+def _swept() -> None:
+    """What runs have left that were killed, as one that hangs is."""
+    for name in [each.pw_name for each in pwd.getpwall() if each.pw_name.startswith("ewsudo")]:
+        pid, _, login = name.removeprefix("ewsudo").partition("-")
+        if pid.isdecimal() and login in LOGINS and not Path("/proc", pid).exists():
+            gone(name)
+            Path("/etc/pam.d", name).unlink(missing_ok=True)
+            Path(f"/etc/sudoers.d/elsewhere-sudo-{pid}-test").unlink(missing_ok=True)
 
 
 def _sudoers(path: Path, text: str) -> None:

@@ -53,7 +53,7 @@ def main(words: list[str] | None = None) -> int:
     if options.json:
         Path(options.json).write_text(json.dumps(found, indent=1))
     if options.write:
-        PAGE.write_text(page(found))
+        PAGE.write_text(page(found, quick=options.quick))
     return verdicts(found)
 
 

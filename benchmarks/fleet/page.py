@@ -34,11 +34,15 @@ the contestant's own.
 takes its place. Each copy makes its connection first.
 """
 CPU, THERE = ", CPU", ", CPU there"
+QUICK = """
+This was a quick run, with fewer rounds and a fifth of the hosts: its figures are only roughly right.
+"""
 
 
-def page(found: dict[str, Figures]) -> str:
+def page(found: dict[str, Figures], *, quick: bool = False) -> str:
     """Markdown: a table for each row, and one of the goals."""
     parts = [HEAD.format(cores=os.cpu_count(), system=platform.system(), python=platform.python_version())]
+    parts += [QUICK] * quick
     for name in ROWS:
         if found.get(name):
             parts += _table(name, found[name])

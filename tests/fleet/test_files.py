@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import stat
 import subprocess
 import time
@@ -15,7 +16,7 @@ import pytest
 
 from elsewhere.fleet import Host
 from elsewhere.fleet.files.outcome import Change, TransferError
-from tests.fleet.sshd import Sshd
+from tests.fleet.sshd import Sshd, account, sshd
 from tests.fleet.test_link import options
 
 HARD = "a; 'b' \"c\" $(id)\n*?[d]"
@@ -92,6 +93,51 @@ def test_a_tree_there_and_back(host: Host, tree: Path, tmp_path: Path) -> None:
     assert (got.sent, got.skipped) == (11, 0)
     assert host.get(str(there / "dist"), back).changes == ()
     assert os.listdir(tmp_path / "there") == ["app"]
+
+
+def test_who_is_not_root(server: Sshd, tree: Path, tmp_path: Path) -> None:
+    """Folders that their owner may not write in are filled, moved and removed all the same."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can make accounts: run the tests as root")
+    for parent in (tmp_path, *tmp_path.parents[:2]):
+        parent.chmod(0o755)
+    place = tmp_path / "place"
+    place.mkdir()
+    name = f"ewfiles{os.getpid()}"
+    with account(name, server), Host(server.hosts[0], **options(server, user=name)) as host:
+        shutil.chown(place, name)
+        host.put(tree, place / "copy")
+        assert shown(place / "copy") == shown(tree)
+        for path in ("tight", "sub", ""):
+            assert int((place / "copy" / path).stat().st_mtime) == 10**9
+        host.get(str(place / "copy"), tmp_path / "back")
+        assert shown(tmp_path / "back") == shown(tree)
+        (tree / "tight").chmod(0o755)
+        shutil.rmtree(tree / "tight")
+        assert host.put(tree, place / "copy", delete=True).deleted == 1
+        assert shown(place / "copy") == shown(tree)
+        with pytest.raises(TransferError, match="Permission denied"):
+            host.put(b"x", tmp_path / "x")
+
+
+@pytest.mark.parametrize("program", ["tar", "find"])
+def test_a_host_with_other_programs(tree: Path, tmp_path: Path, program: str) -> None:
+    """As busybox and BSD have them: SFTP does it."""
+    other = tmp_path / "bin" / program
+    other.parent.mkdir()
+    other.write_text("#!/bin/sh\necho unknown option >&2\nexit 1\n")
+    other.chmod(0o755)
+    (tmp_path / "sshd").mkdir()
+    path = f"SetEnv PATH={other.parent}:{os.environ['PATH']}"
+    with (
+        sshd(tmp_path / "sshd", ["127.13.0.3"], config=path) as found,
+        Host(found.hosts[0], **options(found)) as host,
+    ):
+        assert host.run(f"command -v {program}").stdout == f"{other}\n"
+        host.put(tree, tmp_path / "there")
+        assert host.put(tree, tmp_path / "there").sent == 0
+        host.get(f"{tmp_path}/th*e", tmp_path / "back")
+        assert shown(tmp_path / "back") == shown(tmp_path / "there") == shown(tree)
 
 
 def test_only_what_differs_is_sent(host: Host, tree: Path, tmp_path: Path) -> None:

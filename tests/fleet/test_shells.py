@@ -18,8 +18,10 @@ from elsewhere.fleet.commands.run import run
 from elsewhere.fleet.engine import engine
 from tests.fleet.sshd import Sshd, account, sshd
 from tests.fleet.test_link import becomes, gone, options
+from tests.require import require
 
-SHELLS = {name: path for name in ("sh", "bash", "tcsh", "fish", "zsh") if (path := shutil.which(name))}
+NAMES = ("sh", "bash", "tcsh", "fish", "zsh")
+SHELLS = {name: path for name in NAMES if (path := shutil.which(name))}
 HARD = '; \' newline\n$(id) `id` \\ "x" !y'
 
 
@@ -34,10 +36,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
         yield server
 
 
-@pytest.fixture(params=SHELLS)
+@pytest.fixture(params=NAMES)
 def host(home: Sshd, request: pytest.FixtureRequest) -> Iterator[Host]:
     if os.geteuid() != 0:
         pytest.skip("only root can make accounts: run the tests as root")
+    require(program=request.param, install=f"apt-get install {request.param}")
     with Host(f"ewshell-{request.param}@{home.hosts[0]}", **options(home)) as found:
         yield found
 

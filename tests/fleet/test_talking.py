@@ -74,7 +74,7 @@ def test_a_detached_command_lives_on(host: Host, command: Any) -> None:
     try:
         assert not gone(found.pid)
     finally:
-        host.run(f"kill -s KILL -- -{found.group}")
+        host.run(f"kill -KILL -{found.group}")
     becomes(lambda: gone(found.pid))
 
 

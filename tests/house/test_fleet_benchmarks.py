@@ -51,6 +51,8 @@ def test_the_page_has_each_figure_and_each_verdict():
     text = page({"cold": {**ours, "Fabric 3": 1000.0, "asyncssh": 800.0}})
     assert "| elsewhere | 900 | 100 | 700 |" in text
     assert "| asyncssh | 800 |  |  |" in text
+    assert "quick run" not in text
+    assert "quick run" in page({}, quick=True)
     assert "elsewhere: ≤ 0.85 x Fabric 3 | 0.9 | **no** |" in text
     assert "elsewhere: ≤ 1.15 x asyncssh | 1.12 | yes |" in text
 

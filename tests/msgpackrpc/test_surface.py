@@ -118,6 +118,12 @@ def test_a_module_is_run_with_its_arguments_as_main(tmp_path):
     assert done.stdout == f"__main__ {msgpackrpc.Client} ['x']\n", done.stderr
 
 
+def test_a_script_has_its_own_future(tmp_path):
+    (tmp_path / "script.py").write_text("def double(n: int): ...\nprint(double.__annotations__)\n")
+    done = run("-m", "elsewhere.msgpackrpc", str(tmp_path / "script.py"))
+    assert done.stdout == "{'n': <class 'int'>}\n", done.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "code", "says"),
     [([], 2, "usage"), (["-m"], 2, "usage"), (["--help"], 0, ""), (["no/such.py"], 2, "cannot open 'no/such.py'")],

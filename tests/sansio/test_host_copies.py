@@ -218,6 +218,28 @@ def test_noise_is_no_archive(noise: bytes) -> None:
     assert not any(isinstance(piece, Member) for piece in found) or noise[257:262] == b"ustar"
 
 
+@pytest.mark.parametrize(
+    "records", [{"size": "ten"}, {"size": "-5"}, {"mtime": "noon"}, {"mtime": "9" * 5000}, {"mtime": "1." + "x" * 9}]
+)
+def test_records_that_say_nonsense_are_no_archive(records: dict[str, str]) -> None:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        member = tarfile.TarInfo("name")
+        member.pax_headers = records
+        archive.addfile(member)
+    with pytest.raises(ProtocolError):
+        list(Members().feed(stream.getvalue()))
+
+
+@pytest.mark.parametrize("kind", [b"0", b"L", b"x"])
+def test_a_size_below_nothing_is_no_archive(kind: bytes) -> None:
+    block = bytearray(header(b"name", Entry("", "file", 0o644, 0), exact=False))
+    block[124:136], block[156:157], block[148:156] = b"\xff" * 11 + b"\xfb", kind, b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    with pytest.raises(ProtocolError):
+        list(Members().feed(bytes(block) + bytes(1024)))
+
+
 @pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT])
 def test_other_writers_are_read(form: int) -> None:
     stream = io.BytesIO()

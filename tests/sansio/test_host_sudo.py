@@ -16,7 +16,9 @@ from elsewhere.sansio.hosts.prelude import line
 from elsewhere.sansio.hosts.sudo import Dialogue, Refusal, Step, account, first, guard, opening, piece
 
 N, M = "0123456789abcdef", "fedcba9876543210"
-MARKED = st.sampled_from([N, M, f"{N} ask\n", f"{N} hello 1\n", f"{N} again\n", f"{M} more\n", N[:5], " ", "\n", "x"])
+MARKED = st.sampled_from(
+    [N, M, f"{N} ask\n", f"{N} hello 1\n", f"{N} again\n", f"{M} more\n", f"{M} done ", N[:5], " ", "\n", "x"]
+)
 TEXTS = st.lists(st.one_of(MARKED, st.text(max_size=5)), max_size=12).map("".join)
 CUTS = st.lists(st.integers(0, 400), max_size=8)
 BEGUN = f"{N} begin 7\n{N} hello 8\n".encode()
@@ -90,6 +92,8 @@ STORIES: dict[str, tuple[str, list[Step], Refusal | None, str]] = {
     "status 1": (f"{N} begin 7\n{N} hello 8\nerr\n{N} again\n", [Step.BEGIN, Step.OVER], None, "err\n"),
     "a terminal": (f"{N} begin 7\r\n{N} hello 8\r\nerr\r\n{N} again\r\n", [Step.BEGIN, Step.OVER], None, "err\r\n"),
     "input": (f"{N} begin 7\n{N} hello 8\na{M} more\nb{M} deaf\n", [Step.BEGIN, Step.MORE, Step.DEAF], None, "ab"),
+    "its status": (f"{N} begin 7\n{N} hello 8\na{M} done 3\r\nb", [Step.BEGIN, Step.DONE], None, "ab"),
+    "no status": (f"{N} begin 7\n{N} hello 8\na{M} done x", [Step.BEGIN], None, f"a{M} done x"),
     "its own words": (f"{N} begin 7\n{N} hello 8\n{N} ask\n{N} hello 9\n{M}", [Step.BEGIN], None, None),  # type: ignore[dict-item] # below
     "nothing": ("no such shell", [], Refusal.OTHER, "no such shell"),
 }
@@ -106,6 +110,7 @@ def test_stories(story: str, cuts: list[int]) -> None:
     assert dialogue.refusal is refusal
     assert found.decode() == (says.partition("8\n")[2] if own is None else own) or story == "nothing"
     assert dialogue.sent == (Step.PASSWORD in steps)
+    assert dialogue.status == (3 if Step.DONE in steps else None)
 
 
 @given(TEXTS, CUTS)

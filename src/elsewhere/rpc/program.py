@@ -48,5 +48,5 @@ def run_program(dropin: str, install: Callable[[], object], argv: list[str]) -> 
     program = ModuleType("__main__")
     vars(program).update(__file__=argv[0], __builtins__=builtins)
     sys.modules["__main__"] = program
-    exec(compile(source, argv[0], "exec"), vars(program))
+    exec(compile(source, argv[0], "exec", dont_inherit=True), vars(program))  # our own __future__ is not the script's
     return 0

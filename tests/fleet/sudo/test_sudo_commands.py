@@ -51,8 +51,10 @@ def test_sudo_alone_speaks_english(on: On) -> None:
     assert host.sudo("echo ${LC_ALL-unset}", timeout=30).stdout == "unset\n"
 
 
-@pytest.mark.parametrize("login", ["free", "plain", "tty"])
-@pytest.mark.parametrize("size", [0, 1, 65_536, 10_000_001])
+@pytest.mark.parametrize(
+    ("login", "size"),
+    [("free", 0), ("free", 65_536), ("free", 10_000_001), ("plain", 1), ("plain", 10_000_001), ("tty", 3_000_001)],
+)
 def test_input_arrives_as_it_is(on: On, login: str, size: int) -> None:
     data = (os.urandom(size // 2) + b"\0\r\n\x03\x04\x11\x7f" + os.urandom(size - size // 2))[:size]
     host = on(login)
@@ -63,6 +65,14 @@ def test_input_arrives_as_it_is(on: On, login: str, size: int) -> None:
 def test_a_command_without_input_has_none(on: On) -> None:
     assert on("free").sudo("cat; echo end", timeout=30).stdout == "end\n"
     assert on("tty").sudo("cat; echo end", timeout=30).stdout == "end\n"
+
+
+@pytest.mark.parametrize(("login", "pty"), [("tty", False), ("free", True), ("plain", True), ("tty", True)])
+def test_input_that_nobody_reads(on: On, login: str, pty: bool) -> None:
+    """A sudo with a terminal would wait for somebody who reads it."""
+    for command, status in (("head -c 1; exit 7", 7), ("exit 1", 1)):
+        result = on(login).sudo(command, input=b"x" * 300_000, pty=pty, check=False, timeout=30)
+        assert result.returncode == status
 
 
 def test_streams_in_and_out(on: On) -> None:
@@ -96,6 +106,13 @@ def test_a_source_and_a_sink_that_fail(on: On) -> None:
     asked = prepare_sudo("cat; sleep 1000", timeout=60)
     with pytest.raises(ArithmeticError, match="the source"):
         engine().call(lambda: run(host, asked, source=source()))
+
+    async def late() -> AsyncIterator[bytes]:
+        yield b"x"
+        raise TimeoutError("the source's own")
+
+    with pytest.raises(TimeoutError, match="the source's own"):
+        engine().call(lambda: run(host, asked, source=late()))
     with pytest.raises(ArithmeticError, match="the sink"):
         engine().call(lambda: run(host, prepare_sudo("echo x; sleep 1000", timeout=60), sink))
     assert host.sudo("echo well", timeout=30).stdout == "well\n"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import pwd
+import secrets
 import signal
 import subprocess
 import sys
@@ -18,7 +20,7 @@ import pytest
 from elsewhere.errors import CallTimeout, ConnectionLost
 from elsewhere.fleet.engine import engine
 from tests.fleet.sshd import Sshd
-from tests.fleet.sudo.conftest import On
+from tests.fleet.sudo.conftest import On, running
 from tests.fleet.test_link import becomes, gone, options
 
 pytestmark = pytest.mark.bound(60)
@@ -67,6 +69,35 @@ def test_cancelling_what_does_not_want_to_end(on: On, folder: Path, login: str, 
     found = pids(folder)
     assert future.cancel()
     all_gone(found)
+
+
+@pytest.mark.parametrize("login", ["free", "plain"])
+def test_cancelling_what_is_neither_ours_nor_roots(on: On, login: str) -> None:
+    seconds = f"1000.{os.getpid()}"
+    future = on(login).sudo_async(f"sleep {seconds} & exec sleep {seconds}", user="nobody")
+    becomes(lambda: len(running(f"sleep\0{seconds}")) == 2)
+    found = running(f"sleep\0{seconds}")
+    assert future.cancel()
+    all_gone(found)
+
+
+def test_cancelling_at_any_moment(on: On, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before there is a channel, while sudo decides, while it is told what to run."""
+    nonce = secrets.token_hex(8)
+    monkeypatch.setattr(secrets, "token_hex", lambda _size: nonce)
+    host = on("free")
+    host.sudo("true", timeout=30)
+
+    async def turn() -> None:
+        await asyncio.sleep(0)
+
+    for turns in range(0, 60, 6):
+        future = host.sudo_async("exec sleep 1000")
+        for _ in range(turns):
+            engine().call(turn)
+        future.cancel()
+    becomes(lambda: not running(nonce))
+    assert host.sudo("echo well", timeout=30).stdout == "well\n"
 
 
 def test_a_timeout(on: On, folder: Path) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from elsewhere.errors import Unauthorized
-from elsewhere.fleet import Host
+from elsewhere.fleet import Fleet, Host
 from elsewhere.fleet.naming.password import VARIABLE, Password, password_of
 from elsewhere.fleet.naming.secret import Secret
 from tests.fleet.sshd import Sshd
@@ -200,6 +200,15 @@ def hush(*_: object) -> str:
         lambda host: host.sudo("true", password=hush(), sudo_password_file="x"),
         lambda host: host.sudo("true", password=hush(), user=""),
         lambda host: host.sudo("true", password=hush, user="ew-nobody-here", timeout=30),
+        lambda host: host.put(b"", "/", sudo=True, password=hush(), timeout=30),
+        lambda host: host.put_async(b"", "/x", sudo=7, password=hush()),
+        lambda host: host.get("/nowhere/at/all", sudo=True, password=hush(), timeout=30),
+        lambda host: host.get_async("/x", "/nowhere/at/all/", sudo=7, password=hush()),
+        lambda host: host.reboot(wait=0, password=hush()),
+        lambda host: host.reboot_async(wait=0, password=hush()),
+        lambda host: Fleet(host).sudo("exit 7", password=hush(), timeout=30),
+        lambda host: Fleet(host).put(b"", "/", sudo=True, password=hush(), timeout=30),
+        lambda host: Fleet(host).get("/nowhere/at/all", sudo=True, password=hush(), timeout=30),
     ],
 )
 def test_tracebacks_with_values(on: On, fails: Callable[[Host], Any]) -> None:
@@ -222,7 +231,7 @@ def test_a_wrong_one_shows_in_no_traceback(on: On) -> None:
 ASKING = """
 import fcntl, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-from elsewhere.fleet import Host
+from elsewhere.fleet import Fleet, Host
 user, port, key, known, *names = sys.argv[1:]
 where = dict(user=user, port=int(port), keys=(key,), known_hosts=(known,), config=(), agent=False)
 hosts = [Host(name, **where) for name in names]

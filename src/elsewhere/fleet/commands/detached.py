@@ -32,7 +32,7 @@ class Detached(Result):
     Attributes:
         pid: of its process there: the program's, or the shell's that runs a text.
         group: of its process group, to which all that it starts belongs;
-            ``host.run(f"kill -s TERM -- -{found.group}")`` ends that.
+            ``host.run(f"kill -TERM -{found.group}")`` ends that.
     """
 
     pid: int

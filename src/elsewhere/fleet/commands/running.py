@@ -119,7 +119,10 @@ class Running:
                 self._release()  # where it has not begun, what the shell has said and its status tell
                 return
             self._reset()
-        await self._once(connection, prelude(self._opening.nonce, pty=self._command.pty), self._command.line())
+        if not self._watcher.ready.done():
+            await asyncio.shield(self._watcher.ready)  # it says whether a session has to be made
+        words = prelude(self._opening.nonce, pty=self._command.pty, alone=self._watcher.alone)
+        await self._once(connection, words, self._command.line())
 
     async def _once(self, connection: asyncssh.SSHClientConnection, words: str | bytes, line: bytes) -> None:
         self._line = line

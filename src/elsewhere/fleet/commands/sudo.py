@@ -156,7 +156,7 @@ async def _ended(host: Host, asked: Sudo, came: Any, source: Source | None) -> t
             try:
                 return channel, await _once(host, asked, channel, source)
             except ConnectError:
-                if lost or not connection.is_closed():
+                if lost or channel.begun or not connection.is_closed():
                     raise
                 lost = True  # it was dead, which nobody had seen: once more on a new one
             except Refused as refused:
@@ -167,11 +167,14 @@ async def _ended(host: Host, asked: Sudo, came: Any, source: Source | None) -> t
 
 async def _once(host: Host, asked: Sudo, channel: Channel, source: Source | None) -> float:
     began = time.monotonic()
+    limit = asyncio.timeout(asked.command.timeout)
     try:
-        async with asyncio.timeout(asked.command.timeout) as limit:
+        async with limit:
             await channel.run(source, limit)
-    except TimeoutError:
-        await channel.stop()
+    except BaseException as error:
+        await asyncio.shield(channel.stop())
+        if not isinstance(error, TimeoutError) or not limit.expired():
+            raise
         text = (
             f"{host}: {shown(asked.command.command)} under sudo did not end within its timeout of "
             f"{asked.command.timeout:g} s, and was ended after {time.monotonic() - began:.3g} s"
@@ -179,9 +182,6 @@ async def _once(host: Host, asked: Sudo, channel: Channel, source: Source | None
         if channel.answers is not None and channel.answers.open:
             text += f"; the last that it wrote was {channel.answers.open!r:.200}, for which there is no answer"
         raise CallTimeout(text) from None
-    except BaseException:
-        await asyncio.shield(channel.stop())
-        raise
     return time.monotonic() - began
 
 

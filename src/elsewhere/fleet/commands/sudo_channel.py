@@ -31,6 +31,7 @@ LARGEST = 4 << 20  # bytes of a piece; that much memory it takes there
 SHORT = 16 << 10  # bytes of a line that is read byte by byte, and fits into a pipe
 PATIENCE = 60.0  # seconds for sudo to run it or ask: it may have to ask others that are slow
 QUESTION = 10.0  # seconds for what has no end of a line to have one: else it is a question that nobody answers
+LINGERING = 10.0  # seconds for a sudo with a terminal to end after its command: what is left of the input is read
 ENDING = 6.0  # seconds for what is stopped to be gone: TERM, two seconds, KILL, and the way there
 END_OF_FILE = b"\x04"  # as it is typed
 
@@ -82,7 +83,14 @@ class Channel:
         self._typed: asyncio.Queue[bytes] = asyncio.Queue()
         self._begun = asyncio.Event()
         self._permit: Permit | None = None
+        self._over = False  # the command has ended, and told so
+        self._lingering: asyncio.TimerHandle | None = None
         self._process: asyncssh.SSHClientProcess[bytes] | None = None
+
+    @property
+    def begun(self) -> bool:
+        """May it have run?"""
+        return self._begun.is_set()
 
     async def run(self, source: Source | None, limit: asyncio.Timeout) -> None:
         """From the beginning to the end.
@@ -101,7 +109,7 @@ class Channel:
         try:
             await self._open()
             reading = [self._words(limit)] if self._terminal else [self._words(limit), self._output()]
-            await _until(asyncio.gather(*reading), self._feed(source))
+            await _until(reading, self._feed(source))
             assert self._process is not None
             await self._process.wait_closed()
         except (OSError, asyncssh.Error) as error:
@@ -111,7 +119,9 @@ class Channel:
         finally:
             if self._permit is not None:
                 self._permit.end()
-        if self._process.exit_status is None and self._process.exit_signal is None:
+            if self._lingering is not None:
+                self._lingering.cancel()
+        if self._process.exit_status is None and self._process.exit_signal is None and self._dialogue.status is None:
             raise self._lost(None)
 
     async def stop(self) -> None:
@@ -123,18 +133,18 @@ class Channel:
             with contextlib.suppress(OSError):
                 process.stdin.write_eof()  # the guard ends all; the channel is closed when all have ended
         else:
-            process.close()
+            process.channel.abort()  # `close` would first send what nobody may ever read
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ENDING):
                 await process.wait_closed()
-        process.close()
+        process.channel.abort()
 
     def status(self) -> tuple[int, str | None]:
         """How it has ended: its exit status, negative for a signal, and the signal's name."""
         process = self._process
         assert process is not None
         told = process.exit_signal
-        status = process.returncode
+        status = process.returncode if self._dialogue.status is None else self._dialogue.status
         return -1 if status is None else status, told[0] if told else None
 
     # ---- what comes --------------------------------------------------------------------------------------------------
@@ -146,7 +156,14 @@ class Channel:
             terminal = {"term_type": "dumb" if self._raw else "xterm", "term_size": (200, 50)}
         begin = words.opening(self._nonce, user=asked.user, group=asked.group, pty=self._pty, raw=self._raw)
         connection = self._connection
-        self._process = await opened(connection, lambda: connection.create_process(begin, encoding=None, **terminal))
+        opening = asyncio.ensure_future(
+            opened(connection, lambda: connection.create_process(begin, encoding=None, **terminal))
+        )
+        try:
+            self._process = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_abandoned)
+            raise
 
     async def _words(self, limit: asyncio.Timeout) -> None:
         """Read what it writes to its standard error, or its terminal, with our words between."""
@@ -209,7 +226,13 @@ class Channel:
                 self._permit.end()  # it was not asked for after all
             self._begun.set()
         elif step is Step.OVER:
-            await self._write(b"\n")
+            with contextlib.suppress(OSError):
+                process.stdin.write(b"\n")
+        elif step is Step.DONE:
+            self._over = True
+            with contextlib.suppress(OSError):
+                process.stdin.write(words.end(self._more, pty=self._pty))
+            self._lingering = asyncio.get_running_loop().call_later(LINGERING, process.channel.abort)
         elif step is Step.REFUSED:
             raise self._refused()
         else:
@@ -239,7 +262,7 @@ class Channel:
     async def _feed(self, source: Source | None) -> None:
         """The guard, the command, and its input, as fast as it takes it."""
         await self._begun.wait()
-        guard = words.guard(self._more, self._dialogue.outer, pty=self._pty)
+        guard = words.guard(self._more, self._dialogue.outer, pty=self._pty, raw=self._raw)
         line, given = self._asked.line(), self._asked.command.input
         own = given or b""
         if source is None and self.answers is not None:
@@ -285,7 +308,7 @@ class Channel:
                     if last:
                         return
                     del held[:size]
-                    size = min(2 * size, LARGEST)
+                    size = size if self._raw else min(2 * size, LARGEST)
                     credit = asyncio.create_task(self._credit.get())
                 if coming is None and source is not None and len(held) < size:
                     coming = asyncio.create_task(_next(source))
@@ -311,6 +334,8 @@ class Channel:
     async def _write(self, data: bytes) -> None:
         process = self._process
         assert process is not None
+        if self._over:
+            return
         with contextlib.suppress(OSError):  # it reads no more, or is gone, which is seen where words are read
             process.stdin.write(data)
             await process.stdin.drain()
@@ -318,21 +343,29 @@ class Channel:
     def _lost(self, error: Exception | None) -> ConnectionLost | ConnectError:
         reason = getattr(error, "reason", None) or str(error or "the connection ended before it did")
         address, what = self._host.settings.address, f"{self._host}: {shown(self._asked.command.command)} under sudo"
-        if self._begun.is_set():
+        if self.begun:
             return ConnectionLost(f"{what} may have run: {reason}", address=address, phase="command")
         return ConnectError(f"{what} has not run: {reason}", address=address, phase="sudo")
 
 
-async def _until(reading: asyncio.Future[Any], feeding: Coroutine[Any, Any, None]) -> None:
-    """Until all is read; what is not fed until then is not wanted. The first that fails ends the other."""
-    feeder = asyncio.ensure_future(feeding)
+def _abandoned(opening: asyncio.Future[asyncssh.SSHClientProcess[bytes]]) -> None:
+    """Nobody waits any more for a channel that may yet be opened, and would be left open."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().channel.abort()
+
+
+async def _until(reading: list[Coroutine[Any, Any, None]], feeding: Coroutine[Any, Any, None]) -> None:
+    """Until all is read; what is not fed until then is not wanted. The first that fails ends the others."""
+    readers, feeder = [asyncio.create_task(each) for each in reading], asyncio.create_task(feeding)
+    tasks = [*readers, feeder]
     try:
-        await asyncio.wait([reading, feeder], return_when=asyncio.FIRST_COMPLETED)
-        if feeder.done():
-            feeder.result()
-        await reading
+        while not all(task.done() for task in readers):
+            await asyncio.wait([task for task in tasks if not task.done()], return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
     finally:
-        await _cancelled([reading, feeder])
+        await _cancelled(tasks)
 
 
 async def _cancelled(tasks: list[Any]) -> None:

@@ -158,7 +158,7 @@ async def _stream(there: Channel, seen: _There, todo: Plan, bar: Bar) -> None:
         whole = seen.base.rstrip("/").rpartition("/")[2]
     begin = "whole" if whole else "make" if seen.state == "absent" else "in"
     last = (LAST, place_script(todo, whole=whole).encode("utf-8", "surrogateescape"))
-    produce = pieces(_archive(todo, seen.payloads), last)
+    produce = pieces(_archive(todo, seen), last)
     left = todo.size
     with contextlib.suppress(BrokenPipeError):  # it has ended, and says why
         there.go(f"{begin}\n".encode())
@@ -178,10 +178,13 @@ async def _stream(there: Channel, seen: _There, todo: Plan, bar: Bar) -> None:
     bar.advance(left)
 
 
-def _archive(todo: Plan, payloads: dict[str, Payload]) -> Iterator[tuple[str, Entry, Payload]]:
+def _archive(todo: Plan, seen: _There) -> Iterator[tuple[str, Entry, Payload]]:
+    """Each folder with all that is in it behind it: tar gives it its mode and time when another thing comes."""
     movable = {entry.path for entry in tops(todo) if entry.kind == "folder" and tight(entry)}
-    for entry in todo.folders + todo.send:
-        name = f"{STAGED}/{entry.path}" if entry.path else STAGED
-        if entry.path in movable:
-            entry = entry._replace(mode=entry.mode | 0o700)
-        yield name, entry, payloads.get(entry.path, b"")
+    wanted = {entry.path for entry in todo.folders + todo.send}
+    for path, entry in seen.entries.items():
+        if path in wanted:
+            name = f"{STAGED}/{path}" if path else STAGED
+            if path in movable:
+                entry = entry._replace(mode=entry.mode | 0o700)
+            yield name, entry, seen.payloads.get(path, b"")

@@ -25,11 +25,14 @@ GRACE = 2  # seconds between TERM and KILL
 PATIENCE = 30.0  # seconds for its first word: behind a slow profile, on a busy host
 CLOSING = 2.0  # seconds for its last one
 WORD = b"elsewhere-watcher"
-# In one line, and without what a login shell of another kind than sh would take for its own.
+ALONE = b"elsewhere-alone"  # what runs there has no session of its own
+# In one line, and without what a login shell of another kind than sh would take for its own. `kill -TERM -PGID` is the
+# one spelling that dash, busybox, bash, ksh and zsh share.
 SCRIPT = (
-    'trap : HUP INT TERM PIPE QUIT; echo elsewhere-watcher $SHELL; exec 2>/dev/null; all=" "; '
-    'stop() { left=; for g in $1; do kill -s TERM -- -$g && left="$left $g"; done; '
-    '[ -z "$left" ] || { sleep GRACE; for g in $left; do kill -s KILL -- -$g; done; }; }; '
+    "trap : HUP INT TERM PIPE QUIT; kill -0 -$$ 2>/dev/null || echo elsewhere-alone; "
+    'echo elsewhere-watcher $SHELL; exec 2>/dev/null; all=" "; '
+    'stop() { left=; for g in $1; do kill -TERM -$g && left="$left $g"; done; '
+    '[ -z "$left" ] || { sleep GRACE; for g in $left; do kill -KILL -$g; done; }; }; '
     "while read -r what; do g=${what#?}; case $what in "
     '+*) all="$all$g " ;; '
     '-*) case $all in *" $g "*) all="${all%% $g *} ${all#* $g }" ;; esac ;; '
@@ -49,6 +52,7 @@ class Watcher:
     Attributes:
         connection: that it watches.
         shell: the login shell of the user there; None as long as it has not said its word.
+        alone: commands have no session of their own there, as under dropbear; they are given one.
         understood: the login shell has run words of Bourne's kind, whatever its name is.
         gone: it has ended, though its connection may not have.
         running: the groups that it knows.
@@ -57,6 +61,7 @@ class Watcher:
     def __init__(self, connection: asyncssh.SSHClientConnection, settings: Settings) -> None:
         self.connection = connection
         self.shell: str | None = None
+        self.alone = False
         self.understood = False
         self.gone = False
         self.running: set[int] = set()
@@ -79,7 +84,9 @@ class Watcher:
 
     @property
     def plain(self) -> bool | None:
-        """Is the login shell of Bourne's kind? None as long as that is not known."""
+        """May the login shell be given words of Bourne's kind? None as long as that is not known."""
+        if self.alone:
+            return False
         return True if self.understood else None if self.shell is None else is_plain(self.shell)
 
     @property
@@ -167,6 +174,7 @@ class Watcher:
         self._said += data
         *lines, self._said = self._said.split(b"\n")
         for line in lines:
+            self.alone = self.alone or line.startswith(ALONE)
             if line.startswith(WORD) and not self._ready.done():
                 self.shell = line.decode(errors="replace").partition(" ")[2].strip()
                 self._patience.cancel()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from elsewhere.fleet.host import Host
 from elsewhere.fleet.many.base import Many, Work
+from elsewhere.fleet.naming.secret import hiding
 
 if TYPE_CHECKING:
     from elsewhere.fleet.files.bar import Bar
@@ -20,6 +21,7 @@ __all__ = ["Files"]
 class Files(Many):
     """See the module."""
 
+    @hiding
     def put(
         self,
         sources: Any,
@@ -52,6 +54,7 @@ class Files(Many):
                 "put", lambda host, _: send(host, wanted, bar), return_exceptions=return_exceptions, output=output
             )
 
+    @hiding
     def put_async(
         self, sources: Any, to: Any, *, return_exceptions: bool = False, output: Shown = None, **options: Any
     ) -> Future[dict[Host, Transfer]]:
@@ -69,6 +72,7 @@ class Files(Many):
             within=wanted,
         )
 
+    @hiding
     def get(
         self,
         sources: Any,
@@ -99,6 +103,7 @@ class Files(Many):
         with Bar(progress, "get") as bar:
             return self._do("get", work(bar), return_exceptions=return_exceptions, output=output)
 
+    @hiding
     def get_async(
         self,
         sources: Any,

@@ -102,7 +102,7 @@ class Password:
 
 
 class Permit:
-    """That a password may be sent to one host; ends with the ``with`` block."""
+    """That a password may be sent to one host, until it is told what came of it: `right`, `wrong` or `end`."""
 
     def __init__(self, password: Password, name: str, address: str, trial: asyncio.Event | None) -> None:
         self.password = password

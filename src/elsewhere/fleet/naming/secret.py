@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import hmac
-from typing import NoReturn
+import functools
+from collections.abc import Callable
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
-__all__ = ["Secret"]
+__all__ = ["Secret", "hiding"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Secret:
@@ -39,7 +43,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self.line(), other.line())
+        return self._text == other._text
 
     def __hash__(self) -> int:
         return hash(self._text)
@@ -54,3 +58,22 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a password is not pickled")
+
+
+def hiding(verb: Callable[P, T]) -> Callable[P, T]:
+    """For a function that takes ``password=``: it, and all that it calls, has a `Secret` instead of a str.
+
+    So no traceback that shows the values of variables has the password.
+    """
+
+    @functools.wraps(verb)
+    def hidden(*args: P.args, **options: P.kwargs) -> T:
+        _hide(options)
+        return verb(*args, **options)
+
+    return hidden
+
+
+def _hide(options: dict[str, Any]) -> None:
+    if isinstance(options.get("password"), str):
+        options["password"] = Secret(options.pop("password"))  # taken out first: no caller has it if it is none

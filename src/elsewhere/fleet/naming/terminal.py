@@ -29,11 +29,11 @@ async def ask(prompt: str) -> Secret | None:
         prompt: what is shown before.
     """
     try:
-        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
-    except OSError:
-        return None
-    import termios
+        import termios
 
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+    except (OSError, ImportError):  # Windows has neither
+        return None
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[Secret | None] = loop.create_future()
     wake, waker = os.pipe()

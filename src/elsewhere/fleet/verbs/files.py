@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from elsewhere.fleet.naming.secret import hiding
 from elsewhere.fleet.verbs.base import Part, engine
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ __all__ = ["Files"]
 class Files(Part):
     """See the module."""
 
+    @hiding
     def put(self, sources: Any, to: Any, *, progress: bool = False, **options: Any) -> Transfer:
         """Copy files and folders to the host.
 
@@ -58,6 +60,7 @@ class Files(Part):
         with prepare_put(sources, to, **options) as wanted, Bar(progress, f"put to {self._host}") as bar:
             return engine().call(lambda: send(self._host, wanted, bar))
 
+    @hiding
     def put_async(self, sources: Any, to: Any, **options: Any) -> Future[Transfer]:
         """`put`, as a `Future`; cancelling it ends the copy."""
         from elsewhere.fleet.files.sending import send
@@ -71,6 +74,7 @@ class Files(Part):
 
         return engine().submit(work)
 
+    @hiding
     def get(self, sources: Any, to: Any = "", *, progress: bool = False, **options: Any) -> Transfer:
         """Copy files and folders from the host.
 
@@ -99,6 +103,7 @@ class Files(Part):
         with Bar(progress, f"get from {self._host}") as bar:
             return engine().call(lambda: receive(self._host, wanted, bar))
 
+    @hiding
     def get_async(self, sources: Any, to: Any = "", **options: Any) -> Future[Transfer]:
         """`get`, as a `Future`; cancelling it ends the copy."""
         from elsewhere.fleet.files.receiving import receive

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from elsewhere.fleet.naming.secret import hiding
 from elsewhere.fleet.verbs.base import Part, engine
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Ways(Part):
     async def _connect(self) -> None:
         await self._host.link.connection()
 
+    @hiding
     def reboot(
         self, wait: float = 120.0, command: str = "reboot", sudo: bool | None = None, *, password: Any = None
     ) -> float:
@@ -104,6 +106,7 @@ class Ways(Part):
         """
         return engine().call(self._rebooting(wait, command, sudo, password))
 
+    @hiding
     def reboot_async(
         self, wait: float = 120.0, command: str = "reboot", sudo: bool | None = None, *, password: Any = None
     ) -> Future[float]:

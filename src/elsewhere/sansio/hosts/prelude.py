@@ -17,7 +17,7 @@ group's, too.
 There are two ways to say it. `direct` is for a login shell of Bourne's kind, which runs the words itself: no other
 process, no quoting. `prelude` and `line` are for all others (csh, fish), and for what is too long for a command line:
 the shell starts a plain `sh`, which reads what to do. A login shell that is not of that kind runs nothing of `direct`,
-and never says the word.
+and never says the word; nor does one that has no process group of its own.
 
 Rule: whatever a value holds, the shell sees it as that value: quotes, newlines, ``$(...)``.
 """
@@ -25,7 +25,6 @@ Rule: whatever a value holds, the shell sees it as that value: quotes, newlines,
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 
 __all__ = ["Opening", "direct", "is_plain", "line", "name_of", "prelude", "quoted", "values"]
@@ -33,6 +32,7 @@ __all__ = ["Opening", "direct", "is_plain", "line", "name_of", "prelude", "quote
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NONCE = re.compile(r"[0-9a-f]{8,64}")
 _USER = re.compile(r"~[A-Za-z_][A-Za-z0-9_.-]*(?=/|$)")
+_SAFE = re.compile(r"[A-Za-z0-9@%+:,./_-]+")
 _PLAIN = frozenset({"sh", "dash", "bash", "ash", "ksh", "ksh93", "mksh", "zsh", "yash"})
 MOST = 64 << 10  # bytes on stderr before the first word: what a profile may have written
 LONGEST = 64 << 10  # bytes of a command line: Linux takes 128 KiB
@@ -72,6 +72,7 @@ def direct(
     lines = [
         # csh, which knows that variable, would run all lines after one that it cannot read, and one that says `exit`.
         'test x$shell = x || exec sh -c "exit 1"',
+        'kill -0 -$$ || exec sh -c "exit 1"',  # it leads no group of processes, which dropbear makes none of
         f"case x in x) echo {nonce} $${stream}",  # a line that neither csh nor fish can read
         '__n="',
         f'"; IFS= read -r __c && {{ {end}eval "$__c"; }} ;; esac || exit 1',
@@ -97,17 +98,19 @@ def values(env: Mapping[str, str] | None = None) -> bytes:
     return (f"export {' '.join(parts)}" if parts else "").encode(errors="surrogateescape") + b"\n"
 
 
-def prelude(nonce: str, *, pty: bool = False) -> str:
+def prelude(nonce: str, *, pty: bool = False, alone: bool = False) -> str:
     """What is sent as the command to a shell of any kind: no newline, and no quote that one of them minds.
 
     Args:
         nonce: hexadecimal digits, which nobody else can know.
         pty: it has a terminal, which was opened with `MODES` off.
+        alone: it has no session of its own, as under dropbear: the program ``setsid`` makes it one.
     """
     nonce = _checked(nonce)
     stream, end = ("", f"stty {MODES}; echo {nonce} $$; ") if pty else (" >&2", "")
     # The third character of IFS is a newline, which cannot be written here.
-    return f"exec sh -c '__n=${{IFS#??}}; echo {nonce} $${stream}; IFS= read -r __c && {{ {end}eval \"$__c\"; }}'"
+    begin = "exec setsid sh" if alone and not pty else "exec sh"
+    return f"{begin} -c '__n=${{IFS#??}}; echo {nonce} $${stream}; IFS= read -r __c && {{ {end}eval \"$__c\"; }}'"
 
 
 def line(
@@ -185,7 +188,12 @@ def _text(text: str) -> str:
 def _words(command: Sequence[str], *, literal: bool = False) -> str:
     if not isinstance(command, Sequence) or not command or not all(isinstance(word, str) for word in command):
         raise TypeError(f"a command is a str, or a list of a program and its arguments, not {command!r:.80}")
-    return " ".join(shlex.quote(_text(word)) if literal else quoted(word) for word in command)
+    return " ".join(_quote(_text(word)) if literal else quoted(word) for word in command)
+
+
+def _quote(text: str) -> str:
+    """As `shlex.quote`; but ``=`` is quoted, too: zsh would look for a program behind one that begins a word."""
+    return text if _SAFE.fullmatch(text) else "'" + text.replace("'", "'\"'\"'") + "'"
 
 
 def quoted(text: str) -> str:
@@ -194,8 +202,8 @@ def quoted(text: str) -> str:
         raise TypeError(f"a word of a command is a str, not {text!r:.80}")
     _text(text)
     if "\n" not in text:
-        return shlex.quote(text)
-    return '"$__n"'.join(shlex.quote(part) if part else "" for part in text.split("\n")) or "''"
+        return _quote(text)
+    return '"$__n"'.join(_quote(part) if part else "" for part in text.split("\n")) or "''"
 
 
 def _folder(cwd: str, *, literal: bool = False) -> str:
@@ -204,7 +212,7 @@ def _folder(cwd: str, *, literal: bool = False) -> str:
         raise TypeError(f"cwd is a str, not a value of type {type(cwd).__name__}")
     if not cwd:
         raise ValueError("cwd is a folder, not an empty text")
-    word = (lambda text: shlex.quote(_text(text))) if literal else quoted
+    word = (lambda text: _quote(_text(text))) if literal else quoted
     if cwd == "~" or cwd.startswith("~/"):
         return f'"$HOME"{word(cwd[1:]) if len(cwd) > 1 else ""}'
     if user := _USER.match(cwd):  # that is only expanded where neither it nor the slash behind it is quoted

@@ -29,11 +29,12 @@ from enum import Enum
 
 from elsewhere.sansio.hosts.prelude import MODES
 
-__all__ = ["Dialogue", "Refusal", "Step", "account", "first", "guard", "opening", "piece"]
+__all__ = ["Dialogue", "Refusal", "Step", "account", "end", "first", "guard", "opening", "piece"]
 
 _ACCOUNT = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.@+-]*|#[0-9]+")
 _NONCE = re.compile(r"[0-9a-f]{8,64}")
 MOST = 64 << 10  # bytes of what is said before the command begins
+_OFF = " ".join(f"-{mode}" for mode in MODES.split())
 ELSEWHERE = "/usr/local/bin:/opt/local/bin:/usr/pkg/bin:/run/wrappers/bin"  # where else sudo is
 
 _OPENING = (
@@ -67,20 +68,22 @@ _GUARD = _BOTH + (
     '*) print -r -- "$c" ;; esac ;; '
     "[1-9]*) head -c ${{k%.}} <&3 | "
     "{{ {{ dd ibs=65536 obs=${{k%.}} && w=more || w=deaf; echo {more} $w >&4; }} <&5 & }} 5<&0 ;; "
-    ".) ;; *) break ;; esac; case $k in *.) exec >/dev/null ;; esac; done; "
+    "e) exit ;; .) ;; *) break ;; esac; case $k in *.) exec >/dev/null ;; esac; done; "
     'trap "" USR1; kill -s TERM -- -$g; exec <&- >&- 3<&- 4>&-; {{ sleep 2; kill -s KILL -- -$g; }} & }} | '
     "{{ trap : HUP INT TERM QUIT; read -r r; "
     # The command takes its standard error itself: else the shell that waits would write there how it was killed.
     "/bin/sh -c 'exec 2>&4 3<&- 4>&-; __n=${{IFS#??}}; IFS= read -r __c && eval \"$__c\"'; "
-    "s=$?; kill -s USR1 $r; exit $s; }}\n"
+    "s=$?; {done}; exit $s; }}\n"
 )
 # With a terminal for the command its end is a hangup, which each process there is told; some ignore it.
 _GUARD_TERMINAL = _BOTH + (
     '{{ trap "" INT QUIT TERM; '
-    "trap 'trap \"\" HUP; kill -s KILL $z; kill -s TERM -- -$g; sleep 2; kill -s KILL -- -$g; exit' HUP; "
-    "trap 'kill -s KILL $z; exit' USR1; while :; do sleep 86400 & z=$!; wait $z; done; }} >/dev/null 2>&1 & w=$!; "
+    "trap 'trap \"\" HUP; kill -s KILL $!; kill -s TERM -- -$g; sleep 2; kill -s KILL -- -$g; exit' HUP; "
+    "trap 'kill -s KILL $!; exit' USR1; while :; do sleep 86400 & wait $!; done; }} >/dev/null 2>&1 & w=$!; "
     "/bin/sh -c '__n=${{IFS#??}}; IFS= read -r __c && {{ stty {modes}; echo {more} more; eval \"$__c\"; }}'; "
-    "s=$?; kill -s USR1 $w; wait $w; exit $s\n"  # it has gone when the terminal does, which is a hangup, too
+    # The guard has gone when the terminal does, which is a hangup, too.
+    "s=$?; kill -s USR1 $w; {{ wait $w; }} 2>/dev/null; stty {off}; echo {more} done $s; "
+    'while IFS= read -r k && [ "$k" != "{more} end" ]; do :; done; exit $s\n'
 )
 
 
@@ -116,10 +119,9 @@ def opening(
     if not _NONCE.fullmatch(nonce):
         raise ValueError("a nonce is hexadecimal digits")
     who = f'-u "{account(user, "user")}" ' if user is not None else ""
-    off = " ".join(f"-{mode}" for mode in MODES.split())
     who += f'-g "{account(group, "group")}" ' if group is not None else ""
     return _OPENING.format(
-        terminal="stty raw -echo; " if raw else f"stty {off} min 1 time 0; " if pty else "",
+        terminal="stty raw -echo; " if raw else f"stty {_OFF} min 1 time 0; " if pty else "",
         nonce=nonce,
         elsewhere=ELSEWHERE,
         who=who,
@@ -127,15 +129,24 @@ def opening(
     )
 
 
-def guard(nonce: str, outer: int, *, pty: bool = False) -> bytes:
+def guard(nonce: str, outer: int, *, pty: bool = False, raw: bool = False) -> bytes:
     """The line that the shell under sudo reads first.
 
     Args:
         nonce: another one, which stands in no command line.
         outer: the process that said ``begin``.
-        pty: as for `opening`.
+        pty, raw: as for `opening`.
     """
-    return (_GUARD_TERMINAL if pty else _GUARD).format(outer=outer, more=nonce, modes=MODES).encode()
+    # A sudo that holds a terminal for the command, and input that nobody reads, never ends, and burns a core. So the
+    # guard tells the status, and reads the rest of the input until it hears that this is all.
+    done = f"echo {nonce} done $s >&4" if raw else "kill -s USR1 $r"
+    text = _GUARD_TERMINAL if pty else _GUARD
+    return text.format(outer=outer, more=nonce, modes=MODES, off=_OFF, done=done).encode()
+
+
+def end(nonce: str, *, pty: bool) -> bytes:
+    """What is sent to a guard with a terminal when it has told the status: that was all."""
+    return f"\n{nonce} end\n".encode() if pty else b"e\n"
 
 
 def first(line: bytes, *, last: bool) -> bytes:
@@ -157,6 +168,7 @@ class Step(Enum):
     MORE = "send the next piece"
     DEAF = "the command reads no more"
     OVER = "the command has ended: send a newline"
+    DONE = "the command has ended with `Dialogue.status`: send no more input, but `end`"
     REFUSED = "it was refused: end"
 
 
@@ -207,15 +219,16 @@ class Dialogue:
         outer: the process that was started; 0 until it is known.
         refusal: why it was refused; None as long as it was not.
         sent: was a password sent?
+        status: the exit status, where the guard has told it.
     """
 
     def __init__(self, nonce: str, more: str, *, marked: bool = True) -> None:
         self._nonce = nonce.encode()
-        self._words = {
-            ending.encode(): step
-            for word, step in ((f"{more} more", Step.MORE), (f"{more} deaf", Step.DEAF), (f"{nonce} again", Step.OVER))
-            for ending in (f"{word}\n", f"{word}\r\n")
-        }
+        self._pattern = re.compile(
+            f"(?:{more} (?:(more)|(deaf)|done ([0-9]{{1,3}}))|{nonce} (again))\r?\n".encode(), re.ASCII
+        )
+        self._partly = re.compile(f"{more} done [0-9]{{0,3}}\r?\\Z".encode())
+        self._words = [f"{more} more\r\n", f"{more} deaf\r\n", f"{more} done ", f"{nonce} again\r\n"]
         self._stage = _Stage.OPENING
         self._held = b""
         self._mark: bytes | None = nonce.encode() + b"\n" if marked else None
@@ -224,6 +237,7 @@ class Dialogue:
         self.outer = 0
         self.refusal: Refusal | None = None
         self.sent = False
+        self.status: int | None = None
 
     @property
     def begun(self) -> bool:
@@ -287,16 +301,22 @@ class Dialogue:
 
     def _running(self) -> tuple[bytes, Step | None, bool]:
         """The command's own up to the next word; the word; was there one?"""
-        places = [(place, word) for word in self._words if (place := self._held.find(word)) >= 0]
-        if not places:
+        found = self._pattern.search(self._held)
+        if found is None:
             keep = _tail(self._held, self._words)
-            found, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
-            return found, None, False
-        place, word = min(places)
-        found, self._held = self._held[:place], self._held[place + len(word) :]
-        if self._words[word] is Step.OVER:
-            self._stage = _Stage.OVER
-        return found, self._words[word], True
+            if (partly := self._partly.search(self._held)) is not None:
+                keep = len(self._held) - partly.start()
+            own, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
+            return own, None, False
+        own, self._held = self._held[: found.start()], self._held[found.end() :]
+        more, deaf, done, _again = found.groups()
+        if done is not None:
+            self.status = int(done)
+            return own, Step.DONE, True
+        if more or deaf:
+            return own, Step.MORE if more else Step.DEAF, True
+        self._stage = _Stage.OVER
+        return own, Step.OVER, True
 
     def _dialogue(self) -> tuple[bytes, Step | None, bool]:
         """As `_running`, for what comes before."""
@@ -353,11 +373,7 @@ class Dialogue:
         return next((why for why, texts in _SAYS if any(text in said for text in texts)), None)
 
 
-def _tail(data: bytes, words: Iterable[bytes]) -> int:
+def _tail(data: bytes, words: Iterable[str]) -> int:
     """How many bytes at the end may be the beginning of one of the words."""
-    longest = max(map(len, words)) - 1
-    for length in range(min(longest, len(data)), 0, -1):
-        tail = data[-length:]
-        if any(word.startswith(tail) for word in words):
-            return length
-    return 0
+    beginnings = {word[:length].encode() for word in words for length in range(1, len(word))}
+    return max((len(each) for each in beginnings if data.endswith(each)), default=0)

@@ -103,25 +103,30 @@ class Members:
         kind = chr(block[156] or 0x30)
         size = _number(block[124:136])
         if kind in "LKxg":
-            if size > MOST_WORDS:
+            if not 0 <= size <= MOST_WORDS:
                 raise ProtocolError(f"the far side sends a file's name of {size} bytes")
             self._words, self._words_kind = bytearray(), kind
             self._left, self._padding = size, -size % BLOCK
             return None
         more, self._more = self._more, {}
-        size = int(more.get("size", size))
+        try:
+            size = int(more.get("size", size))
+            mtime = _nanoseconds(more.get("mtime", str(_number(block[136:148]))))
+        except ValueError:
+            raise ProtocolError("the far side sends an archive whose records are damaged") from None
+        if size < 0:
+            raise ProtocolError(f"the far side sends a file of {size} bytes")
         self._left = size if kind in "07S" else 0
         self._padding = -self._left % BLOCK
         name, prefix = _text(block[:100]), _text(block[345:500])
         if prefix and block[257:263] == b"ustar\0":
             name = f"{prefix}/{name}"
-        whole, _, fraction = more.get("mtime", str(_number(block[136:148]))).partition(".")
         return Member(
             name=more.get("path", name),
             kind=kind,
             mode=_number(block[100:108]) & 0o7777,
             size=self._left,
-            mtime=int(whole) * 10**9 + int((fraction + "000000000")[:9]),
+            mtime=mtime,
             target=more.get("linkpath", _text(block[157:257])),
         )
 
@@ -148,6 +153,13 @@ class Members:
 
 def _text(field: bytes) -> str:
     return field.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+
+
+def _nanoseconds(text: str) -> int:
+    whole, _, fraction = text.partition(".")
+    if len(whole) > len("-9223372036"):  # no file system has such a time, nor could it be set
+        raise ValueError(text)
+    return int(whole) * 10**9 + int((fraction + "000000000")[:9])
 
 
 def _number(field: bytes) -> int:

@@ -137,7 +137,7 @@ def place_script(plan: Plan, *, whole: str | None = None) -> str:
         lines.append(f'mv -f "$s/{STAGED}" {name}')
         lines += [f"chmod {entry.mode:o} {name}" for entry in plan.folders if not entry.path and tight(entry)]
         return "\n".join(lines) + "\n"
-    lines += _batches("rm -rf", map(_here, plan.clear))
+    lines += _removals(plan.clear)
     groups: dict[str, list[str]] = {}
     moved = tops(plan)
     for entry in moved:
@@ -150,7 +150,7 @@ def place_script(plan: Plan, *, whole: str | None = None) -> str:
         modes.setdefault(entry.mode, []).append(_here(entry.path))
     for mode, paths in modes.items():
         lines += _batches(f"chmod {mode:o}", paths)
-    lines += _batches("rm -rf", map(_here, plan.delete))
+    lines += _removals(plan.delete)
     return "\n".join(lines) + "\n"
 
 
@@ -234,6 +234,14 @@ def pattern(source: str) -> str:
     return begin + "".join(parts)
 
 
+def _removals(paths: Iterable[str]) -> list[str]:
+    """Also of folders in which their owner may not write."""
+    return [
+        f"rm -rf {words} 2>/dev/null || {{ chmod -R u+rwx {words} 2>/dev/null || :; rm -rf {words}; }}"
+        for words in _batches("", map(_here, paths))
+    ]
+
+
 def _here(path: str) -> str:
     return quoted(f"./{path}") if path else "."
 
@@ -249,12 +257,12 @@ def _batches(command: str, words: Iterable[str], behind: str = "") -> list[str]:
     size = 0
     for each in words:
         if held and size + len(each) > MOST:
-            lines.append(" ".join([command, *held, behind]).rstrip())
+            lines.append(" ".join([command, *held, behind]).strip())
             held, size = [], 0
         held.append(each)
         size += len(each) + 1
     if held:
-        lines.append(" ".join([command, *held, behind]).rstrip())
+        lines.append(" ".join([command, *held, behind]).strip())
     return lines
 
 

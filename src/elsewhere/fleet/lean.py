@@ -8,6 +8,7 @@ any other cipher. A command would be twelve system calls here and as many wakes 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ class Gathered:
         """Now."""
         if self._pieces:
             data, self._pieces, self._size = b"".join(self._pieces), [], 0
-            self._transport.write(data)
+            with contextlib.suppress(BrokenPipeError):  # a channel of a host on the way, closed since; its loss is told
+                self._transport.write(data)
 
     def close(self) -> None:
         """What was written goes first."""

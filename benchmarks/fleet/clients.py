@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from benchmarks.fleet.kinds.asyncssh import Asyncssh, AsyncsshUvloop
-from benchmarks.fleet.kinds.base import Kind
+from benchmarks.fleet.kinds.base import Answered, Kind
 from benchmarks.fleet.kinds.fabric import Fabric, Paramiko
 from benchmarks.fleet.kinds.ours import Ours
 from benchmarks.fleet.kinds.tools import Rsync, Scp, Tar
@@ -46,7 +46,10 @@ def measured(kind: Kind, verb: str, arguments: list[Any]) -> dict[str, Any]:
         told = work(*arguments)
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}
-    return {"wall": time.perf_counter() - begin, "cpu": processor() - used, "told": told}
+    wall = time.perf_counter() - begin
+    if isinstance(told, Answered):
+        wall, told = told.when - begin, None
+    return {"wall": wall, "cpu": processor() - used, "told": told}
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from benchmarks.fleet.rows import ROWS, Figures
 from benchmarks.rpc.page import shown
 
 TITLES = {
-    "cold": ("`true` on 50 hosts, from connecting to the end", "ms"),
+    "cold": ("`true` on 50 hosts, from connecting to the last answer", "ms"),
     "warm": ("`true` on 50 open connections at once", "commands/s"),
     "one": ("`true` on one open connection, one after the other", "ms"),
     "new": ("A tree of 2,000 small files into a new folder", "ms"),

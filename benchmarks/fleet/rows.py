@@ -67,7 +67,7 @@ def milliseconds(seconds: float) -> float:
 
 
 def cold(yard: Yard, scale: Scale) -> Figures:
-    """Milliseconds for `true` on fifty hosts: connecting, running, closing; each time in a new process."""
+    """Milliseconds for `true` on fifty hosts, up to the last answer; each time in a new process. CPU with closing."""
 
     def measure(kind: str) -> Took:
         with contestant(kind, yard.config) as who:

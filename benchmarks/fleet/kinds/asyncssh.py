@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from benchmarks.fleet.kinds.base import Kind
+from benchmarks.fleet.kinds.base import Answered, Kind
 
 
 class Asyncssh(Kind):
@@ -34,17 +34,23 @@ class Asyncssh(Kind):
     def warm_up(self) -> None:
         self.cold(1)
 
-    def cold(self, most: int | None = None) -> None:
+    def cold(self, most: int | None = None) -> Answered:
         import asyncssh
 
-        async def one(host: str) -> None:
-            async with asyncssh.connect(host, **self.options) as connection:
-                await connection.run("true", check=True)
+        async def one(host: str) -> asyncssh.SSHClientConnection:
+            connection = await asyncssh.connect(host, **self.options)
+            await connection.run("true", check=True)
+            return connection
 
-        async def everyone() -> None:
-            await asyncio.gather(*map(one, self.hosts[:most]))
+        async def everyone() -> Answered:
+            connections = await asyncio.gather(*map(one, self.hosts[:most]))
+            answered = Answered.now()
+            for connection in connections:
+                connection.close()
+            await asyncio.gather(*(connection.wait_closed() for connection in connections))
+            return answered
 
-        self.loop.run_until_complete(everyone())
+        return self.loop.run_until_complete(everyone())
 
     def open(self) -> None:
         import asyncssh

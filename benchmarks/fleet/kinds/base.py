@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import Any, NamedTuple, Self
+
+
+class Answered(NamedTuple):
+    """A verb's clock stops when all have answered: some close in the background, others when they are asked to."""
+
+    when: float  # of `time.perf_counter`
+
+    @classmethod
+    def now(cls) -> Self:
+        return cls(time.perf_counter())
 
 
 class Kind:

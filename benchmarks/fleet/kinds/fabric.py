@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.fleet.kinds.base import Kind
+from benchmarks.fleet.kinds.base import Answered, Kind
 
 
 class Fabric(Kind):
@@ -20,9 +20,10 @@ class Fabric(Kind):
     def warm_up(self) -> None:
         self.cold(1)
 
-    def cold(self, most: int | None = None) -> None:
+    def cold(self, most: int | None = None) -> Answered:
         with self._group(self.hosts[:most]) as group:
             self._run(group)
+            return Answered.now()
 
     @staticmethod
     def _run(group: Any) -> None:

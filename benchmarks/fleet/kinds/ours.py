@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.fleet.kinds.base import Kind
+from benchmarks.fleet.kinds.base import Answered, Kind
 
 
 class Ours(Kind):
@@ -25,11 +25,12 @@ class Ours(Kind):
     def warm_up(self) -> None:
         self.cold(1)
 
-    def cold(self, most: int | None = None) -> None:
+    def cold(self, most: int | None = None) -> Answered:
         from elsewhere.fleet import Fleet
 
         with Fleet(*self.hosts[:most], **self.options) as fleet:
             assert all(result.ok for result in fleet.run("true").values())
+            return Answered.now()
 
     def open(self) -> None:
         from elsewhere.fleet import Fleet

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from elsewhere.fleet import Host, Result
 
-__all__ = ["shell"]
+__all__ = ["LOGIN", "shell"]
+
+LOGIN = 'exec "${SHELL:-/bin/sh}" -l'  # what opens a user's own shell
 
 
 def shell(host: Host, command: str | None = None) -> Result:
@@ -22,4 +24,4 @@ def shell(host: Host, command: str | None = None) -> Result:
     """
     if command is None:
         return host.shell()
-    return host.shell(f'{command}\nexec "${{SHELL:-/bin/sh}}" -l')
+    return host.shell(f"{command}\n{LOGIN}")

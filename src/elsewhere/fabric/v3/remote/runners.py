@@ -123,8 +123,13 @@ class RemoteShell(Remote):
     """A shell of the host at our terminal."""
 
     def run(self, command: Any = None, **kwargs: Any) -> Any:
-        """One, until it ends; `command` is None."""
-        from elsewhere.fabric.shared.shells import shell
+        """One, until it ends; `command` is None. With ``in_stream`` that is read instead of our terminal."""
+        from elsewhere.fabric.shared.shells import LOGIN, shell
 
-        self._set_up("", {**kwargs, "pty": True})
+        kwargs["pty"] = True
+        if kwargs.get("in_stream") not in (None, False, sys.stdin):
+            result = super().run(LOGIN, **kwargs)
+            result.command = None
+            return result
+        self._set_up("", kwargs)
         return self.generate_result(**self._known, exited=shell(self.context.reached()).returncode)

@@ -103,14 +103,37 @@ def _keys(given: Any) -> tuple[Any, ...] | None:
 
 
 def _translated(key: Any) -> Any:
-    """A key of paramiko's as one of asyncssh's."""
+    """A key of paramiko's as one of asyncssh's.
+
+    Raises:
+        ValueError: it has no private half here, as keys of an agent, or it is of a kind that cannot be taken along.
+    """
     import asyncssh
 
-    text = io.StringIO()
     try:
-        key.write_private_key(text)
-    except (AttributeError, NotImplementedError, Exception):  # noqa: BLE001 - each version of paramiko raises its own
+        text = _written(key)
+    except Exception as why:  # each version of paramiko raises its own
         raise ValueError(
-            f"this paramiko cannot write out a {type(key).__name__}: give the file's name as key_filename instead"
-        ) from None
-    return asyncssh.import_private_key(text.getvalue())
+            f"connect_kwargs hold a pkey whose private half cannot be had from {type(key).__module__}."
+            f"{type(key).__name__}: give the file's name as key_filename, or leave it out if an agent has it"
+        ) from why
+    return asyncssh.import_private_key(text)
+
+
+def _written(key: Any) -> bytes:
+    """The private key as the text of a file. Paramiko before 5 writes text, later ones bytes, and none Ed25519's."""
+    if getattr(key, "_signing_key", None) is not None:
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        return Ed25519PrivateKey.from_private_bytes(bytes(key._signing_key)).private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+        )
+    file: Any = io.BytesIO()
+    try:
+        key.write_private_key(file)
+        return bytes(file.getvalue())
+    except TypeError:
+        file = io.StringIO()
+        key.write_private_key(file)
+        return str(file.getvalue()).encode()

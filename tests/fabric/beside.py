@@ -86,12 +86,15 @@ class Bench:
         world, environment = self._world(files, known)
         return Run(world, [*program, *arguments], {**environment, **(env or {})}, stdin)
 
-    def popen(self, program: list[str], arguments: list[str], terminal: int) -> subprocess.Popen[bytes]:
+    def popen(
+        self, program: list[str], arguments: list[str], terminal: int, env: dict[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         """Begin one at a terminal, which is that of its session."""
         world, environment = self._world()
         # Who leads a session has the terminal that it opens.
         script = 'exec <"$0" >"$0" 2>&1; exec "$@"'
         words = ["sh", "-c", script, os.ttyname(terminal), *program, *arguments]
+        environment.update(env or {})
         return subprocess.Popen(words, cwd=world / "here", env=environment, start_new_session=True)
 
     def _world(self, files: dict[str, str] | None = None, known: str | None = None) -> tuple[Path, dict[str, str]]:

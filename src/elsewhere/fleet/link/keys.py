@@ -66,7 +66,7 @@ class Offer:
     def _from_files(self) -> Iterator[Any]:
         settings = self._settings
         keys: Sequence[Any] = settings.keys
-        if not keys:
+        if not keys and settings.usual_keys:
             keys = [path for path in map(os.path.expanduser, USUAL) if os.path.isfile(path)]
         for key in keys:
             if isinstance(key, str):

@@ -30,7 +30,7 @@ class Given:
 
     Attributes:
         user, port: where the host's name does not say them.
-        keys: files of private keys, or keys that asyncssh has loaded; only these are tried.
+        keys: files of private keys, or keys that asyncssh has loaded; only these are tried, with () no file at all.
         passphrase: of encrypted keys.
         password: of the login. It shows nowhere.
         known_hosts: files, instead of the configured ones.
@@ -68,6 +68,7 @@ class Settings:
         alias: the name under which its key is known, if that is another.
         keys, certificates: to try, in this order; empty: the usual ones.
         only_keys: of an agent's keys, too, only those are tried.
+        usual_keys: not where it was said that there are no files of keys.
         passphrase, password: see `Given`.
         known_hosts: files that exist or may be made, the first is the one that is added to.
         policy: see `Given.host_keys`.
@@ -87,6 +88,7 @@ class Settings:
     keys: tuple[Any, ...] = ()
     certificates: tuple[str, ...] = ()
     only_keys: bool = False
+    usual_keys: bool = True
     passphrase: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
     known_hosts: tuple[str, ...] = ()
@@ -136,6 +138,7 @@ def resolve(spec: Spec, given: Given | None = None, entry: Entry | None = None, 
         alias=says.get("HostKeyAlias"),
         keys=tuple(os.path.expanduser(key) if isinstance(key, str) else key for key in keys),
         certificates=_files(says.get("CertificateFile")),
+        usual_keys=given.keys is None,
         only_keys=given.keys is not None or bool(says.get("IdentitiesOnly")),
         passphrase=given.passphrase,
         password=given.password,

@@ -83,3 +83,28 @@ def test_what_is_not_ours_is_not_there(tmp_path):
     (tmp_path / "script.py").write_text("import fabric.nothing\n")
     done = fab(tmp_path, "script.py", program=("-m", "elsewhere.fabric"))
     assert "elsewhere's Fabric 3 has no module 'fabric.nothing'" in done.stderr
+
+
+HOSTLESS = "from fabric.api import run\n\ndef go():\n    run('true')\n"
+NOWHERE = "from fabric import task\n\n@task\ndef go(c):\n    c.run('true')\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "said"),
+    [
+        (HOSTLESS, ["go"], "No hosts found, and there is nobody to ask: name them with -H, env.hosts or @hosts."),
+        (HOSTLESS, ["-H", ",", "go"], "No hosts found, and there is nobody to ask"),
+        (HOSTLESS, ["-H", "127.18.0.251:1", "go"], "Unable to connect to port 1 on 127.18.0.251"),
+        (HOSTLESS, ["gone"], "Command(s) not found"),
+        ("", ["go"], "Fabfile didn't contain any commands!"),
+        (NOWHERE, ["-H", "127.18.0.251:1", "go"], "127.18.0.251, port 1 refuses connections"),
+        (NOWHERE, ["-H", "nobody.invalid", "go"], "the name nobody.invalid is not found"),
+        (NOWHERE, ["gone"], "No idea what 'gone' is!"),
+    ],
+)
+def test_what_is_wrong_is_said_without_a_traceback(tmp_path, text, words, said):
+    (tmp_path / "fabfile.py").write_text(text)
+    done = fab(tmp_path, *words)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

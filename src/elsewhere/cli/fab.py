@@ -15,6 +15,8 @@ from elsewhere.fabric.loading import Missing, dialect_of_file, find
 
 __all__ = ["fab_command"]
 
+NO_FILE = ("--print-completion-script", "--list-agent-keys")  # Fabric 3's alone, and about no task file
+
 
 class _Plain(click.Command):
     """All that follows is the dialect's to read."""
@@ -52,6 +54,10 @@ def _forced(args: list[str]) -> int | None:
 
 def _told(args: list[str]) -> int:
     """What the task file says; where there is none, it is dialect 1's to say so."""
+    if any(word.startswith(NO_FILE) for word in _before_dashes(args)):
+        return 3
+    if "--complete" in _before_dashes(args):  # the file is named in what is typed
+        args = [word for word in args if word != "--"]
     try:
         path = find(_value(args, "-f", "--fabfile")) or _collection(args)
         return 1 if path is None else dialect_of_file(path)
@@ -63,6 +69,10 @@ def _told(args: list[str]) -> int:
         return 1  # importing it shows where, as Python does
     except OSError as error:
         raise Problem(f"{error.filename}: {error.strerror}.") from None
+
+
+def _before_dashes(args: list[str]) -> list[str]:
+    return args[: args.index("--")] if "--" in args else args
 
 
 def _collection(args: list[str]) -> Path | None:

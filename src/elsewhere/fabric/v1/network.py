@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from elsewhere.errors import ConnectError, ConnectTimeout, HostKeyError, Unauthorized
 from elsewhere.fabric.v1.exceptions import NetworkError
 from elsewhere.fabric.v1.state import connections, env, output
-from elsewhere.fabric.v1.utils import handle_prompt_abort, isatty, warn
+from elsewhere.fabric.v1.utils import abort, handle_prompt_abort, isatty, warn
 
 if TYPE_CHECKING:
     from elsewhere.fleet import Host
@@ -168,6 +168,8 @@ def _described(host_string: str, password: str | None) -> Host:
         options["keys"] = ()
     if env.no_agent:
         options["agent"] = False
+    if env.system_known_hosts:
+        options["known_hosts"] = (os.path.expanduser("~/.ssh/known_hosts"), os.path.expanduser(env.system_known_hosts))
     if env.accept_new or env.disable_known_hosts:
         options["host_keys"] = "accept-new"
     return Host(join_host_strings(user, named, port), **options)
@@ -235,7 +237,12 @@ def needs_host(func: Callable[..., Any]) -> Any:
     def inner(*args: Any, **kwargs: Any) -> Any:
         while not env.get("host_string"):
             handle_prompt_abort("the target host connection string")
-            env.update(to_dict(input("No hosts found. Please specify (single) host string for connection: ")))
+            try:
+                found = input("No hosts found. Please specify (single) host string for connection: ")
+            except EOFError:
+                abort("No hosts found, and there is nobody to ask: name them with -H, env.hosts or @hosts.")
+            else:
+                env.update(to_dict(found))
         return func(*args, **kwargs)
 
     inner.undecorated = func  # type: ignore[attr-defined]  # task files unwrap it

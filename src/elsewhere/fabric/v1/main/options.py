@@ -24,9 +24,9 @@ SETTINGS: list[tuple[tuple[str, ...], Any, str, str]] = [
     (("-e", "--eagerly-disconnect"), True, "eagerly_disconnect", "disconnect from each host at once"),
     (("-f", "--fabfile"), "PATH", "fabfile", "the task file"),
     (("-g", "--gateway"), "HOST", "gateway", "the host that others are reached through"),
-    (("--gss-auth",), True, "gss_auth", "taken and ignored"),
-    (("--gss-deleg",), True, "gss_deleg", "taken and ignored"),
-    (("--gss-kex",), True, "gss_kex", "taken and ignored"),
+    (("--gss-auth",), True, "gss_auth", "refused: GSSAPI is not offered"),
+    (("--gss-deleg",), True, "gss_deleg", "refused: GSSAPI is not offered"),
+    (("--gss-kex",), True, "gss_kex", "refused: GSSAPI is not offered"),
     (("--hide",), "LEVELS", "hide", "groups of output that are hidden, with commas between them"),
     (("-H", "--hosts"), "HOSTS", "hosts", "where, with commas between them"),
     (("-i",), "PATH", "key_filename", "a file with a private key; more than once for more"),
@@ -77,6 +77,9 @@ def parse(arguments: list[str]) -> Parsed:
     # What comes behind a lone -- is no option and no task: optparse would mix it with the tasks.
     at = arguments.index("--") if "--" in arguments else len(arguments)
     options, tasks = parser.parse_args(arguments[:at])
+    for name in ("gss_auth", "gss_deleg", "gss_kex"):
+        if getattr(options, name):
+            parser.error(f"--{name.replace('_', '-')}: GSSAPI is not offered here; keys, agents and passwords are")
     return Parsed(parser, options, tasks, arguments[at + 1 :])
 
 

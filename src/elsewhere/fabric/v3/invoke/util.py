@@ -9,9 +9,14 @@ from typing import Any, NamedTuple
 
 from elsewhere.fabric.v3.invoke.collection import helpline
 
-__all__ = ["ExceptionHandlingThread", "ExceptionWrapper", "debug", "helpline"]
+__all__ = ["ExceptionHandlingThread", "ExceptionWrapper", "debug", "enable_logging", "helpline"]
 
 debug = logging.getLogger("invoke").debug
+
+
+def enable_logging() -> None:
+    """Show what is logged of each step."""
+    logging.basicConfig(level=logging.DEBUG, format="%(name)s.%(module)s.%(funcName)s: %(message)s")
 
 
 class ExceptionWrapper(NamedTuple):

@@ -23,7 +23,9 @@ def core_arguments() -> list[Argument]:
         Argument(names=("list", "l"), optional=True, help="List the tasks, or those of a collection."),
         Argument(names=("list-depth", "D"), kind=int, default=0, help="List so many levels."),
         Argument(names=("list-format", "F"), default="flat", help="flat, nested or json."),
-        Argument(names=("print-completion-script",), default="", help="Taken and refused."),
+        Argument(
+            names=("print-completion-script",), default="", help="Print what bash, zsh or fish needs to complete."
+        ),
         Argument(names=("prompt-for-sudo-password",), kind=bool, default=False, help="Ask for it first."),
         Argument(names=("pty", "p"), kind=bool, default=False, help="Give commands a terminal."),
         Argument(names=("version", "V"), kind=bool, default=False, help="Show it and exit."),

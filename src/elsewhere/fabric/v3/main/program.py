@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import importlib.util
 import os
@@ -9,12 +10,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from elsewhere.errors import ConnectError, Unauthorized
 from elsewhere.fabric.loading import Missing, find
 from elsewhere.fabric.v3.config import Config
 from elsewhere.fabric.v3.executor import Executor
 from elsewhere.fabric.v3.invoke.collection import Collection
 from elsewhere.fabric.v3.invoke.exceptions import Exit, ParseError, UnexpectedExit
 from elsewhere.fabric.v3.invoke.parser import Parser, ParserContext, ParseResult
+from elsewhere.fabric.v3.invoke.util import enable_logging
+from elsewhere.fabric.v3.main.agent import agent_keys
+from elsewhere.fabric.v3.main.completing import candidates, script, typed_words
 from elsewhere.fabric.v3.main.listing import Listing, print_help, print_task_help
 from elsewhere.fabric.v3.main.options import core_arguments
 from elsewhere.fabric.v3.version import VERSION
@@ -42,6 +47,9 @@ def main(arguments: list[str]) -> int:
         return ending.code
     except ParseError as error:
         print(error, file=sys.stderr)
+        return 1
+    except (ConnectError, Unauthorized) as error:  # the sentence says it all; a traceback would hide it
+        print(f"elsewhere: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 1
@@ -79,8 +87,17 @@ class _Program:
         if self._value("help") is True:
             print_help(self._core_context())
             return
-        if self._value("print-completion-script") or self._value("complete"):
-            raise Exit("completion for shells is not offered")
+        if self._value("print-completion-script"):
+            print(script(self._value("print-completion-script")), end="")
+            return
+        if self._value("list-agent-keys"):
+            print("".join(f"{line}\n" for line in agent_keys()), end="")
+            return
+        if self._value("complete"):
+            self._complete()
+            return
+        if self._value("debug"):
+            enable_logging()
         sys.dont_write_bytecode = not self._value("write-pyc")
         only_remainder = not self.core.unparsed and bool(self.core.remainder)
         collection = Collection() if only_remainder else self._collection()
@@ -92,6 +109,19 @@ class _Program:
             return
         self._settings()
         Executor(collection, self.config, self.core).execute(*tasks)
+
+    def _complete(self) -> None:
+        """Print what could come next. The task file is the one that is named in what is typed."""
+        words = typed_words(self.core.remainder)
+        typed = Parser(initial=self._core_context(), ignore_unknown=True)
+        with contextlib.suppress(ParseError):
+            for name, argument in typed.parse_argv(words)[0].args.items():
+                if name in {"collection", "fabfile", "search-root"} and argument.got_value:
+                    self.args[name]._value = argument._value
+        collection = self._collection()
+        contexts = collection.to_contexts(ignore_unknown_help=self.config.tasks.ignore_unknown_help)
+        for each in candidates(words, self._core_context(), contexts, collection):
+            print(each)
 
     # ---- the task file -----------------------------------------------------------------------------------------------
 

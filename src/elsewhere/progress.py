@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TextIO, cast
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["Progress", "Snapshot", "aside", "compose", "compose_line", "duration", "pace"]
+__all__ = ["Progress", "Snapshot", "aside", "asking", "compose", "compose_line", "duration", "pace"]
 
 FIRST_LINE = 2.0  # seconds until the first plain line: a job of ten seconds shows at least two before its last
 NEXT_LINE = 5.0  # seconds between plain lines: a log that still tells the pace and is not filled by it
@@ -109,6 +109,11 @@ def aside() -> Iterator[None]:
     finally:
         with _Terminal.choosing:
             _Terminal.asking -= 1
+
+
+def asking() -> bool:
+    """Is somebody being asked for a password? What is typed then is for nobody else."""
+    return _Terminal.asking > 0
 
 
 class _Speed:

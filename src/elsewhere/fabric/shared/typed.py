@@ -13,10 +13,12 @@ import threading
 from collections.abc import Callable, Iterator
 
 from elsewhere.fabric.shared.running import Feed
+from elsewhere.progress import asking
 
 __all__ = ["typed"]
 
 PIECE = 4096  # bytes
+LOOK = 0.05  # seconds until it is looked again whether a password is still asked for
 
 
 @contextlib.contextmanager
@@ -79,6 +81,9 @@ def _forward(descriptor: int, stop: int, feed: Feed, echo: Callable[[bytes], Non
         ready, _, _ = select.select([descriptor, stop], [], [])
         if stop in ready:
             return
+        if asking():  # a password, which is neither the command's nor to be shown
+            select.select([stop], [], [], LOOK)
+            continue
         try:
             data = os.read(descriptor, PIECE)
         except OSError:  # the terminal is gone

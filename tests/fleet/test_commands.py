@@ -55,6 +55,12 @@ def test_what_comes_back(host: Host) -> None:
     assert host.run("tty; echo err >&2", pty=True).stdout.splitlines()[0].startswith("/dev/")
 
 
+def test_a_terminal_is_the_same_with_variables_and_without(host):
+    same = [host.run("stty -a; echo end", pty=True, env=env).stdout for env in ({}, {"X": "1"})]
+    assert same[0] == same[1]
+    assert same[0].startswith("speed")
+
+
 def test_secrets_stand_in_no_command_line(host: Host, tmp_path: Path) -> None:
     secret = "hush-" + os.urandom(8).hex()
     future = host.run_async(

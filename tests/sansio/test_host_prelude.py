@@ -99,6 +99,14 @@ def test_the_word_is_found_wherever_the_pieces_part(before, behind, pid, cuts):
     assert (opening.pid, found + opening.rest()) == (pid, before + behind)
 
 
+def test_what_comes_before_the_word_may_be_nobodys():
+    data = f"\r\n{NONCE} 7\r\n\r\nits own".encode()
+    for cut in range(len(data)):
+        opening = Opening(NONCE, alone=True)
+        assert opening.feed(data[:cut]) + opening.feed(data[cut:]) == b"\r\nits own"
+        assert opening.pid == 7
+
+
 def test_what_never_says_its_word_loses_nothing():
     opening = Opening(NONCE)
     data = os.urandom(1000).hex().encode() * 100

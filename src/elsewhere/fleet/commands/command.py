@@ -78,4 +78,5 @@ class Command:
             prefixes=self.prefixes,
             quiet_input=self.quiet,
             pty=self.pty,
+            dark=bool(self.env),
         )

@@ -95,6 +95,7 @@ class Running:
         self._error: BaseException | None = None
         self._sinking = 0
         self._held: list[tuple[str, bytes]] | None = None  # said by a shell that may not understand
+        self._dark = True  # a terminal is opened with `MODES` off
         self._typing: Opening | None = None  # a terminal that is not yet as it should be
 
     @property
@@ -111,6 +112,7 @@ class Running:
         direct = self._command.direct(self._opening.nonce) if self._watcher.plain is not False else None
         if direct is not None:
             self._held = [] if self._watcher.plain is None else None
+            self._dark = bool(self._command.env)
             await self._once(connection, direct, values(self._command.env))
             self._watcher.understood = self._watcher.understood or self._opening.pid is not None
             if not self.begun and self.lost is None:
@@ -128,7 +130,7 @@ class Running:
         self._line = line
         terminal: dict[str, Any] = {}
         if self._command.pty:
-            terminal = {"term_type": "xterm", "term_size": (200, 50), "term_modes": _modes_off()}
+            terminal = {"term_type": "xterm", "term_size": (200, 50), "term_modes": _modes_off() if self._dark else {}}
         make: Any = lambda: self  # it has all methods of a session, and bytes are sent as they are
         session = opened(connection, lambda: connection.create_session(make, words, encoding=None, **terminal))  # type: ignore[arg-type, unused-ignore]  # as above
         self._loop.create_task(session).add_done_callback(self._opened)
@@ -250,8 +252,8 @@ class Running:
         self.pid = pid
         with contextlib.suppress(OSError):
             self._channel.write(self._line)
-            if self._command.pty:  # what is typed now would be read with the terminal's modes off: it says when
-                self._typing = Opening(self._opening.nonce)
+            if self._command.pty:  # what is typed now would not be the command's: it says when
+                self._typing = Opening(self._opening.nonce, alone=not self._dark)
             else:
                 self._begin_input()
 

@@ -8,7 +8,8 @@
     and then                 runs the command in PID's place, with what is left of its stdin
 
 With a terminal it says the same word again when it has read the line: from then on the terminal is one as any other,
-and what is typed is the command's.
+and what is typed is the command's. An empty line needs no other terminal than that, and so no program that changes it:
+what is shown of the line, before the second word, is thrown away.
 
 So nothing is run before somebody watches it, and neither the environment's values nor the input ever stand in a command
 line, where each user of the host could read them. sshd gives each command a session of its own, so PID is a process
@@ -53,6 +54,7 @@ def direct(
     prefixes: Sequence[str] = (),
     quiet_input: bool = False,
     pty: bool = False,
+    dark: bool = True,
 ) -> bytes | None:
     """What is sent as the command to a login shell of Bourne's kind; None where that would be too long.
 
@@ -62,13 +64,14 @@ def direct(
         cwd: the folder to run it in; ``~`` is the user's home there, ``~name`` another's.
         prefixes: commands that must succeed before it.
         quiet_input: nothing is its input.
-        pty: it has a terminal, which was opened with `MODES` off.
+        pty: it has a terminal.
+        dark: that was opened with `MODES` off, as it must be where the line is not empty.
 
     Raises:
         ValueError, TypeError: as `line` does.
     """
     nonce = _checked(nonce)
-    stream, end = ("", f"stty {MODES}; echo {nonce} $$; ") if pty else (" >&2", "")
+    stream, end = ("", f"{f'stty {MODES}; ' * dark}echo {nonce} $$; ") if pty else (" >&2", "")
     lines = [
         # csh, which knows that variable, would run all lines after one that it cannot read, and one that says `exit`.
         'test x$shell = x || exec sh -c "exit 1"',
@@ -226,14 +229,16 @@ class Opening:
 
     Args:
         nonce: the one it was given.
+        alone: what comes before the word is nobody's.
 
     Attributes:
         nonce: this one.
         pid: of the process; None until it was told.
     """
 
-    def __init__(self, nonce: str) -> None:
+    def __init__(self, nonce: str, *, alone: bool = False) -> None:
         self.nonce = nonce
+        self._alone = alone
         self._mark = nonce.encode()
         self._held = b""
         self.pid: int | None = None
@@ -253,7 +258,7 @@ class Opening:
         words = self._held[begin:end].split()
         if len(words) == 2 and words[1].isdigit():
             self.pid = int(words[1])
-        found, self._held = self._held[:begin] + self._held[end + 1 :], b""
+        found, self._held = self._held[: 0 if self._alone else begin] + self._held[end + 1 :], b""
         return found
 
     def rest(self) -> bytes:

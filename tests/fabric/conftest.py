@@ -13,10 +13,7 @@ from tests.fleet.sshd import Sshd, sshd
 def fab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     """A real sshd with four hosts for the whole session."""
     folder: Path = tmp_path_factory.mktemp("fabric-sshd")
-    # An empty home: login shells, of which Fabric 1 has one for each command, read who knows what in a real one.
-    home = folder / "home"
-    home.mkdir()
-    with sshd(folder, [f"127.18.0.{n}" for n in range(1, 5)], config=f"SetEnv SHLVL=2 HOME={home}") as found:
+    with sshd(folder, [f"127.18.0.{n}" for n in range(1, 5)]) as found:
         yield found
 
 

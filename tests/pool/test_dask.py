@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from typing import Any
@@ -19,11 +20,14 @@ bag: Any = require(module="dask.bag", install="pip install 'dask[bag]'")
 @pytest.fixture(scope="module")
 def executor() -> Iterator[Executor]:
     with Pool(2) as pool:
-        pool.map(abs, range(4))
+        while len(set(pool.map(pid, [0.01] * 8))) < 2:
+            pass  # a worker that comes later would open its descriptors in the middle of a test
         yield pool.executor()
 
 
-def pid(_: object = None) -> int:
+def pid(seconds: object = None) -> int:
+    if type(seconds) is float:
+        time.sleep(seconds)
     return os.getpid()
 
 

@@ -70,6 +70,16 @@ class Gate:
         until(lambda: self.has(word, name), f"{word}-{name}")
 
 
+def leave(gate: Gate, name: object) -> None:
+    """It leaves, also if it is interrupted just while it says so."""
+    try:
+        gate.note("left", name)
+    except BaseException:
+        if not gate.has("left", name):
+            gate.note("left", name)
+        raise
+
+
 def hold(gate: Gate, name: object = "call") -> object:
     """Wait at the gate."""
     try:
@@ -81,7 +91,7 @@ def hold(gate: Gate, name: object = "call") -> object:
         gate.note(type(error).__name__, name)
         raise
     finally:
-        gate.note("left", name)
+        leave(gate, name)
     return name
 
 
@@ -96,7 +106,7 @@ async def hold_async(gate: Gate, name: object = "call") -> object:
         gate.note(type(error).__name__, name)
         raise
     finally:
-        gate.note("left", name)
+        leave(gate, name)
     return name
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from reprlib import Repr
 from typing import Any, NamedTuple, Self
 
-__all__ = ["Options", "Retry", "describe_call", "function_name"]
+__all__ = ["Options", "Retry", "describe_call", "function_name", "seconds_of"]
 
 LONGEST_BACKOFF = 60.0  # seconds; a doubling delay grows past any patience otherwise
 
@@ -75,6 +75,22 @@ class Retry(_Retry):  # a tuple, because importing dataclasses would cost a work
         return cls(retries=value) if value != 0 else None
 
 
+def seconds_of(timeout: float | None) -> float | None:
+    """A time limit from what a user gave; None for none, which infinity is, too.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is not more than 0.
+    """
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        raise TypeError(f"timeout is a number of seconds, not {timeout!r}")
+    if not timeout > 0:
+        raise ValueError(f"timeout is more than 0 seconds, not {timeout!r}")
+    return None if timeout == math.inf else float(timeout)
+
+
 class Options(NamedTuple):
     """What ``options(timeout=, retry=, name=)`` sets for the calls made through its view.
 
@@ -91,13 +107,7 @@ class Options(NamedTuple):
     @classmethod
     def of(cls, timeout: float | None = None, retry: int | Retry | None = None, name: str | None = None) -> Options:
         """Checked options from what a user gave."""
-        if timeout is not None:
-            if isinstance(timeout, bool) or not isinstance(timeout, int | float):
-                raise TypeError(f"timeout is a number of seconds, not {timeout!r}")
-            if not timeout > 0:
-                raise ValueError(f"timeout is more than 0 seconds, not {timeout!r}")
-            timeout = None if timeout == math.inf else float(timeout)
-        return cls(timeout, Retry.of(retry), name)
+        return cls(seconds_of(timeout), Retry.of(retry), name)
 
     def but(self, timeout: Any = ..., retry: Any = ..., name: Any = ...) -> Options:
         """These options with some replaced; ``...`` leaves one as it is."""

@@ -16,7 +16,7 @@ from elsewhere.cli.hosts.chosen import choose_hosts
 from elsewhere.cli.hosts.doing.work import Do, Plan, Work
 from elsewhere.cli.hosts.options import JOBS
 
-__all__ = ["as_whom", "carry_out", "octal", "stdin_of", "sudo_of_copies", "sudo_options"]
+__all__ = ["as_whom", "carry_out", "options_of_copies", "stdin_of", "sudo_options"]
 
 
 def carry_out(
@@ -133,8 +133,20 @@ def sudo_options(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def sudo_of_copies(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What `Fleet.put` and `Fleet.get` are given of it; empty without sudo.
+def options_of_copies(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What both `Fleet.put` and `Fleet.get` are given.
+
+    Raises:
+        WrongUsage: see `_octal`; and a group, which copies have from their user.
+    """
+    return {
+        "mode": _octal(given["mode"]), "checksum": given["checksum"], "delete": given["delete"],
+        "timeout": given["timeout"], **_sudo_of_copies(given),
+    }  # fmt: skip
+
+
+def _sudo_of_copies(given: Mapping[str, Any]) -> dict[str, Any]:
+    """... of sudo; empty without it.
 
     Raises:
         WrongUsage: a group, which copies have from their user.
@@ -146,7 +158,7 @@ def sudo_of_copies(given: Mapping[str, Any]) -> dict[str, Any]:
     return {"sudo": given["sudo_user"] or True, "sudo_password_file": given["sudo_password_file"]}
 
 
-def octal(text: str | None) -> int | None:
+def _octal(text: str | None) -> int | None:
     """A mode as chmod(1) takes it in digits.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from elsewhere.cli.ending import WrongUsage
-from elsewhere.cli.hosts.common import as_whom, carry_out, octal, sudo_of_copies
+from elsewhere.cli.hosts.common import as_whom, carry_out, options_of_copies
 from elsewhere.cli.hosts.doing.words import in_words
 from elsewhere.cli.hosts.doing.work import Told
 from elsewhere.cli.hosts.options import COPYING, host_options
@@ -43,10 +43,7 @@ Ctrl-C, SIGTERM, SIGHUP.
 def get_command(ctx: click.Context, /, **given: Any) -> int:
     """See `HELP`."""
     sources, to = list(given["sources"]), given["to"]
-    options = {
-        "mode": octal(given["mode"]), "checksum": given["checksum"], "delete": given["delete"],
-        "timeout": given["timeout"], **sudo_of_copies(given),
-    }  # fmt: skip
+    options = options_of_copies(given)
     if to == "-" and given["as_json"]:
         raise WrongUsage("Rows and the file cannot both go to stdout: --json or TO has to be another.")
     try:

@@ -9,7 +9,7 @@ import click
 
 from elsewhere.cli.batch.summary import count
 from elsewhere.cli.ending import WrongUsage
-from elsewhere.cli.hosts.common import as_whom, carry_out, octal, stdin_of, sudo_of_copies
+from elsewhere.cli.hosts.common import as_whom, carry_out, options_of_copies, stdin_of
 from elsewhere.cli.hosts.doing.telling import size
 from elsewhere.cli.hosts.doing.words import in_words
 from elsewhere.cli.hosts.doing.work import Told
@@ -42,10 +42,7 @@ Ctrl-C, SIGTERM, SIGHUP.
 def put_command(ctx: click.Context, /, **given: Any) -> int:
     """See `HELP`."""
     sources, to = list(given["sources"]), given["to"]
-    options = {
-        "mode": octal(given["mode"]), "checksum": given["checksum"], "delete": given["delete"],
-        "timeout": given["timeout"], **sudo_of_copies(given),
-    }  # fmt: skip
+    options = options_of_copies(given)
     whom = as_whom(given)
     what = f"{' '.join(sources)} to {to}" + (f" ({whom})" if whom else "")
     data: Any = sources

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import codecs
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from elsewhere.call import seconds_of
 from elsewhere.fleet.commands.around import layers
 from elsewhere.fleet.commands.command import Command
 from elsewhere.sansio.hosts.answers import checked
@@ -32,12 +32,7 @@ def prepare(
     Raises:
         TypeError, ValueError: an argument is wrong.
     """
-    if timeout is not None:
-        if isinstance(timeout, bool) or not isinstance(timeout, int | float):
-            raise TypeError(f"timeout is a number of seconds, not {timeout!r}")
-        if not timeout > 0:
-            raise ValueError(f"timeout is more than 0 seconds, not {timeout!r}")
-        timeout = None if timeout == math.inf else float(timeout)
+    timeout = seconds_of(timeout)
     if encoding is not None:
         try:
             codecs.lookup(encoding)

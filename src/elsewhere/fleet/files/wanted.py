@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import os
 import tempfile
 import threading
@@ -12,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self
 
+from elsewhere.call import seconds_of
 from elsewhere.fleet.commands.around import Layer, layers
 from elsewhere.fleet.commands.command import Command
 from elsewhere.fleet.files.here.local import entry_of, expand, scan
@@ -236,12 +236,7 @@ def _common(
             raise TypeError(f"mode is a number such as 0o644, not {mode!r}")
         if not 0 <= mode <= 0o7777:
             raise ValueError(f"mode is a number from 0 to 0o7777, not {mode:#o}")
-    if timeout is not None:
-        if isinstance(timeout, bool) or not isinstance(timeout, int | float):
-            raise TypeError(f"timeout is a number of seconds, not {timeout!r}")
-        if not timeout > 0:
-            raise ValueError(f"timeout is more than 0 seconds, not {timeout!r}")
-        timeout = None if timeout == math.inf else float(timeout)
+    timeout = seconds_of(timeout)
     for name, value in {"checksum": checksum, "delete": delete, "dry_run": dry_run}.items():
         if not isinstance(value, bool):
             raise TypeError(f"{name} is True or False, not {value!r}")

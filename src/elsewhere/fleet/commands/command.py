@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import codecs
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from elsewhere.fleet.commands.around import Layer, folder
 from elsewhere.sansio.hosts import prelude as words
@@ -80,3 +81,8 @@ class Command:
             pty=self.pty,
             dark=bool(self.env),
         )
+
+    def decoded(self, pieces: Iterable[bytes]) -> Any:
+        """What it wrote: a str in its encoding, in which what is none of that becomes surrogates; else bytes."""
+        data = b"".join(pieces)
+        return data if self.encoding is None else codecs.decode(data, self.encoding, "surrogateescape")

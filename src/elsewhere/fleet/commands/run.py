@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
 import signal
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from elsewhere.errors import CallTimeout, ConnectError, ConnectionLost, ElsewhereError
 from elsewhere.fleet.commands.command import Command
@@ -95,17 +94,12 @@ def _result(host: Host, command: Command, running: Running, seconds: float) -> R
     return Result(
         args if isinstance(args, str) else list(args),
         -1 if status is None else status,
-        _text(command, running, "stdout"),
-        _text(command, running, "stderr"),
+        command.decoded(running.output["stdout"]),
+        command.decoded(running.output["stderr"]),
         host=host,
         seconds=seconds,
         signal=running.signal,
     )
-
-
-def _text(command: Command, running: Running, name: str) -> Any:
-    data = b"".join(running.output[name])
-    return data if command.encoding is None else codecs.decode(data, command.encoding, "surrogateescape")
 
 
 def _late(host: Host, command: Command, running: Running, took: float) -> CallTimeout:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
 import inspect
 import time
 from collections.abc import Sequence
@@ -129,8 +128,8 @@ async def run(
     result = Result(
         command.command if isinstance(command.command, str) else list(command.command),
         status,
-        _text(output["stdout"], command.encoding),
-        _text(output["stderr"], command.encoding),
+        command.decoded(output["stdout"]),
+        command.decoded(output["stderr"]),
         host=host,
         seconds=took,
         signal=signal,
@@ -183,11 +182,6 @@ async def _once(host: Host, asked: Sudo, channel: Channel, source: Source | None
             text += f"; the last that it wrote was {channel.answers.open!r:.200}, for which there is no answer"
         raise CallTimeout(text) from None
     return time.monotonic() - began
-
-
-def _text(pieces: list[bytes], encoding: str | None) -> Any:
-    data = b"".join(pieces)
-    return data if encoding is None else codecs.decode(data, encoding, "surrogateescape")
 
 
 def _refusal(host: Host, asked: Sudo, refused: Refused) -> Unauthorized:

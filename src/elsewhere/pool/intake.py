@@ -33,7 +33,6 @@ class Intake(Calls):
     """The half of `Pool` that takes calls."""
 
     _driver: Driver
-    _size: int
     _pid: int
     _foreign: bool
     _closed: bool
@@ -192,7 +191,8 @@ class Intake(Calls):
         Then workers are busy meanwhile, and who waits for the map keeps no more of its inputs in shared memory than an
         imap would.
         """
-        driver, size, total = self._driver, self._size, len(values)
+        driver, total = self._driver, len(values)
+        size = max(1, driver.size)
         first = driver.pack(job, values[:size], 0, "input")
         if not job.weight:
             job.items = [*first, *driver.pack(job, values[size:], size, "input")]

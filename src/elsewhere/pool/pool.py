@@ -86,7 +86,7 @@ class Pool(Intake):
         self._pid = os.getpid()
         self._foreign = False  # is this a forked copy of the process that made it?
         self._number = next(_numbers)
-        self._size, self._driver = make_driver(
+        _, self._driver = make_driver(
             where,
             processes,
             f"elsewhere-pool-{self._number}",
@@ -125,7 +125,7 @@ class Pool(Intake):
         running = [RunningCall(job.name, index, now - since, worker) for job, index, worker, since in driver.running()]
         machine = driver.scheduler
         return Statistics(
-            size=self._size,
+            size=driver.size,
             workers=len(driver.workers()),
             running=tuple(sorted(running, key=lambda call: -call.age)),
             unfinished=machine.unfinished,
@@ -140,7 +140,7 @@ class Pool(Intake):
         driver = self._driver
         state = "ended" if driver.join(0) else "closed" if self._closed else "open"
         numbers = f"{driver.scheduler.unfinished} unfinished, {driver.succeeded} succeeded, {driver.failed} failed"
-        return f"<Pool {self._number}: {self._size} {self._where}, {state}, {numbers}>"
+        return f"<Pool {self._number}: {driver.size} {self._where}, {state}, {numbers}>"
 
     def __reduce__(self) -> Any:
         raise NotImplementedError("pool objects cannot be passed between processes or pickled")

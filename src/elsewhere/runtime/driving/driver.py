@@ -54,6 +54,11 @@ class Driver(Pump):
 
     # ---- for everybody -------------------------------------------------------------------------------------------
 
+    @property
+    def size(self) -> int:
+        """How many workers it keeps now: where workers come and go, that changes, and may be 0."""
+        return self.scheduler.size
+
     def start(self) -> None:
         """Start the workers, and the thread that looks after them when nobody else does."""
         with Deferred():

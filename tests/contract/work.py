@@ -1,6 +1,7 @@
 """The functions that the suite calls elsewhere, in a module that workers can import.
 
-Rule: what has to last waits for a `Gate`, never for the clock; what waits for ever is bounded by `PATIENCE`.
+Rule: what has to last waits for a `Gate`, never for the clock; what waits for ever is bounded by `PATIENCE`. Nothing
+but the standard library is imported here: this file is all that travels to a machine that has a bare Python.
 """
 
 from __future__ import annotations
@@ -141,6 +142,10 @@ async def meet(barrier: threading.Barrier) -> None:
     barrier.wait(PATIENCE)
 
 
+def identity(value: Any) -> Any:
+    return value
+
+
 def add(x: Any, y: Any = 0, *, z: Any = 0) -> Any:
     return x + y + z
 
@@ -159,8 +164,26 @@ def note(gate: Gate, name: object) -> object:
     return name
 
 
+def hold_the_first(pair: tuple[Gate, int]) -> object:
+    gate, index = pair
+    return hold(gate, index) if index == 0 else note(gate, index)
+
+
+def call_or_hold(gate: Gate, x: int) -> object:
+    return hold(gate, "late") if x == 10 else x
+
+
+async def call_or_hold_async(gate: Gate, x: int) -> object:
+    return await hold_async(gate, "late") if x == 10 else x
+
+
 class Custom(Exception):
     code = 0
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
 
 
 class Unpicklable(Exception):
@@ -190,6 +213,10 @@ def fail(x: Any) -> Any:
     error = Custom(f"bad {str(x)[:20]}")
     error.code = x
     raise error
+
+
+def fail_with(_: object) -> None:
+    raise Custom("bad one")
 
 
 async def fail_later(x: Any) -> Any:

@@ -222,7 +222,7 @@ def test_a_bar_counts_failures(pool, monkeypatch):
         ({"retry": 1.5}, TypeError, "retries is a whole number, not 1.5"),
         ({"on_exit": "close"}, ValueError, 'on_exit is "wait" or "terminate", not \'close\''),
         ({"grace": -1}, ValueError, "grace is a number of seconds from 0 up, not -1"),
-        ({"where": "nowhere"}, ValueError, "where is one of 'processes', 'threads', 'loop', 'inline', not 'nowhere'"),
+        ({"where": "nowhere"}, ValueError, "where is one of 'processes', 'threads', 'loop', 'inline', \"dask\""),
     ],
 )
 def test_a_pool_that_is_asked_for_wrongly(place, arguments, kind, message):

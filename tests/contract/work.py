@@ -7,13 +7,18 @@ but the standard library is imported here: this file is all that travels to a ma
 from __future__ import annotations
 
 import asyncio
+import enum
+import logging
 import os
+import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 PATIENCE = 30.0  # seconds: what has not come by then never will
 
@@ -270,3 +275,95 @@ def what_was_seen(_: Any = None) -> list[object]:
 
 def initializer_that_raises() -> None:
     raise Custom("no start")
+
+
+# ---- what is around a call -------------------------------------------------------------------------------------------
+
+
+def say(text: str, stream: str = "stdout") -> None:
+    print(text, file=getattr(sys, stream))
+
+
+def write(text: str) -> None:
+    sys.stdout.write(text)
+
+
+def log(name: str, level: int, message: str) -> None:
+    logging.getLogger(name).log(level, message)
+
+
+def warn(message: str) -> None:
+    warnings.warn(message, UserWarning, stacklevel=1)
+
+
+def variable(name: str) -> str | None:
+    return os.environ.get(name)
+
+
+def folder(_: object = None) -> str:
+    return os.getcwd()
+
+
+def modules_called(name: str) -> list[str]:
+    """The modules of a package that are imported there."""
+    return sorted(each for each in sys.modules if each == name or each.startswith(f"{name}."))
+
+
+# ---- what travels ----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Point:
+    x: int
+    y: int
+
+
+class Pair(NamedTuple):
+    one: Any
+    two: Any
+
+
+class Colour(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+
+def look_up(table: Any, key: Any) -> Any:
+    return table[key]
+
+
+class Counted:
+    """Knows how often one was loaded in a process."""
+
+    loads = 0
+
+    def __getstate__(self) -> dict[str, int]:
+        return {"some": 1}
+
+    def __setstate__(self, state: dict[str, int]) -> None:
+        Counted.loads += 1
+
+
+def loads_of(_: Counted) -> tuple[int, int]:
+    return os.getpid(), Counted.loads
+
+
+# ---- what ends a worker ----------------------------------------------------------------------------------------------
+
+
+def is_first(gate: Gate) -> bool:
+    try:
+        os.close(os.open(gate.folder / "first", os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
+def die_at(x: int, at: int, how: str, gate: Gate | None = None) -> int:
+    """Ends its worker when `x` is `at`; with a gate, only the first time."""
+    if x == at and (gate is None or is_first(gate)):
+        if how == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+            threading.Event().wait()
+        os._exit(3)
+    return x

@@ -345,7 +345,7 @@ class Model:
         assert not (worker.idle and self.queue), "a worker is idle although calls wait"
         worn_out = worker.worn or self.scheduler.lifetime == worker.used
         assert not (worker.idle and worn_out), "worn out and not replaced"
-        assert not (worker.free and worker.dismissed), "one too many and not told to leave"
+        assert not (worker.idle and worker.dismissed), "one too many and not told to leave"
         if worker.idle and self.scheduler.closing and not self.terminated:
             assert self.scheduler.unfinished, "not told to leave"
         if worker.killed:

@@ -40,7 +40,7 @@ class PoolExecutor(Executor):
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._max_workers = pool._driver.size  # what the standard library's executors call it, and Dask reads
+        self._max_workers = pool._size  # what the standard library's executors call it, and Dask reads
         self._futures: set[_ExecutorFuture[Any]] = set()
         self._shut = False
         self._lock = threading.RLock()  # a signal handler may submit, too

@@ -37,6 +37,10 @@ class Intake(Calls):
     _foreign: bool
     _closed: bool
 
+    @property
+    def _size(self) -> int:
+        raise NotImplementedError
+
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._submits: OrderedDict[Any, SubmitJob] = OrderedDict()
@@ -191,8 +195,7 @@ class Intake(Calls):
         Then workers are busy meanwhile, and who waits for the map keeps no more of its inputs in shared memory than an
         imap would.
         """
-        driver, total = self._driver, len(values)
-        size = max(1, driver.size)
+        driver, size, total = self._driver, max(1, self._size), len(values)
         first = driver.pack(job, values[:size], 0, "input")
         if not job.weight:
             job.items = [*first, *driver.pack(job, values[size:], size, "input")]

@@ -55,6 +55,7 @@ class StreamJob(CallJob):
 
     Args:
         source: the inputs.
+        size: the pool's workers, for the window.
         ordered: results in the inputs' order, or as they are done.
         detail: give `CallResult` instead of values.
     """
@@ -124,6 +125,11 @@ class StreamJob(CallJob):
         self._feeder: threading.Thread | None = None
         self._reading = threading.Lock()
 
+    @property
+    def size(self) -> int:
+        """How many workers there are to be, which may change."""
+        return max(1, self.driver.width)
+
     # ---- reading the inputs --------------------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -135,10 +141,9 @@ class StreamJob(CallJob):
 
     def window(self) -> int:
         """How many inputs may be read and not consumed: what keeps the workers busy twice over."""
-        size = max(1, self.driver.size)
-        window = 2 * size * max(ahead(self), self.chunk or 0)
+        window = 2 * self.size * max(ahead(self), self.chunk or 0)
         if self.weight:  # large items: what lies ready takes memory, and a worker needs one ahead to be kept busy
-            window = min(window, max(size + 1, AHEAD_BYTES // self.weight))
+            window = min(window, max(self.size + 1, AHEAD_BYTES // self.weight))
         return window
 
     def feed(self) -> None:
@@ -148,7 +153,7 @@ class StreamJob(CallJob):
                 return  # another consumer is at it
             try:
                 if not self.fed:  # a few, to see how large they are
-                    self._read(max(self.driver.size, self.chunk or 1))
+                    self._read(max(self.size, self.chunk or 1))
                 room = self.window() - (self.fed - self._consumed)
                 if room > 0 and not self.exhausted:
                     self._read(max(room, self.chunk or 1))
@@ -163,7 +168,7 @@ class StreamJob(CallJob):
             return
         if self.exhausted:  # dropped while the source kept us waiting
             return
-        step = max(1, self.driver.size if self.weight else len(values))  # large ones bit by bit: workers begin soon
+        step = self.size if self.weight else max(1, len(values))  # large ones bit by bit: workers begin meanwhile
         for lo in range(0, len(values), step):
             self._push(values[lo : lo + step])
         if len(values) < count:

@@ -34,8 +34,8 @@ class Inline(LocalDriver):
         self._calling: set[int] = set()
 
     @property
-    def size(self) -> int:
-        """One call is made at a time, however deep it is inside others."""
+    def width(self) -> int:
+        """One: the caller's thread makes them."""
         return 1
 
     def wait(self, done: Callable[[], bool], timeout: float | None, subscribe: Subscribe) -> bool:

@@ -55,8 +55,8 @@ class Driver(Pump):
     # ---- for everybody -------------------------------------------------------------------------------------------
 
     @property
-    def size(self) -> int:
-        """How many workers it keeps now: where workers come and go, that changes, and may be 0."""
+    def width(self) -> int:
+        """How many calls may run beside each other."""
         return self.scheduler.size
 
     def start(self) -> None:

@@ -33,10 +33,13 @@ class Intake(Calls):
     """The half of `Pool` that takes calls."""
 
     _driver: Driver
-    _size: int
     _pid: int
     _foreign: bool
     _closed: bool
+
+    @property
+    def _size(self) -> int:
+        raise NotImplementedError
 
     def __init__(self) -> None:
         self._lock = threading.RLock()

@@ -18,7 +18,12 @@ from elsewhere.runtime.far import worker
 
 __all__ = ["first_words", "payload"]
 
-SHIPPED = ("cloudpickle", "cloudpickle.cloudpickle")
+# Under which name there, which module's source here.
+SHIPPED = {
+    "cloudpickle": "cloudpickle",
+    "cloudpickle.cloudpickle": "cloudpickle.cloudpickle",
+    "elsewhere_packing": "elsewhere.runtime.far.packing.loading",
+}
 
 # No single quotes, so that a shell's quoting leaves it readable; Python 2 understands it up to the version check.
 # `read` takes no more than what is ours: what follows are frames. The current folder must not give modules.
@@ -54,9 +59,9 @@ def payload() -> bytes:
         ImportError: cloudpickle's source is not there.
     """
     sources = [Path(worker.__file__).read_bytes()]
-    for name in SHIPPED:
-        spec = importlib.util.find_spec(name)
+    for name, module in SHIPPED.items():
+        spec = importlib.util.find_spec(module)
         if spec is None or spec.origin is None:
-            raise ImportError(f"the source of {name} is needed here: pip install cloudpickle")
+            raise ImportError(f"the source of {module} is needed here: pip install cloudpickle")
         sources += [name.encode(), Path(spec.origin).read_bytes()]
     return zlib.compress(b"\0".join(sources), 9)

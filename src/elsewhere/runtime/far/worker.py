@@ -222,6 +222,12 @@ def function(code: CodeType, name: str, cells: tuple[Any, ...] | None = None, ke
     return made
 
 
+def register(key: str | None, value: Any) -> None:
+    """An object of the caller's `__main__` that exists, before it is filled with what may refer to it."""
+    if key is not None:
+        _main.register(key, value)
+
+
 def bind(values: dict[str, Any]) -> None:
     """Bind names of `__main__`, but for those that the user's own code has bound since."""
     for name, value in values.items():

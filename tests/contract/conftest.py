@@ -1,4 +1,4 @@
-"""The places that the suite runs on. A documented difference between them is a property here, never a copy of a test.
+"""What the tests of the suite ask for. The places are in `places.py`.
 
 A test asks for `place` (which one), `pool` (one pool of two workers for the whole module; leave its workers alive) or
 `make_pool` (pools of its own). `only` leaves out places where the question makes no sense.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,47 +17,8 @@ import pytest
 
 from elsewhere import Pool
 from tests.contract import work
+from tests.contract.places import PLACES, WORKERS, Place
 from tests.contract.work import Gate, until
-
-WORKERS = 2
-
-
-@dataclass(frozen=True)
-class Place:
-    """One place that a call can go to.
-
-    Attributes:
-        isolated: calls have their own memory: arguments and results are copies, errors travel.
-        beside: calls run while the caller goes on; else in the caller's thread, at once.
-        parallel: plain functions run beside each other; on a loop only coroutine functions do.
-        stops_running: a running call can be interrupted: `cancel`, deadlines.
-        kills: one that does not let itself be interrupted is ended with its worker.
-    """
-
-    name: str
-    options: dict[str, Any] = field(hash=False)
-    isolated: bool = False
-    beside: bool = True
-    parallel: bool = True
-    stops_running: bool = True
-    kills: bool = False
-
-    def pool(self, processes: int | None = WORKERS, *args: Any, **options: Any) -> Pool:
-        return Pool(processes, *args, **{**self.options, **options})
-
-    @property
-    def hold(self) -> Callable[..., Any]:
-        """A function that waits at a gate, in the way that suits the place."""
-        return work.hold if self.parallel or not self.beside else work.hold_async
-
-
-PLACES = [
-    Place("forkserver", {"context": "forkserver"}, isolated=True, kills=True),
-    Place("spawn", {"context": "spawn"}, isolated=True, kills=True),
-    Place("threads", {"where": "threads"}, stops_running=False),
-    Place("loop", {"where": "loop"}, parallel=False),
-    Place("inline", {"where": "inline"}, beside=False, parallel=False, stops_running=False),
-]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -72,9 +33,15 @@ def _left_out(item: pytest.Item) -> bool:
     return any(getattr(place, name) is not value for name, value in wanted.items())
 
 
-@pytest.fixture(scope="module", params=PLACES, ids=lambda place: place.name)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(place, id=place.name, marks=[pytest.mark.slow] * place.slow) for place in PLACES],
+)
 def place(request: pytest.FixtureRequest) -> Place:
-    return request.param
+    place: Place = request.param
+    if not place.fixture:
+        return place
+    return replace(place, options={**place.options, "where": request.getfixturevalue(place.fixture)})
 
 
 @pytest.fixture(scope="module")

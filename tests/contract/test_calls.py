@@ -16,9 +16,9 @@ from tests.contract.work import (
     add,
     fail,
     fail_odd,
-    hold,
+    hold_the_first,
+    identity,
     make_lock,
-    note,
     only,
     options_of_its_own,
     square,
@@ -196,10 +196,6 @@ def test_inputs_of_every_size_and_kind(pool):
     assert [pool.apply(identity, (value,)) for value in inputs] == inputs
 
 
-def identity(value):
-    return value
-
-
 def test_calls_with_their_index_input_and_outcome(pool):
     found = list(pool.calls(fail_odd, [10, 11, 12], ordered=True))
     assert [(call.index, call.input, call.value, call.attempt) for call in found] == [
@@ -316,8 +312,3 @@ def test_a_chunksize_is_honoured(pool, gate):
     assert gate.names("came").isdisjoint({"1", "2", "3", "4"})
     gate.open()
     assert future.get() == list(range(20))
-
-
-def hold_the_first(pair):
-    gate, index = pair
-    return hold(gate, index) if index == 0 else note(gate, index)

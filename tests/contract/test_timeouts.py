@@ -8,7 +8,21 @@ import time
 import pytest
 
 from elsewhere import CallTimeout, Retry
-from tests.contract.work import Custom, add, fail, fail_odd, flaky, hold, hold_stubbornly, only, pid_of, square, until
+from tests.contract.work import (
+    Custom,
+    add,
+    call_or_hold,
+    call_or_hold_async,
+    fail,
+    fail_odd,
+    flaky,
+    hold,
+    hold_stubbornly,
+    only,
+    pid_of,
+    square,
+    until,
+)
 
 SOON = 20.0  # seconds: far less than a call at a gate lasts, far more than a busy machine needs
 BEGUN = 0.5  # seconds by which a call has begun, on a busy machine too, and is at its gate
@@ -124,16 +138,6 @@ def test_one_late_call_of_a_map_fails_alone(make_pool, place, gate):
         CallTimeout,
         *range(11, 20),
     ]
-
-
-def call_or_hold(gate, x):
-    return hold(gate, "late") if x == 10 else x
-
-
-async def call_or_hold_async(gate, x):
-    from tests.contract.work import hold_async
-
-    return await hold_async(gate, "late") if x == 10 else x
 
 
 def test_a_call_in_time_is_left_alone(pool):

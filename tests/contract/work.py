@@ -1,18 +1,24 @@
 """The functions that the suite calls elsewhere, in a module that workers can import.
 
-Rule: what has to last waits for a `Gate`, never for the clock; what waits for ever is bounded by `PATIENCE`.
+Rule: what has to last waits for a `Gate`, never for the clock; what waits for ever is bounded by `PATIENCE`. Nothing
+but the standard library is imported here: this file is all that travels to a machine that has a bare Python.
 """
 
 from __future__ import annotations
 
 import asyncio
+import enum
+import logging
 import os
+import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 PATIENCE = 30.0  # seconds: what has not come by then never will
 
@@ -141,6 +147,10 @@ async def meet(barrier: threading.Barrier) -> None:
     barrier.wait(PATIENCE)
 
 
+def identity(value: Any) -> Any:
+    return value
+
+
 def add(x: Any, y: Any = 0, *, z: Any = 0) -> Any:
     return x + y + z
 
@@ -159,8 +169,26 @@ def note(gate: Gate, name: object) -> object:
     return name
 
 
+def hold_the_first(pair: tuple[Gate, int]) -> object:
+    gate, index = pair
+    return hold(gate, index) if index == 0 else note(gate, index)
+
+
+def call_or_hold(gate: Gate, x: int) -> object:
+    return hold(gate, "late") if x == 10 else x
+
+
+async def call_or_hold_async(gate: Gate, x: int) -> object:
+    return await hold_async(gate, "late") if x == 10 else x
+
+
 class Custom(Exception):
     code = 0
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
 
 
 class Unpicklable(Exception):
@@ -190,6 +218,10 @@ def fail(x: Any) -> Any:
     error = Custom(f"bad {str(x)[:20]}")
     error.code = x
     raise error
+
+
+def fail_with(_: object) -> None:
+    raise Custom("bad one")
 
 
 async def fail_later(x: Any) -> Any:
@@ -243,3 +275,95 @@ def what_was_seen(_: Any = None) -> list[object]:
 
 def initializer_that_raises() -> None:
     raise Custom("no start")
+
+
+# ---- what is around a call -------------------------------------------------------------------------------------------
+
+
+def say(text: str, stream: str = "stdout") -> None:
+    print(text, file=getattr(sys, stream))
+
+
+def write(text: str) -> None:
+    sys.stdout.write(text)
+
+
+def log(name: str, level: int, message: str) -> None:
+    logging.getLogger(name).log(level, message)
+
+
+def warn(message: str) -> None:
+    warnings.warn(message, UserWarning, stacklevel=1)
+
+
+def variable(name: str) -> str | None:
+    return os.environ.get(name)
+
+
+def folder(_: object = None) -> str:
+    return os.getcwd()
+
+
+def modules_called(name: str) -> list[str]:
+    """The modules of a package that are imported there."""
+    return sorted(each for each in sys.modules if each == name or each.startswith(f"{name}."))
+
+
+# ---- what travels ----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Point:
+    x: int
+    y: int
+
+
+class Pair(NamedTuple):
+    one: Any
+    two: Any
+
+
+class Colour(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+
+def look_up(table: Any, key: Any) -> Any:
+    return table[key]
+
+
+class Counted:
+    """Knows how often one was loaded in a process."""
+
+    loads = 0
+
+    def __getstate__(self) -> dict[str, int]:
+        return {"some": 1}
+
+    def __setstate__(self, state: dict[str, int]) -> None:
+        Counted.loads += 1
+
+
+def loads_of(_: Counted) -> tuple[int, int]:
+    return os.getpid(), Counted.loads
+
+
+# ---- what ends a worker ----------------------------------------------------------------------------------------------
+
+
+def is_first(gate: Gate) -> bool:
+    try:
+        os.close(os.open(gate.folder / "first", os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
+def die_at(x: int, at: int, how: str, gate: Gate | None = None) -> int:
+    """Ends its worker when `x` is `at`; with a gate, only the first time."""
+    if x == at and (gate is None or is_first(gate)):
+        if how == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+            threading.Event().wait()
+        os._exit(3)
+    return x

@@ -288,7 +288,6 @@ class Calls:
             _chunk(chunksize),
             pool._driver,
             source,
-            size=pool._size,
             ordered=ordered,
             return_exceptions=return_exceptions,
             detail=detail,

@@ -33,10 +33,13 @@ class Intake(Calls):
     """The half of `Pool` that takes calls."""
 
     _driver: Driver
-    _size: int
     _pid: int
     _foreign: bool
     _closed: bool
+
+    @property
+    def _size(self) -> int:
+        raise NotImplementedError
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -192,7 +195,7 @@ class Intake(Calls):
         Then workers are busy meanwhile, and who waits for the map keeps no more of its inputs in shared memory than an
         imap would.
         """
-        driver, size, total = self._driver, self._size, len(values)
+        driver, size, total = self._driver, max(1, self._size), len(values)
         first = driver.pack(job, values[:size], 0, "input")
         if not job.weight:
             job.items = [*first, *driver.pack(job, values[size:], size, "input")]

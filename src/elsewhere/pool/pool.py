@@ -20,7 +20,7 @@ from elsewhere.call import Options, Retry
 from elsewhere.pool import watch
 from elsewhere.pool.calls import Calls
 from elsewhere.pool.intake import Intake
-from elsewhere.pool.places import make_driver
+from elsewhere.pool.places import Wanted, make_driver
 from elsewhere.pool.statistics import RunningCall, Statistics
 
 __all__ = ["Pool", "View"]
@@ -40,7 +40,9 @@ class Pool(Intake):
         initializer: called as ``initializer(*initargs)`` in each worker before its first call.
         maxtasksperchild: calls after which a worker process is replaced; None for never.
         context: how processes start: "forkserver" (default), "spawn", "fork", or a context of multiprocessing.
-        where: "processes", "threads", "loop" (coroutine functions) or "inline" (the caller's thread).
+        where: "processes", "threads", "loop" (coroutine functions) or "inline" (the caller's thread); a `Fleet` or a
+            `Host`; ``"dask://host:8786"``, ``"dask+tls://host:8786"``, a `distributed.Client` or one of its clusters,
+            or "dask" for one on this machine.
         timeout: seconds a call may run; None for no limit.
         retry: repeats of a call that fails, a number or a `Retry`; None for none.
         on_exit: what leaving a with block normally does: "wait" for what was submitted, or "terminate" as in
@@ -69,7 +71,7 @@ class Pool(Intake):
         maxtasksperchild: int | None = None,
         context: Any = None,
         *,
-        where: str = "processes",
+        where: Any = "processes",
         timeout: float | None = None,
         retry: int | Retry | None = None,
         on_exit: Literal["wait", "terminate"] = "wait",
@@ -82,22 +84,22 @@ class Pool(Intake):
             raise ValueError(f'on_exit is "wait" or "terminate", not {on_exit!r}')
         self._options = Options.of(timeout, retry)
         self._on_exit = on_exit
-        self._where = where
+        self._place = where if isinstance(where, str) else repr(where)
         self._pid = os.getpid()
         self._foreign = False  # is this a forked copy of the process that made it?
         self._number = next(_numbers)
-        self._size, self._driver = make_driver(
-            where,
+        wanted = Wanted(
             processes,
             f"elsewhere-pool-{self._number}",
-            initializer=initializer,
-            initargs=tuple(initargs),
-            lifetime=maxtasksperchild,
-            context=context,
-            grace=grace,
-            preload=tuple(preload),
-            max_memory=max_memory,
+            initializer,
+            tuple(initargs),
+            maxtasksperchild,
+            context,
+            grace,
+            tuple(preload),
+            max_memory,
         )
+        self._driver = make_driver(where, wanted)
         super().__init__()
         self._closed = False
         watch.add(self)
@@ -106,6 +108,10 @@ class Pool(Intake):
     @property
     def _pool(self) -> Pool:
         return self
+
+    @property
+    def _size(self) -> int:
+        return self._driver.width
 
     # ---- what it is doing ----------------------------------------------------------------------------------------
 
@@ -140,7 +146,7 @@ class Pool(Intake):
         driver = self._driver
         state = "ended" if driver.join(0) else "closed" if self._closed else "open"
         numbers = f"{driver.scheduler.unfinished} unfinished, {driver.succeeded} succeeded, {driver.failed} failed"
-        return f"<Pool {self._number}: {self._size} {self._where}, {state}, {numbers}>"
+        return f"<Pool {self._number}: {self._size} {self._place}, {state}, {numbers}>"
 
     def __reduce__(self) -> Any:
         raise NotImplementedError("pool objects cannot be passed between processes or pickled")

@@ -84,7 +84,6 @@ class StreamJob(CallJob):
         "ordered",
         "quick",
         "return_exceptions",
-        "size",
         "wakers",
     )  # fmt: skip
 
@@ -97,7 +96,6 @@ class StreamJob(CallJob):
         driver: Driver,
         source: Iterable[Any],
         *,
-        size: int,
         ordered: bool,
         return_exceptions: bool = False,
         detail: bool = False,
@@ -106,7 +104,6 @@ class StreamJob(CallJob):
         super().__init__(fn, options, shape, chunk)
         self.driver = driver
         self.heap = HEAP
-        self.size = size
         self.ordered = ordered
         self.return_exceptions = return_exceptions
         self.detail = detail
@@ -127,6 +124,11 @@ class StreamJob(CallJob):
         self._end: BaseException | None = None  # what reading the inputs raised
         self._feeder: threading.Thread | None = None
         self._reading = threading.Lock()
+
+    @property
+    def size(self) -> int:
+        """How many workers there are to be, which may change."""
+        return max(1, self.driver.width)
 
     # ---- reading the inputs --------------------------------------------------------------------------------------
 

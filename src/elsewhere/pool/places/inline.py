@@ -33,6 +33,11 @@ class Inline(LocalDriver):
         self._running: tuple[CallJob, int, int, float] | None = None
         self._calling: set[int] = set()
 
+    @property
+    def width(self) -> int:
+        """One: the caller's thread makes them."""
+        return 1
+
     def wait(self, done: Callable[[], bool], timeout: float | None, subscribe: Subscribe) -> bool:
         """Another thread's calls are the other thread's to make: sleep until they are done."""
         if done():

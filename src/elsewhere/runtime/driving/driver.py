@@ -54,6 +54,11 @@ class Driver(Pump):
 
     # ---- for everybody -------------------------------------------------------------------------------------------
 
+    @property
+    def width(self) -> int:
+        """How many calls may run beside each other."""
+        return self.scheduler.size
+
     def start(self) -> None:
         """Start the workers, and the thread that looks after them when nobody else does."""
         with Deferred():

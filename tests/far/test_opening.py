@@ -2,7 +2,7 @@
 
 import array
 import collections
-import datetime
+import datetime as dt
 import decimal
 import fractions
 import http
@@ -37,9 +37,9 @@ VALUES = [
     *[(), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4), [], [1, [2]], {}, {"a": {1: None}}, {(1, (2, "x")): 3}],
     *[set(), {1, (2, 3)}, frozenset(), frozenset({1, frozenset({2})}), list(range(5000)), dict.fromkeys(range(5000))],
     *[type(None), type(...), int, dict, ValueError, range(3, 9, 2), slice(1, 2, None), complex(1, -2)],
-    *[datetime.date(2020, 1, 1), datetime.time(1, 2, 3), datetime.timedelta(1, 2, 3), datetime.timezone.utc],
-    datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone(datetime.timedelta(hours=1), "here")),
-    datetime.datetime(2020, 1, 1, tzinfo=zoneinfo.ZoneInfo("UTC")),
+    *[dt.date(2020, 1, 1), dt.time(1, 2, 3), dt.timedelta(1, 2, 3), dt.UTC],
+    dt.datetime(2020, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1), "here")),
+    dt.datetime(2020, 1, 1, tzinfo=zoneinfo.ZoneInfo("UTC")),
     *[decimal.Decimal("1.50"), decimal.Decimal("NaN"), decimal.Decimal(1).as_tuple(), fractions.Fraction(1, -3)],
     *[uuid.UUID(int=5), uuid.uuid1(), uuid.uuid4(), pathlib.Path("/a/b"), pathlib.PureWindowsPath("c:/x")],
     *map(ipaddress.ip_address, ["10.0.0.1", "::1"]),
@@ -59,7 +59,14 @@ VALUES = [
     array.array("d", [1.0, 2.0]),
     *[os.stat("/"), os.uname(), os.times(), os.statvfs("/"), os.terminal_size((1, 2)), time.localtime()],
     *[resource.getrusage(resource.RUSAGE_SELF), pwd.getpwuid(0), urllib.parse.urlparse("http://a/b?c#d")],
-    *[re.I | re.M, re.I, signal.SIGINT, socket.AF_INET, http.HTTPStatus.OK, uuid.SafeUUID.safe],
+    *[
+        re.IGNORECASE | re.MULTILINE,
+        re.IGNORECASE,
+        signal.SIGINT,
+        socket.AF_INET,
+        http.HTTPStatus.OK,
+        uuid.SafeUUID.safe,
+    ],
 ]
 """Each is told apart by its repr and its type."""
 
@@ -77,7 +84,7 @@ ERRORS = [
     AttributeError("x", name="n"),
     decimal.InvalidOperation("x"),
     socket.gaierror(-2, "Name or service not known"),
-    socket.timeout("x"),
+    TimeoutError("x"),
     re.error("bad", "(", 1),
 ]
 
@@ -136,7 +143,7 @@ def test_a_named_tuple_under_its_modules_own_name_for_it_comes_back():
 
 
 def test_what_may_not_come_back_is_an_error_that_names_it_and_the_cure():
-    with pytest.raises(RemoteError, match="re._compile, which is not opened") as caught:
+    with pytest.raises(RemoteError, match=r"re\._compile, which is not opened") as caught:
         opening.value(pickle.dumps(re.compile("x"), 5))
     assert caught.value.type_name == "re._compile"
     assert "trust=True" in str(caught.value)

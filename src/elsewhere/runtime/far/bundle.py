@@ -20,6 +20,7 @@ from elsewhere.runtime.far import worker
 __all__ = ["first_words", "payload"]
 
 CLOUDPICKLE = ("cloudpickle", "cloudpickle.cloudpickle")
+PACKING = "elsewhere_packing"  # how `packing.loading` is called there
 OURS = "<elsewhere>/"  # how file names begin there; see `worker.answers`
 
 # No single quotes, so that a shell's quoting leaves it readable; Python 2 understands it up to the version check.
@@ -63,6 +64,8 @@ def payload() -> bytes:
     for path in sorted(Path(worker.__file__).parent.glob("*.py")):
         name = "elsewhere_far" if path.stem == "__init__" else f"elsewhere_far.{path.stem}"
         sent[name] = lean(without_comments(path)), OURS + name, path.stem == "__init__"
+    loading = Path(__file__).parent / "packing" / "loading.py"  # which nobody can import here
+    sent[PACKING] = lean(without_comments(loading)), OURS + PACKING, False
     for name in CLOUDPICKLE:
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:

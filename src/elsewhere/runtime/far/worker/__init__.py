@@ -1,7 +1,7 @@
 """The far worker: the package that is shipped to a plain Python on another machine, and runs calls there.
 
 The law of the folder: the standard library only, Python 3.8 to 3.14, only relative imports of each other, and nothing
-is written on that machine. There it is the package ``elsewhere_far``, and the functions in this file are the ones that
+is written on that machine. There it is the package ``elsewhere_far``, and the functions of `names` are what
 pickles name. The caller's side imports the frames from here, and nothing else.
 
 ::
@@ -11,9 +11,7 @@ pickles name. The caller's side imports the frames from here, and nothing else.
 
 from __future__ import annotations
 
-import pickle
-from typing import Any, NoReturn
-
+from .names import bound, keep_class, lookup, namespace, opened, refuse, register, shared, shipped
 from .wire import (
     ASK,
     BATCHED,
@@ -96,41 +94,15 @@ __all__ = [
     "WARNING",
     "WITHDRAW",
     "Frames",
+    "bound",
     "frame",
     "header",
     "keep_class",
+    "lookup",
+    "namespace",
+    "opened",
     "refuse",
+    "register",
     "shared",
     "shipped",
 ]
-
-_classes: dict[str, type] = {}
-tokens: dict[type, str] = {}  # of classes that were shipped
-objects: dict[int, list[Any]] = {}  # shared ones: token -> [body, object]; the body goes when the object is made
-
-
-def keep_class(token: str, cls: type) -> type:
-    """A class that the caller has sent: in results it is named by its token."""
-    _classes[token], tokens[cls] = cls, token
-    return cls
-
-
-def shipped(token: str) -> type:
-    """The class with that token; in results it stands for the caller's own."""
-    return _classes[token]
-
-
-def shared(token: int) -> Any:
-    """The object that was sent under that token, made when it is first asked for."""
-    entry = objects.get(token)
-    if entry is None:
-        raise pickle.UnpicklingError(f"the shared object {token} is not here (any more)")
-    if entry[0] is not None:
-        entry[1] = pickle.loads(entry[0])
-        entry[0] = None
-    return entry[1]
-
-
-def refuse(text: str) -> NoReturn:
-    """Called by what the caller sends instead of a function that cannot travel to this Python."""
-    raise TypeError(text)

@@ -7,7 +7,7 @@ import pickle
 import sys
 from typing import Any, Callable
 
-from . import shipped, tokens
+from .names import shipped, tokens
 
 PLAIN = frozenset({int, float, complex, bool, type(None), str, bytes})
 OURS = "<elsewhere>/"  # how the file names of all that was shipped with this begin

@@ -14,7 +14,6 @@ import time
 from types import CoroutineType
 from typing import Any, Iterator, NoReturn
 
-from . import objects
 from .answers import (
     PLAIN,
     CallCancelled,
@@ -27,6 +26,7 @@ from .answers import (
 )
 from .finder import Modules
 from .line import Line, Run
+from .names import MISSING, Bound, main, objects
 from .streams import Output
 from .wire import (
     BATCHED,
@@ -49,7 +49,6 @@ from .wire import (
 
 AGAIN = 0.01  # seconds between an interrupt that comes during an import and the next
 MOST = 0xFFFF_FFFF  # microseconds that a frame can tell
-MISSING = object()
 
 
 class Worker(Line):
@@ -175,11 +174,14 @@ class Worker(Line):
         return None
 
     def _function(self, number: int) -> Any:
-        """The function with this number, loaded when it is first called."""
+        """The function with this number, loaded when it is first called, with what it needs in force."""
         found = self._functions.get(number, MISSING)
         if found is MISSING:
             found = self._functions[number] = self.load(self._bodies[number])
             self._bodies[number] = b""
+        if type(found) is Bound:
+            main.apply(found.needs)
+            return found.function
         return found
 
     def load(self, body: Any) -> Any:

@@ -12,7 +12,7 @@ import threading
 from types import ModuleType
 from typing import Any, NoReturn
 
-from . import answers
+from . import answers, names
 from .answers import envelope
 from .calls import Worker
 from .finder import Modules
@@ -35,6 +35,7 @@ def main(modules: Modules) -> NoReturn:
         os.dup2(2, 1)
         fresh = sys.modules["__main__"] = ModuleType("__main__")
         fresh.__dict__["__builtins__"] = __builtins__
+        names.adopt(fresh.__dict__)
         os.register_at_fork(after_in_child=worker.in_fork)
         signal.signal(signal.SIGURG, worker.on_urgent)
         signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is the caller's to answer

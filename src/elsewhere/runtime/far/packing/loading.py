@@ -8,6 +8,7 @@ reasons are told there. The caller imports it, too, to try out what it is about 
 from __future__ import annotations
 import __future__
 
+import builtins
 import collections
 import functools
 import importlib
@@ -19,6 +20,7 @@ from types import CellType, CodeType, FunctionType
 from typing import Any
 
 MISSING = object()
+BARE = "="  # stands before a module's name where its globals are not needed
 MAIN_NAMES = ("__main__", "__mp_main__")
 
 # class -> attribute -> (mark of its bytes, what was set)
@@ -31,7 +33,9 @@ def far() -> Any:
 
 
 def namespace_of(module: str) -> dict[str, Any]:
-    """The globals of a function: those of all that comes from the caller's `__main__`, or a module's."""
+    """The globals of a function: those of what comes from the caller's `__main__`, a module's, or as good as none."""
+    if module.startswith(BARE):
+        return {"__name__": module[len(BARE) :], "__builtins__": builtins}
     if module in MAIN_NAMES:
         names: dict[str, Any] = far().namespace()
         return names

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import pickle
 import struct
+import sys
 import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from elsewhere.runtime import issued
@@ -31,6 +33,8 @@ __all__ = ["Body", "Constant", "Packer", "Shared"]
 MOST_KEPT = 256  # definitions that are kept for the next call, though no call refers to them
 LARGEST_KEPT = 1 << 20  # bytes of one of those
 NO_SOURCE = "this pool sends byte code only"
+MAIN_NAMES = ("__main__", "__mp_main__")
+NAMED = (FunctionType, BuiltinFunctionType)
 BOUND = Far(WORKER, "bound")
 
 
@@ -59,6 +63,7 @@ class Packer:
     def __init__(self, *, sources: bool) -> None:
         self._sources = sources
         self._modules = Modules()
+        self._named: dict[tuple[str | None, str], tuple[Any, Body]] = {}
         self._books = _Books()
         self._classes: dict[str, type] = {}
         self._definitions: weakref.WeakValueDictionary[Any, Constant] = weakref.WeakValueDictionary()
@@ -73,7 +78,18 @@ class Packer:
             Exception: what pickling raised, with a note that names the culprit and the cure.
         """
         self._books.values = self._books.sources = None  # its globals may have changed
-        return self._pack(fn, lambda: _called(fn), "value", share=True)
+        if type(fn) not in NAMED:
+            return self._pack(fn, lambda: _called(fn), "value", share=True)
+        place = fn.__module__, fn.__qualname__
+        known = self._named.get(place)
+        if known is not None and known[0] is fn and _is_there(fn, *place):
+            return known[1]
+        body = self._pack(fn, lambda: _called(fn), "value", share=True)
+        if body.source is body.data and not body.constants and _is_there(fn, *place):
+            if len(self._named) > MOST_KEPT:
+                self._named.clear()
+            self._named[place] = fn, body
+        return body
 
     def item(self, value: Any, where: Callable[[], str], kind: Kind = "value") -> Body:
         """What is passed to a call.
@@ -271,6 +287,12 @@ def _refuse_what_is_here(mark: int, where: Callable[[], str]) -> None:
         f"{where()} cannot be pickled for another machine: it has a queue, lock, pipe or shared memory of this one; "
         "pass plain values and return results"
     )
+
+
+def _is_there(fn: Any, module: str | None, name: str) -> bool:
+    """Is the function still the one of that name? (Otherwise pickle would refuse it, and by value is another way.)"""
+    there = sys.modules.get(module or "")
+    return module not in MAIN_NAMES and getattr(there, name, None) is fn and not registered_by_value()
 
 
 def _called(fn: Any) -> str:

@@ -11,9 +11,11 @@ from typing import Any
 from elsewhere.errors import ProtocolError, RemoteError
 from elsewhere.runtime.envelope import words
 
-from . import arrays
-from .containers import FRAGILE
-from .machine import Machine, Malformed, Refused, World
+from .gate import is_simple
+from .known import arrays
+from .known.containers import FRAGILE
+from .machine import Malformed, Refused, World
+from .opcodes import load
 from .world import FAR, HostWorld, PlainWorld
 
 __all__ = ["Opening"]
@@ -127,7 +129,9 @@ class Opening:
 
 
 def _load(data: bytes | bytearray | memoryview, world: World) -> Any:
-    return Machine(data, world, FRAGILE | arrays.fragile()).load()
+    if is_simple(data):
+        return pickle.loads(data)
+    return load(data, world, FRAGILE | arrays.fragile())
 
 
 class _Trusting(pickle.Unpickler):

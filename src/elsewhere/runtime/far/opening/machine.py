@@ -98,16 +98,18 @@ class Machine:
     # ---- keys, and what is in what -------------------------------------------------------------------------------
 
     def check_key(self, key: Any) -> None:
-        """Can it be hashed in a time and a depth that what was received justifies?"""
-        if type(key) in ATOMS or not isinstance(key, tuple):
+        """Can it be hashed, and compared with its like, in a time and depth that what was received justifies?"""
+        if type(key) in ATOMS or not isinstance(key, tuple | frozenset):
             return
         waiting = [(key, 1)]
         while waiting:
             one, deep = waiting.pop()
-            self.parts -= tuple.__len__(one)
+            held = tuple.__iter__(one) if isinstance(one, tuple) else frozenset.__iter__(one)  # whatever its class says
+            parts = list(held)
+            self.parts -= len(parts)
             if deep > DEEP or self.parts < 0:
-                raise Refused("tuple", "it is nested so deep, or so often, that nothing should hash it")
-            waiting += [(part, deep + 1) for part in tuple.__iter__(one) if isinstance(part, tuple)]
+                raise Refused(type(key).__name__, "it is nested so deep, or so often, that nothing should hash it")
+            waiting += [(part, deep + 1) for part in parts if isinstance(part, tuple | frozenset)]
 
     def note(self, outer: Any, inner: Iterable[Any]) -> None:
         """`outer`, which is fragile, holds these directly."""

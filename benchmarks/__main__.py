@@ -1,13 +1,14 @@
 """Everything that is measured, beside the peers: `make bench`.
 
-    python -m benchmarks [--set pools|shared|rpc|http|fleet|fabric] [--rows 1,locks] [--quick] [--write] [--keep]
-                         [--show] [--peers elsewhere,joblib] [--turns 7]
+    python -m benchmarks [--set pools|shared|rpc|http|fleet|fabric|cluster] [--rows 1,locks] [--quick] [--write]
+                         [--keep] [--show] [--peers elsewhere,joblib] [--turns 7]
 
-Six sets: the pools beside eight peers (`benchmarks/pools`, half an hour), processes and shared data beside
+Seven sets: the pools beside eight peers (`benchmarks/pools`, half an hour), processes and shared data beside
 multiprocessing's (`benchmarks/sharing`, some minutes), and only if they are named, services beside theirs
 (`benchmarks/rpc`, whose peers want environments of their own), over HTTP (`benchmarks/http`, which wants uvicorn),
-hosts (`benchmarks/fleet`, which wants OpenSSH's sshd, and rsync; as root it makes a user, and removes it), and Fabric's
-task files (`benchmarks/fabric`, which wants that sshd and `.ci/peers fabric1 fabric3`; as root it does the same).
+hosts (`benchmarks/fleet`, which wants OpenSSH's sshd, and rsync; as root it makes a user, and removes it), Fabric's
+task files (`benchmarks/fabric`, which wants that sshd and `.ci/peers fabric1 fabric3`; as root it does the same), and
+functions on hosts and on a Dask cluster (`benchmarks/cluster`, which wants that sshd).
 --rows chooses groups of one of them; a set of which none is chosen is left out. --peers is for the pools, --turns for
 processes and shared data.
 """
@@ -29,7 +30,7 @@ FLAGS = ("quick", "write", "keep", "show")
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure elsewhere beside its peers.")
-    parser.add_argument("--set", choices=(*SETS, "rpc", "http", "fleet", "fabric"), help="only one of them")
+    parser.add_argument("--set", choices=(*SETS, "rpc", "http", "fleet", "fabric", "cluster"), help="only one of them")
     named = ", ".join(f"{group.number} {group.name}" for group in GROUPS)
     parser.add_argument("--rows", help=f"numbers or names of groups: 1 to 10 of the pools, and {named}")
     parser.add_argument("--quick", action="store_true", help="about two minutes: little work, fewer peers")
@@ -39,7 +40,7 @@ def main() -> int:
     parser.add_argument("--peers", help="of the pools, by key")
     parser.add_argument("--turns", help="of processes and shared data")
     given = parser.parse_args()
-    if given.set in {"rpc", "http", "fleet", "fabric"}:
+    if given.set in {"rpc", "http", "fleet", "fabric", "cluster"}:
         return of_services(given)
     shared_rows = {text for group in GROUPS for text in (str(group.number), group.name)}
     rows = given.rows.split(",") if given.rows else []

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,10 +52,20 @@ class Yard(NamedTuple):
         Args:
             settled: wait until nobody is logged in, for a few seconds at most.
         """
-        end = time.monotonic() + SETTLED
-        while settled and time.monotonic() < end and any(map(_children, self.server.pids)):
-            time.sleep(0.02)
-        return sum(map(_used, self.server.pids)) / os.sysconf("SC_CLK_TCK")
+        return cores(self.server.pids, SETTLED if settled else 0)
+
+
+def cores(pids: Sequence[int], patience: float = 0) -> float:
+    """Seconds of processor so far, of these processes, of their children, and of those that they have seen end.
+
+    Args:
+        pids: of the processes.
+        patience: seconds to wait, at most, until they have no children.
+    """
+    end = time.monotonic() + patience
+    while time.monotonic() < end and any(map(_children, pids)):
+        time.sleep(0.02)
+    return sum(map(_used, pids)) / os.sysconf("SC_CLK_TCK")
 
 
 def _used(pid: int) -> int:
@@ -69,10 +79,12 @@ def _used(pid: int) -> int:
 
 
 def _children(pid: int) -> list[int]:
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):  # each has its own
+            with contextlib.suppress(OSError):
+                found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
+    return found
 
 
 @contextlib.contextmanager

@@ -54,7 +54,9 @@ class Model:
         self.delayed: list[tuple[float, int, Call]] = []
         self.order = 0
         self.start_failures: list[str] = []
-        self.broken: WorkerStartError | None = None
+        self.broken: ElsewhereError | None = None
+        self.size = scheduler.size
+        self.resizing = False
         self.terminated_at = inf
         self.starts = self.retried = self.lost = 0
         self.noted = 0  # actions at the front of the scheduler's that are read already
@@ -149,6 +151,24 @@ class Model:
             self.broken = WorkerStartError(reason)
             self.give_up_waiting(WorkerStartError)
 
+    def resized(self, named: list[int]) -> None:
+        """There are to be `size` workers now: who goes, the scheduler has chosen, and must have had reason to."""
+        before = {key for key, worker in self.workers.items() if worker.dismissed}
+        chosen = {key for key, peer in self.scheduler.peers.items() if peer.dismissed}
+        assert not (chosen - before and before - chosen), "dismissed and kept at once"
+        for key in chosen | before:
+            self.workers[key].dismissed = key in chosen
+        self.resizing = True
+        self.note()
+        self.resizing = False
+        stay = [worker for worker in self.workers.values() if not (worker.retired or worker.dismissed)]
+        later = [self.workers[key] for key in chosen - before]
+        assert all(worker.held or worker.killed for worker in later), "told to leave later, and could at once"
+        if any(worker.key not in named for worker in later):
+            assert not any(worker.key in named for worker in stay), "another was to leave first"
+        if any(worker.key not in named and not worker.killed for worker in later):
+            assert all(worker.held for worker in stay), "one that works leaves, one that does not stays"
+
     # ---- decisions -----------------------------------------------------------------------------------------------
 
     def note(self) -> None:
@@ -188,9 +208,9 @@ class Model:
             self.note_interrupt(worker, action)
         elif isinstance(action, Retire):
             assert not worker.held
-            assert worker.ready
+            assert worker.ready or self.resizing
             assert not worker.retired
-            worker.retired = True
+            worker.retired, worker.dismissed = True, False
         elif isinstance(action, Stop):
             assert self.terminated
         elif isinstance(action, Kill):
@@ -207,6 +227,7 @@ class Model:
         assert not worker.retired
         assert not worker.killed
         assert not worker.worn, "worn, and handed more"
+        assert not worker.dismissed, "one too many, and handed more"
         assert not worker.recalled, "it has not said that it has dropped what was withdrawn"
         assert not self.terminated
         calls = [self.queue.popleft() for _ in range(count)]
@@ -300,12 +321,13 @@ class Model:
         assert (scheduler.broken is None) == (self.broken is None)
         assert not any(call.failing for call in self.calls.values()), "a Failed is missing"
         assert set(scheduler.peers) == set(self.workers)
-        here = [worker for worker in self.workers.values() if not worker.retired]
-        assert len(here) <= scheduler.size
+        assert scheduler.size == self.size
+        here = [worker for worker in self.workers.values() if not (worker.retired or worker.dismissed)]
+        assert len(here) <= self.size or self.terminated or self.broken is not None
         if not scheduler.closing and self.broken is None:
-            assert len(here) == scheduler.size
+            assert len(here) == self.size
         elif not self.terminated and self.broken is None:
-            assert len(here) >= min(scheduler.size, scheduler.unfinished)
+            assert len(here) >= min(self.size, scheduler.unfinished)
         for worker in self.workers.values():
             self.check_worker(worker)
             self.check_promptness(worker)
@@ -323,6 +345,7 @@ class Model:
         assert not (worker.idle and self.queue), "a worker is idle although calls wait"
         worn_out = worker.worn or self.scheduler.lifetime == worker.used
         assert not (worker.idle and worn_out), "worn out and not replaced"
+        assert not (worker.idle and worker.dismissed), "one too many and not told to leave"
         if worker.idle and self.scheduler.closing and not self.terminated:
             assert self.scheduler.unfinished, "not told to leave"
         if worker.killed:

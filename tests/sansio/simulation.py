@@ -64,6 +64,22 @@ class Simulation(Model):
         self.scheduler.close()
         self.drain()
 
+    def resize(self, size: int, picks: list[int]) -> None:
+        named = [key for at, key in enumerate(self.workers) if at in picks]
+        self.size = size
+        self.scheduler.resize(size, self.now, first=named)
+        self.resized(named)
+        self.drain()
+
+    def break_(self, error: ElsewhereError) -> None:
+        before = self.scheduler.broken
+        if self.broken is None:
+            self.broken = error
+            self.give_up_waiting(type(error))
+        self.scheduler.break_(error)
+        assert self.scheduler.broken is (before or error)
+        self.drain()
+
     def terminate(self) -> None:
         if not self.terminated:
             self.terminated_at = self.now
@@ -273,6 +289,8 @@ class Simulation(Model):
         """Everything comes to an end, each call with one outcome, and nothing is kept."""
         self.race = self.slip = 0
         self.pause = 0.0
+        if not self.size:
+            self.resize(1, [])
         self.settle()
         assert all(call.over for call in self.calls.values()), "a call without an outcome"
         self.close()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from elsewhere.call import Retry
-from elsewhere.errors import CallTimeout, WorkerLost
+from elsewhere.errors import CallTimeout, ConnectionLost, WorkerLost
 from elsewhere.sansio.scheduling.credits import measure
 from elsewhere.sansio.scheduling.scheduler import FENCE, PATIENCE
 from tests.sansio.simulation import Boom, Call, Odd, Simulation, Worker
@@ -89,6 +89,17 @@ class SchedulerMachine(RuleBasedStateMachine):
     def drop(self, pick: int, luck: int) -> None:
         if luck == 0:
             self.sim.drop(self.sim.jobs[pick % len(self.sim.jobs)])
+
+    @rule(size=st.integers(0, 4), picks=st.lists(st.integers(0, 5), max_size=2), luck=st.integers(0, 1))
+    def resize(self, size: int, picks: list[int], luck: int) -> None:
+        if luck == 0:
+            self.sim.resize(size, picks)
+
+    @precondition(lambda self: self.sim.calls)
+    @rule(luck=st.integers(0, 9))
+    def break_(self, luck: int) -> None:
+        if luck == 9:
+            self.sim.break_(ConnectionLost("gone"))
 
     @precondition(lambda self: not self.sim.scheduler.closing and self.sim.calls)
     @rule(luck=st.integers(0, 4))

@@ -92,6 +92,7 @@ class Worker:
     interrupt_is_timeout: bool = False
     ever_interrupted: set[int] = field(default_factory=set)
     excused: int = 0  # the ordinal it was in when it was last interrupted
+    dismissed: bool = False  # one too many: it is handed no more, and leaves when it has answered
     retired: bool = False
     stopped: bool = False
     killed: bool = False

@@ -195,7 +195,7 @@ class Intake(Calls):
         Then workers are busy meanwhile, and who waits for the map keeps no more of its inputs in shared memory than an
         imap would.
         """
-        driver, size, total = self._driver, self._size, len(values)
+        driver, size, total = self._driver, max(1, self._size), len(values)
         first = driver.pack(job, values[:size], 0, "input")
         if not job.weight:
             job.items = [*first, *driver.pack(job, values[size:], size, "input")]

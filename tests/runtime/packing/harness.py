@@ -105,10 +105,13 @@ def answer(namespace, function, item):
         return False, dumps_result(error)
 
 
-def run(script, folder=None, *, by="file", check=True):
-    """Run a script with ``Worker`` to hand; ``by`` is how its `__main__` comes: a file, stdin, a REPL, or -m."""
-    text = "from harness import Worker\n" + textwrap.dedent(script)
-    paths = [str(SOURCE), str(HERE), *([str(folder)] if folder else [])]
+def run(script, folder=None, *, by="file", check=True, harness="harness"):
+    """Run a script with ``Worker`` to hand; ``by`` is how its `__main__` comes: a file, stdin, a REPL, or -m.
+
+    ``harness`` is the module that has the ``Worker``: this one, or one like it.
+    """
+    text = f"from {harness} import Worker\n" + textwrap.dedent(script)
+    paths = [str(SOURCE), str(HERE), str(SOURCE.parent), *([str(folder)] if folder else [])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
     arguments, given = ["-"], text
     if by == "repl":

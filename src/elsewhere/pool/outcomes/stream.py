@@ -128,7 +128,7 @@ class StreamJob(CallJob):
     @property
     def size(self) -> int:
         """How many workers there are to be, which may change."""
-        return self.driver.width
+        return max(1, self.driver.width)
 
     # ---- reading the inputs --------------------------------------------------------------------------------------
 

@@ -67,6 +67,10 @@ class Book:
         self._new: list[Draft] = []
         self.failed: str | None = None  # the name that could not be pickled, for the note
 
+    def pickler(self, share: bool, take: Callable[[Any], object] | None = None) -> BookPickler:
+        """What writes one payload or definition."""
+        return BookPickler(self, share, take)
+
     def pack(
         self, value: Any, share: bool, take: Callable[[Any], object] | None = None
     ) -> tuple[bytes, tuple[bytes, ...]]:
@@ -75,7 +79,7 @@ class Book:
         `take` is pickle's ``buffer_callback``.
         """
         self.failed = None
-        pickler = BookPickler(self, share, take)
+        pickler = self.pickler(share, take)
         try:
             pickler.dump(value)
         finally:
@@ -127,7 +131,7 @@ class Book:
     def _entry(self, name: str) -> _Entry:
         entry = self._entries.get(name)
         if entry is None:
-            pickler = BookPickler(self, share=True)
+            pickler = self.pickler(share=True)
             try:
                 pickler.dump_root(name, self.objects[name])
             except Exception:
@@ -222,7 +226,7 @@ class BookPickler(ByValuePickler):
 
     def _mark(self, value: Any) -> bytes:
         """Tells whether a class attribute changed; pickled for itself, the attribute's place in the class is out."""
-        pickler = BookPickler(self.book, share=True)
+        pickler = self.book.pickler(share=True)
         pickler.defining = True
         mark = issued.mark()
         pickler.dump(value)

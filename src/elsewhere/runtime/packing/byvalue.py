@@ -210,10 +210,10 @@ def class_parts(cls: type) -> tuple[str, Callable[..., type], tuple[Any, ...], d
     return tracker_id, maker, args, attributes
 
 
-def dispatch_table() -> dict[type, Callable[[Any], Reduced]]:
-    """Reducers by type: cloudpickle's and ours, then what users and multiprocessing registered."""
+def dispatch_table(*, local: bool = True) -> dict[type, Callable[[Any], Reduced]]:
+    """Reducers by type: cloudpickle's and ours, then what users and, if `local`, multiprocessing registered."""
     table = {**cloudpickle.Pickler._dispatch_table, **_REDUCERS}
-    reduction = sys.modules.get("multiprocessing.reduction")
+    reduction = sys.modules.get("multiprocessing.reduction") if local else None
     extra = reduction.ForkingPickler._extra_reducers if reduction else {}
     table.update((kind, reducer) for kind, reducer in extra.items() if kind not in _NATIVE)
     table.update(copyreg.dispatch_table)

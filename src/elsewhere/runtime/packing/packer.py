@@ -72,10 +72,10 @@ def by_reference(fn: Callable[..., Any]) -> Packed | None:
         body = dumps(fn, 5)
     except Exception as error:
         issued.take_back(mark)
-        if _is_from_handler(error, fn):
+        if is_from_handler(error, fn):
             raise
         return None
-    if MAIN in body or CONNECTION in body or _registered_by_value() or reloads.need_of(fn) is not None:
+    if MAIN in body or CONNECTION in body or registered_by_value() or reloads.need_of(fn) is not None:
         issued.take_back(mark)
         return None
     return Packed(body, ())
@@ -112,11 +112,11 @@ class Packer:
         try:
             body = dumps(fn, 5)
         except Exception as error:
-            if _is_from_handler(error, fn):
+            if is_from_handler(error, fn):
                 issued.take_back(mark)
                 raise
             body = MAIN
-        if MAIN in body or CONNECTION in body or _registered_by_value():
+        if MAIN in body or CONNECTION in body or registered_by_value():
             issued.take_back(mark)
             body, needs = self._by_value(fn, lambda: explain.function_called(fn), "value", share=True)
             explain.warn_if_large(fn, body, [self.definitions[digest] for digest in needs])
@@ -142,7 +142,7 @@ class Packer:
         try:
             body = dumps(value, 5, buffer_callback=self._take)
         except Exception as error:
-            if _is_from_handler(error, value):
+            if is_from_handler(error, value):
                 self._buffers.clear()
                 issued.take_back(mark)
                 raise
@@ -191,14 +191,14 @@ class Packer:
         return (found[0],)
 
 
-def _is_from_handler(error: BaseException, value: Any) -> bool:
+def is_from_handler(error: BaseException, value: Any) -> bool:
     """Did a signal handler raise it? Pickling itself runs the user's code, which may raise anything."""
     from elsewhere.runtime.driving import signals
 
     return signals.is_from_handler(error, lambda: dumps(value, 5))
 
 
-def _registered_by_value() -> bool:
+def registered_by_value() -> bool:
     """Has the user asked cloudpickle to send some importable module by value?"""
     module = sys.modules.get("cloudpickle.cloudpickle")
     return module is not None and bool(module._PICKLE_BY_VALUE_MODULES)

@@ -122,7 +122,7 @@ class Kill(NamedTuple):
 
 
 class Retire(NamedTuple):
-    """Tell an idle worker that no more calls will come: it ends in order."""
+    """Tell a worker that holds nothing, and may be starting still, that no more calls will come: it ends in order."""
 
     worker: int
 

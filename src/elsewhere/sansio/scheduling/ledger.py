@@ -11,7 +11,7 @@ import itertools
 from collections import deque
 from collections.abc import Iterator
 
-from elsewhere.errors import ElsewhereError, PoolClosed, WorkerStartError
+from elsewhere.errors import ElsewhereError, PoolClosed
 from elsewhere.sansio.scheduling.jobs import Action, Failed, Job, Run
 
 __all__ = ["Ledger", "Span"]
@@ -26,7 +26,7 @@ class Ledger:
         actions: what the driver is to do, in order; it takes them out.
         unfinished: calls added whose outcome has not been told.
         retried: runs of calls that are repeats.
-        broken: the error that every call gets since workers cannot start; None while they can.
+        broken: the error that every call gets since no worker can do it; None while they can.
         terminated: nothing new is begun.
     """
 
@@ -34,7 +34,7 @@ class Ledger:
         self.actions: deque[Action] = deque()
         self.unfinished = 0
         self.retried = 0
-        self.broken: WorkerStartError | None = None
+        self.broken: ElsewhereError | None = None
         self.terminated = False
         self._ready: deque[Run] = deque()
         self._delayed: list[tuple[float, int, Job, int]] = []

@@ -15,12 +15,12 @@ __all__ = ["Peer", "Recalling", "State"]
 
 
 class State(enum.Enum):
-    """How far a worker is in its life."""
+    """How far a worker is in its life; the first are the first to go when there are too many."""
 
+    KILLED = enum.auto()  # its end has not been reported yet
     STARTING = enum.auto()
     READY = enum.auto()
     LEAVING = enum.auto()  # told that no more calls will come
-    KILLED = enum.auto()  # its end has not been reported yet
 
 
 class Recalling(enum.Enum):
@@ -47,11 +47,12 @@ class Peer:
         recalling: whether calls are being taken back; it is handed no others meanwhile.
         fence: when a look will show all that it began before it could see that it is recalled.
         worn: it is handed no more at all.
+        dismissed: one too many: it is handed no more, unless the pool grows again before it has answered what it holds.
     """
 
     __slots__ = (
-        "cancelled", "check_at", "done", "fed", "fence", "held", "interrupted", "key", "kill_at", "left", "outstanding",
-        "recalling", "state", "worn",
+        "cancelled", "check_at", "dismissed", "done", "fed", "fence", "held", "interrupted", "key", "kill_at", "left",
+        "outstanding", "recalling", "state", "worn",
     )  # fmt: skip
 
     def __init__(self, key: int, left: int | None) -> None:
@@ -67,7 +68,7 @@ class Peer:
         self.fed = 0.0
         self.recalling = Recalling.NO
         self.fence = 0.0
-        self.worn = False
+        self.worn = self.dismissed = False
 
     @property
     def first(self) -> tuple[Job, int]:

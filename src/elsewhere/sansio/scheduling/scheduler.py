@@ -26,6 +26,7 @@ is withdrawn. It cannot begin one in between:
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable
 from math import inf
 
 from elsewhere.errors import CallTimeout, ElsewhereError, PoolClosed
@@ -64,6 +65,7 @@ class Scheduler(Staff):
         budget: seconds of work a worker may hold ahead; 0 hands calls over one by one.
 
     Attributes:
+        size: as above; `resize` changes it.
         peers: the workers, by key.
         lost_workers: workers that died without being asked to.
         closing: no more calls will come.
@@ -79,6 +81,18 @@ class Scheduler(Staff):
     def open(self) -> None:
         """Start the workers."""
         self._staff()
+
+    def resize(self, size: int, now: float, *, first: Iterable[int] = ()) -> None:
+        """From now on keep `size` workers, 0 or more: others are started, or the surplus leaves.
+
+        Of too many, those that start or are idle leave at once (`Retire`), those that hold calls when these are
+        answered. A pool of none keeps its calls until it grows, or until `break_`.
+
+        Args:
+            first: keys of workers that are to leave before others.
+        """
+        self._resize(size, first)
+        self._deal(now)  # who was to leave and stays may have room
 
     def add(self, job: Job, lo: int, hi: int, now: float) -> None:
         """Calls `lo` up to but not including `hi` of a job are ready to go."""
@@ -210,7 +224,7 @@ class Scheduler(Staff):
         """The worker is to be replaced: it gets no more calls, and leaves when those it holds are answered."""
         peer = self.peers[key]
         peer.left, peer.worn = 0, True
-        self._replace_if_worn(peer)
+        self._release_if_due(peer)
 
     def observed(self, key: int, started: int, since: float, now: float) -> None:
         """The worker has begun `started` calls, the last of them at `since`.
@@ -264,6 +278,7 @@ class Scheduler(Staff):
         somebody outside may have done it, by SIGKILL or through the fork server.
         """
         peer = self.peers.pop(key)
+        self._uncount(peer)
         self._timed.pop(peer, None)
         kept = [action for action in self.actions if isinstance(action, Failed) or action.worker != key]
         self.actions.clear()  # its last answers may have brought it calls that were not sent yet
@@ -336,7 +351,7 @@ class Scheduler(Staff):
     def _fill(self, peer: Peer, now: float, sharers: int = 1) -> None:
         """Hand over calls from the front of the queue until the worker holds its share."""
         ready = self._ready
-        while ready and peer.state is State.READY and peer.recalling is Recalling.NO:
+        while ready and peer.state is State.READY and peer.recalling is Recalling.NO and not peer.dismissed:
             run = ready[0]
             count = min(room(peer, run.job, self.budget), run.hi - run.lo)
             if count <= 0:
@@ -366,8 +381,8 @@ class Scheduler(Staff):
             if self.terminated:
                 self._kill_at(peer, self._end_at)
             self._check_at(peer, self._next_check(peer, now))
-        if peer.left == 0:
-            self._replace_if_worn(peer)
+        if peer.left == 0 or peer.dismissed:
+            self._release_if_due(peer)
         if self._ready:
             self._fill(peer, now)
         if not peer.held:

@@ -6,6 +6,7 @@ Rule: knows workers, and of calls only whether there are any. Which worker gets 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from math import inf
 
 from elsewhere.errors import ElsewhereError, WorkerStartError
@@ -29,6 +30,7 @@ class Staff(Ledger):
         grace: seconds between asking a worker for something and killing it.
 
     Attributes:
+        size: as above; `resize` changes it.
         peers: the workers, by key.
         lost_workers: workers that died without being asked to.
         closing: no more calls will come.
@@ -42,6 +44,8 @@ class Staff(Ledger):
         self.lost_workers = 0
         self.peers: dict[int, Peer] = {}
         self.closing = False
+        self._posts = 0  # workers that count: all but those that leave for good
+        self._dismissed: dict[Peer, None] = {}  # hold calls still, and leave when these are answered
         self._timed: dict[Peer, None] = {}  # a set in a fixed order: the same events give the same actions
         self._keys = itertools.count(1)
         self._start_failures: list[str] = []
@@ -52,22 +56,58 @@ class Staff(Ledger):
         if self.terminated or self.broken is not None:
             return
         wanted = min(self.size, self.unfinished) if self.closing else self.size
-        here = 0
-        for peer in self.peers.values():
-            here += peer.state is not State.LEAVING
-        for _ in range(here, wanted):
+        for _ in range(self._posts, wanted):
             key = next(self._keys)
             self.peers[key] = Peer(key, self.lifetime)
+            self._posts += 1
             self.actions.append(Start(key))
 
-    def _replace_if_worn(self, peer: Peer) -> None:
-        if peer.left == 0 and not peer.held and peer.state is State.READY:
+    def _resize(self, size: int, first: Iterable[int]) -> None:
+        """Dismiss or start workers until there are so many."""
+        if size < 0:
+            raise ValueError(f"a pool has 0 workers or more, not {size}")
+        self.size = size
+        if self.terminated or self.broken is not None:
+            return
+        while self._posts < size and self._dismissed:
+            peer, _ = self._dismissed.popitem()
+            peer.dismissed = False
+            self._posts += 1
+        if self._posts > size:
+            named = set(first)
+            here = [peer for peer in self.peers.values() if not (peer.dismissed or peer.state is State.LEAVING)]
+            here.sort(key=lambda peer: (peer.key not in named, peer.state.value, peer.outstanding, -peer.key))
+            for peer in here[: self._posts - size]:
+                self._dismiss(peer)
+        self._staff()
+
+    def _dismiss(self, peer: Peer) -> None:
+        """A worker is one too many: it leaves now, or when it has answered what it holds."""
+        if peer.held or peer.state is State.KILLED:
+            peer.dismissed = True
+            self._dismissed[peer] = None
+            self._posts -= 1
+        else:
+            self._retire(peer)
+
+    def _release_if_due(self, peer: Peer) -> None:
+        """A worker that is worn, or one too many, leaves when it holds nothing."""
+        if (peer.left == 0 or peer.dismissed) and not peer.held and peer.state is State.READY:
             self._retire(peer)
             self._staff()
 
     def _retire(self, peer: Peer) -> None:
+        self._uncount(peer)
         peer.state = State.LEAVING
         self.actions.append(Retire(peer.key))
+
+    def _uncount(self, peer: Peer) -> None:
+        """A worker leaves, or is gone."""
+        if peer.dismissed:
+            del self._dismissed[peer]
+            peer.dismissed = False
+        elif peer.state is not State.LEAVING:
+            self._posts -= 1
 
     def _leave_if_done(self) -> None:
         if self.closing and not self.unfinished and not self.terminated:
@@ -85,9 +125,19 @@ class Staff(Ledger):
         alike = self._start_failures[-most:]
         if len(self._start_failures) >= START_FAILURES or (len(alike) == most and len(set(alike)) == 1):
             times = len(self._start_failures)
-            self.broken = WorkerStartError(f"{times} workers in a row failed to start: {reason}")
-            self.broken.__cause__ = error.__cause__ or error
-            self._abandon(self.broken)
+            broken = WorkerStartError(f"{times} workers in a row failed to start: {reason}")
+            broken.__cause__ = error.__cause__ or error
+            self.break_(broken)
+
+    def break_(self, error: ElsewhereError) -> None:
+        """No worker will do anything any more, and none is started: calls that have not begun fail with `error`.
+
+        So do all that are added later. What workers hold goes on until it is answered, or they are `lost`. A second
+        time changes nothing.
+        """
+        if self.broken is None:
+            self.broken = error
+            self._abandon(error)
 
     def next_timer(self) -> float | None:
         """When `tick` wants to be called, or None."""

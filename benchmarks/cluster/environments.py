@@ -1,0 +1,43 @@
+"""The interpreter of all contestants, of Dask's scheduler and of its workers: all have one distributed, one asyncssh.
+
+Ours runs from the source beside it and is not installed there, so that what goes to a worker has to travel.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PEERS = ROOT / ".venv-cluster-peers" / "bin" / "python"
+NEEDED = (
+    "msgpack>=1.0.8",
+    "cloudpickle>=3",
+    "click>=8.1",
+    "rich>=13",
+    "asyncssh[bcrypt]>=2.21",
+    "distributed>=2024.8",
+    "numpy>=1.26",
+)
+ASKED = ("uvloop",)  # it may not install here
+
+
+def make() -> None:
+    """Make it, if it is missing; what does not install is said."""
+    ready = PEERS.parent.parent / ".ready"
+    if ready.exists():
+        return
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(PEERS.parent.parent)], check=True)
+    pip = [str(PEERS), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, *NEEDED], check=True)
+    for package in ASKED:
+        if subprocess.run([*pip, package], check=False).returncode:
+            print(f"{package} does not install here", file=sys.stderr)
+    ready.touch()
+
+
+def for_peers() -> dict[str, str]:
+    """Of Dask's programs: they have the functions that are measured, and nothing of ours."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}

@@ -1,0 +1,1 @@
+"""Calls in interpreters on other machines: what is shipped there, and what travels both ways."""

@@ -1,0 +1,102 @@
+"""What a far worker may ask for: the caller's own modules that something sent there names, and what those import.
+
+Rule: a host is told nothing that it was not given a reason to ask for. What was sent names modules in three ways: a
+pickle as texts, code by its import statements, and a served source by those, too. What is allowed is a whole top-level
+package at a time. All else is answered as if it were not there.
+"""
+
+from __future__ import annotations
+
+import ast
+import dis
+import functools
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from types import CodeType
+
+from elsewhere.runtime.far.packing.places import is_own, source_of
+
+__all__ = ["Modules", "imported_by_code", "imported_by_source"]
+
+Source = tuple[str, str, bool]
+
+
+class Modules:
+    """One pool's own modules. Thread-safe: every step is one operation on a set."""
+
+    def __init__(self) -> None:
+        self._allowed: set[str] = set()
+        self._looked_at = 0  # how many modules there were when `_others` was made
+        self._others: re.Pattern[bytes] | None = None  # finds own modules that are not allowed yet
+        self._names: tuple[bytes, ...] = ()
+
+    def named_in(self, data: bytes) -> None:
+        """Allow the modules that this pickle names.
+
+        A text that is the name of a module of this process counts: what pickle writes as a reference is two texts, and
+        of two that are the same it writes only the first.
+        """
+        if len(sys.modules) != self._looked_at:
+            self._look()
+        if self._others is None or not any(name in data for name in self._names):
+            return
+        for match in self._others.finditer(data):
+            start = match.start() + 2
+            name = data[start : start + data[start - 1]]
+            if name.isascii() and name.decode() in sys.modules:
+                self.allow([name.decode()])
+
+    def allow(self, names: Iterable[str]) -> None:
+        """Allow these modules, as far as they are own."""
+        for name in names:
+            top = name.partition(".")[0]
+            if top not in self._allowed and is_own(top):
+                self._allowed.add(top)
+                self._looked_at = 0
+
+    def known(self, name: str) -> bool:
+        """Is this an own module that a host may know of?"""
+        return name.partition(".")[0] in self._allowed and is_own(name)
+
+    def source(self, name: str) -> Source | None:
+        """The source of a module that may be asked for, the name of its file, and whether it is a package."""
+        if name.partition(".")[0] not in self._allowed:
+            return None
+        try:
+            found = source_of(name)
+        except (OSError, SyntaxError):
+            return None
+        if found is not None:
+            self.allow(imported_by_source(found[0]))
+        return found
+
+    def _look(self) -> None:
+        self._looked_at = len(sys.modules)
+        tops = {name.partition(".")[0] for name in list(sys.modules)} - self._allowed
+        own = sorted(name for name in tops if name.isascii() and is_own(name))
+        self._names = tuple(name.encode() for name in own)
+        alternatives = b"|".join(map(re.escape, self._names))
+        # SHORT_BINUNICODE, its length, and a text that begins with one of the names.
+        self._others = re.compile(rb"\x8c.(?:%s)" % alternatives, re.DOTALL) if own else None
+
+
+@functools.lru_cache(maxsize=1024)
+def imported_by_code(code: CodeType) -> tuple[str, ...]:
+    """The modules that code imports when it runs; its inner functions have code of their own."""
+    if not code.co_names:
+        return ()
+    return tuple(step.argval for step in dis.get_instructions(code) if step.opname == "IMPORT_NAME")
+
+
+def imported_by_source(text: str) -> Iterator[str]:
+    """The modules that a source imports by name, anywhere in it; relative ones are in its own package anyway."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module

@@ -1,0 +1,212 @@
+"""The caller's side of a pool of far workers: functions and arguments into bodies, and what workers ask for.
+
+Rule: everything that pickles runs in the thread that passed the value, so that its errors are raised there, and sees
+the globals of `__main__` as they are at that moment. What a body needs of `__main__` is shared objects: each a
+`Constant` that holds a definition, found again by its bytes, so that a worker gets it once.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from elsewhere.runtime import issued
+from elsewhere.runtime.far.packing.modules import Modules, imported_by_code
+from elsewhere.runtime.far.packing.shared import SHARED, WORKER, Body, Call, Constant, Far, Recorder, Shared, WrongPool
+from elsewhere.runtime.memory import sharing
+from elsewhere.runtime.packing.packer import CONNECTION, MAIN, Definition, Kind, is_from_handler, registered_by_value
+
+if TYPE_CHECKING:  # it imports cloudpickle
+    from elsewhere.runtime.far.packing.byvalue import FarBook
+
+__all__ = ["Body", "Constant", "Packer", "Shared"]
+
+MOST_KEPT = 256  # definitions that are kept for the next call, though no call refers to them
+LARGEST_KEPT = 1 << 20  # bytes of one of those
+NO_SOURCE = "this pool sends byte code only"
+BOUND = Far(WORKER, "bound")
+
+
+class _Books(threading.local):
+    """Of each thread the definitions of what it packs now."""
+
+    values: FarBook | None = None
+
+
+class Packer:
+    """What one pool sends.
+
+    Args:
+        sources: also make what workers of another minor version of Python can load.
+    """
+
+    def __init__(self, *, sources: bool) -> None:
+        self._sources = sources
+        self._modules = Modules()
+        self._books = _Books()
+        self._classes: dict[str, type] = {}
+        self._definitions: weakref.WeakValueDictionary[Any, Constant] = weakref.WeakValueDictionary()
+        self._kept: OrderedDict[Constant, None] = OrderedDict()
+
+    # ---- what is sent ------------------------------------------------------------------------------------------------
+
+    def function(self, fn: Callable[..., Any]) -> Body:
+        """The function that is called.
+
+        Raises:
+            Exception: what pickling raised, with a note that names the culprit and the cure.
+        """
+        self._books.values = None  # its globals may have changed
+        return self._pack(fn, lambda: _called(fn), "value", share=True)
+
+    def item(self, value: Any, where: Callable[[], str], kind: Kind = "value") -> Body:
+        """What is passed to a call.
+
+        Args:
+            value: one argument, a tuple of positional arguments, or a pair of those and a dictionary of keyword
+                arguments.
+            where: names it in a note if it cannot be pickled: ``"item 17 of map(score, ...)"``.
+            kind: which of those `value` is, so that the note can name the culprit.
+
+        Raises:
+            ValueError: it refers to an object that was shared with another pool.
+            Exception: what pickling raised, with a note that names the culprit and the cure.
+        """
+        return self._pack(value, where, kind, share=False)
+
+    def share(self, obj: Any) -> Shared:
+        """A handle of an object that goes to each worker once, when a call first refers to it.
+
+        Raises:
+            Exception: see `item`.
+        """
+        self._books.values = None
+        body = self._pack(obj, lambda: "the object to share", "value", share=False)
+        return Shared(Constant(self, body), type(obj).__name__)
+
+    # ---- what is asked -----------------------------------------------------------------------------------------------
+
+    def shipped(self, token: str) -> type | None:
+        """The class that was sent by value under that token."""
+        return self._classes.get(token)
+
+    def own(self, module: str) -> bool:
+        """Is this a module of the caller's own, which workers may know of? Nothing is imported to find out."""
+        return self._modules.known(module)
+
+    def module(self, name: str) -> tuple[str, str, bool] | None:
+        """What a worker is answered that wants to import something: see `modules`.
+
+        Returns:
+            The source, the name of its file, and whether it is a package; None if it is not the worker's business,
+            which is told nothing else.
+        """
+        return self._modules.source(name)
+
+    # ---- how ---------------------------------------------------------------------------------------------------------
+
+    def _pack(self, value: Any, where: Callable[[], str], kind: Kind, *, share: bool) -> Body:
+        with Recorder(self) as recorder:
+            mark = issued.mark()
+            data = b""
+            try:
+                data = pickle.dumps(value, 5)
+            except Exception as error:
+                if is_from_handler(error, value) or type(error) is WrongPool:
+                    issued.take_back(mark)
+                    raise
+            _refuse_what_is_here(mark, where)
+            if data and MAIN not in data and CONNECTION not in data and not registered_by_value():
+                self._seen(data)
+                return Body(data, data, "", tuple(recorder.constants))
+            recorder.constants.clear()
+            return self._by_value(value, where, kind, share=share, recorder=recorder)
+
+    def _by_value(self, value: Any, where: Callable[[], str], kind: Kind, *, share: bool, recorder: Recorder) -> Body:
+        from elsewhere.runtime.packing import explain
+
+        book = self._books.values
+        if book is None:
+            from elsewhere.runtime.far.packing.byvalue import FarBook
+
+            book = self._books.values = FarBook(self, self._classes)
+        mark = issued.mark()
+        try:
+            payload, needs = book.pack(value, share)
+        except Exception as error:
+            issued.take_back(mark)
+            explain.annotate(error, value, where, kind, book)
+            raise
+        _refuse_what_is_here(mark, where)
+        if share:
+            explain.warn_if_large(value, payload, [Definition(*book.drafts[digest]) for digest in needs])
+        self._seen(payload)
+        for code in book.take_codes():
+            self._modules.allow(imported_by_code(code))
+        definitions = [self._definition(book, digest) for digest in needs]
+        data = (bound if share else after)(definitions, payload)
+        return Body(data, None, NO_SOURCE, (*recorder.constants, *definitions))
+
+    def _definition(self, book: FarBook, digest: bytes) -> Constant:
+        """The shared object that brings a global of `__main__` along."""
+        constant = self._definitions.get(digest)
+        if constant is None:
+            draft = book.drafts[digest]
+            self._seen(draft.body)
+            data = pickle.dumps((draft.name, draft.digest, draft.body), 5)
+            body = Body(data, None, NO_SOURCE, book.constants[draft.name])
+            constant = self._definitions[digest] = Constant(self, body)
+        if len(constant.body.data) <= LARGEST_KEPT:
+            self._kept[constant] = None
+            self._kept.move_to_end(constant)
+            if len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
+        return constant
+
+    def _seen(self, data: bytes) -> None:
+        """What is sent: the modules that it names may be asked for, and it may not refer to other pools' objects."""
+        self._modules.named_in(data)
+        if sharing.handles:
+            sharing.constants_in(self, [data])
+
+
+def bound(definitions: Sequence[Constant], payload: bytes) -> bytes:
+    """A function that needs these definitions, as its worker wants it: they are brought into force for each call."""
+    if not definitions:
+        return payload
+    return pickle.dumps(Call(BOUND, tuple(Call(SHARED, constant.token) for constant in definitions), payload), 5)
+
+
+def after(definitions: Sequence[Constant], payload: bytes) -> bytes:
+    """The payload, with a beginning that brings those definitions into force.
+
+    It is written by hand, as it must not use the memory of pickle's machine: the payload counts from zero. It calls
+    ``opened`` with the definitions and a pickle of None, and drops what that gives.
+    """
+    if not definitions:
+        return payload
+    shared = b"celsewhere_far\nshared\nJ%s\x85R"
+    needs = b"".join(shared % struct.pack("<i", constant.token) for constant in definitions)
+    return b"".join((b"\x80\x05celsewhere_far\nopened\n(", needs, b"tC\x04\x80\x05N.\x86R0", payload))
+
+
+def _refuse_what_is_here(mark: int, where: Callable[[], str]) -> None:
+    """Raise if what was pickled since has promised somebody on this machine something: a descriptor, say."""
+    if issued.mark() == mark:
+        return
+    issued.take_back(mark)
+    raise TypeError(
+        f"{where()} cannot be pickled for another machine: it has a queue, lock, pipe or shared memory of this one; "
+        "pass plain values and return results"
+    )
+
+
+def _called(fn: Any) -> str:
+    from elsewhere.runtime.packing import explain
+
+    return explain.function_called(fn)

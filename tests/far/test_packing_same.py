@@ -1,0 +1,21 @@
+"""What the pool's own workers get by value, far workers get, too: the same scripts, with far workers."""
+
+import functools
+
+import pytest
+
+from tests.runtime.packing import harness
+from tests.runtime.packing.test_packing_errors import *  # noqa: F403 - the same tests
+from tests.runtime.packing.test_packing_kinds import *  # noqa: F403 - the same tests
+from tests.runtime.packing.test_packing_namespace import *  # noqa: F403 - the same tests
+
+# What comes back is plain pickle, with the caller's own classes: a function or class that the worker made stays there.
+del test_functions_come_back  # noqa: F821 - imported above
+del test_a_local_class_comes_back_as_itself  # noqa: F821 - imported above
+del test_a_class_made_in_the_worker_arrives_and_is_then_the_callers  # noqa: F821 - imported above
+del test_what_is_made_of_main_classes_or_tells_types_comes_back_too  # noqa: F821 - imported above
+
+
+@pytest.fixture
+def script(tmp_path):
+    return functools.partial(harness.run, folder=tmp_path, harness="tests.far.harness")

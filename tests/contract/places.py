@@ -123,6 +123,4 @@ PLACES = [
         shown="inline",
     ),
     NEARBY,
-    HOSTS,
-    DASK,
 ]

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -32,10 +32,10 @@ PATIENCE = 30.0  # seconds for a program to end when it is asked to
 # ---- hosts -----------------------------------------------------------------------------------------------------------
 
 
-def fleet_of(server: Sshd, **options: object) -> Fleet:
+def fleet_of(server: Sshd, **options: Any) -> Fleet:
     """All hosts of a server, with the bare Python below our environment; with an account's own settings left out."""
     known = (str(server.known_hosts),)
-    given: dict[str, object] = {"port": server.port, "keys": (str(server.key),), "known_hosts": known}
+    given: dict[str, Any] = {"port": server.port, "keys": (str(server.key),), "known_hosts": known}
     return Fleet(*server.hosts, **given | {"config": (), "agent": False, "python": PYTHON} | options)
 
 

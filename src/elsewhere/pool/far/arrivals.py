@@ -194,7 +194,7 @@ class Arrivals(Driver):
 
 def _number(payload: Any) -> int:
     with contextlib.suppress(Exception):
-        return int(wire.SIZE.unpack(payload)[0])
+        return int(wire.ORDINAL.unpack(payload)[0])
     raise ProtocolError("a far worker sends a number that is none")
 
 

@@ -169,7 +169,7 @@ class FarDriver(Arrivals):
         elif type(action) is Skip:
             self._send(channel, [wire.frame(wire.SKIP, wire.RANGE.pack(action.first, action.last))])
         elif type(action) is Interrupt:
-            payload = wire.SIZE.pack(action.ordinal)
+            payload = wire.ORDINAL.pack(action.ordinal)
             self._send(channel, [wire.frame(wire.INTERRUPT, payload, flags=int(action.cancelled))])
         elif type(action) is Retire:
             self._send(channel, [wire.frame(wire.EXIT)])

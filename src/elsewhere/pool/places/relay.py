@@ -20,7 +20,9 @@ from typing import Any
 from elsewhere.runtime.packing import loads_result
 from elsewhere.runtime.worker.streams.logs import RECORD
 
-__all__ = ["handle", "show", "take_levels"]
+__all__ = ["handle", "prefixed", "show", "take_levels"]
+
+Loads = Callable[[bytes], Any]
 
 _registries: dict[str, dict[str | tuple[str, type[Warning], int], int]] = {}  # of modules that are not imported here
 
@@ -64,19 +66,29 @@ def show(number: int, payload: bytes, context: contextvars.Context | None) -> No
             write()
 
 
-def handle(kind: int, payload: bytes, context: contextvars.Context | None) -> None:
+def prefixed(name: str, text: bytes) -> bytes:
+    """The text of a host, whose name stands before each of its lines."""
+    before = f"[{name}] ".encode()
+    return b"".join(before + line for line in text.splitlines(keepends=True))
+
+
+def handle(
+    kind: int, payload: bytes, context: contextvars.Context | None, loads: Loads | None = None, host: str = ""
+) -> None:
     """One LOG frame of a worker.
 
     Args:
         kind: what it is.
         context: the context variables of who submitted the call; None if it is nobody's.
+        loads: opens all that it holds, where a worker is not to be believed; None for pickle's own way.
+        host: the worker's, which a record then has as its attribute `host`, and in front of its message; "" for none.
     """
     work = _log if kind == RECORD else _warn
     try:
         if context is not None:
-            context.run(work, payload)
+            context.run(work, payload, loads, host)
         else:
-            work(payload)
+            work(payload, loads, host)
     except Exception:  # noqa: BLE001 - a filter of the user's may raise anything, and the pool goes on
         if logging.raiseExceptions and sys.stderr is not None:
             with contextlib.suppress(Exception):
@@ -88,16 +100,19 @@ def handle(kind: int, payload: bytes, context: contextvars.Context | None) -> No
 # ---- records ---------------------------------------------------------------------------------------------------------
 
 
-def _log(payload: bytes) -> None:
-    state, packed, taken = pickle.loads(payload)
+def _log(payload: bytes, loads: Loads | None, host: str) -> None:
+    state, packed, taken = (loads or pickle.loads)(payload)
     for name, body in packed.items():
         try:
-            state[name] = loads_result(body)
+            state[name] = (loads or loads_result)(body)
         except Exception as error:  # noqa: BLE001 - an attribute that cannot be read is no reason to lose the record
             state[name] = f"<it cannot be unpickled here: {error!r}>"
     record = logging.makeLogRecord({})
     offset = record.relativeCreated - record.created * 1000  # the worker's clock began at another moment
     record.__dict__.update(state)
+    if host:
+        record.__dict__["host"] = host
+        record.msg = f"[{host.replace('%', '%%') if record.args else host}] {record.msg}"
     record.relativeCreated = max(0.0, record.created * 1000 + offset)
     logger = logging.getLogger(None if record.name == "root" else record.name)
     if not logger.isEnabledFor(record.levelno):
@@ -126,9 +141,9 @@ def _handle_above(logger: logging.Logger, record: logging.LogRecord, taken: froz
 # ---- warnings --------------------------------------------------------------------------------------------------------
 
 
-def _warn(payload: bytes) -> None:
-    body, text, known, filename, lineno, name = pickle.loads(payload)
-    message = _message(body, text, known)
+def _warn(payload: bytes, loads: Loads | None, host: str) -> None:
+    body, text, known, filename, lineno, name = (loads or pickle.loads)(payload)
+    message = _message(body, f"[{host}] {text}" if host else text, known, loads or loads_result)
     category = type(message)
     module = sys.modules.get(name)
     registry = _registries.setdefault(name or filename, {})
@@ -141,11 +156,11 @@ def _warn(payload: bytes) -> None:
         show(message, category, filename, lineno)
 
 
-def _message(body: bytes | None, text: str, known: str) -> Warning:
+def _message(body: bytes | None, text: str, known: str, loads: Loads) -> Warning:
     """The warning itself; if it cannot travel, one of its builtin base with its text."""
     if body is not None:
         with contextlib.suppress(Exception):
-            found = loads_result(body)
+            found = loads(body)
             if isinstance(found, Warning):
                 return found
     kind = vars(__import__("builtins")).get(known, UserWarning)

@@ -10,12 +10,17 @@ from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any
 
+from cloudpickle import cloudpickle
+
+from elsewhere.runtime.far.packing.loading import BARE
+from elsewhere.runtime.far.packing.modules import imports_relatively
 from elsewhere.runtime.far.packing.shared import LOADING, WORKER, Constant, Far, Recorder
 from elsewhere.runtime.memory import buffers
 from elsewhere.runtime.packing import restore
 from elsewhere.runtime.packing.book import Book, BookPickler, Draft
 from elsewhere.runtime.packing.byvalue import Reduced, dispatch_table
 from elsewhere.runtime.packing.kinds import structures
+from elsewhere.runtime.packing.kinds.bodies import names_read
 
 __all__ = ["FarBook", "FarPickler"]
 
@@ -27,6 +32,12 @@ def far(name: str) -> Far:
     """The function of that name in a far worker: most are in `loading`."""
     found = _named.get(name)
     return _named.setdefault(name, Far(LOADING, name)) if found is None else found
+
+
+def uses_module(code: CodeType, names: dict[str, Any]) -> bool:
+    """Does the code read any of these globals of its module, or import what is beside it?"""
+    used = {*cloudpickle._extract_code_globals(code), *names_read(code)} - {"__name__", "__builtins__"}
+    return not used.isdisjoint(names) or imports_relatively(code)
 
 
 class FarBook(Book):
@@ -89,6 +100,13 @@ class FarPickler(BookPickler):
         if kind.__module__ == "multiprocessing.connection":
             raise TypeError(f"cannot pickle a {kind.__name__}: it belongs to this machine")
         return super().reducer_override(obj)
+
+    def home(self, function: FunctionType) -> str | None:
+        """See `ByValuePickler.home`; a function that uses nothing of its module does not need it there."""
+        home = super().home(function)
+        if home is None or home == "__main__":
+            return home
+        return home if uses_module(function.__code__, function.__globals__) else BARE + home
 
     def dump_root(self, name: str, value: Any) -> None:
         """See `BookPickler.dump_root`; what it refers to is noted for itself."""

@@ -17,7 +17,7 @@ from types import CodeType
 
 from elsewhere.runtime.far.packing.places import is_own, source_of
 
-__all__ = ["Modules", "imported_by_code", "imported_by_source"]
+__all__ = ["Modules", "imported_by_code", "imported_by_source", "imports_relatively"]
 
 Source = tuple[str, str, bool]
 
@@ -87,6 +87,16 @@ def imported_by_code(code: CodeType) -> tuple[str, ...]:
     if not code.co_names:
         return ()
     return tuple(step.argval for step in dis.get_instructions(code) if step.opname == "IMPORT_NAME")
+
+
+@functools.lru_cache(maxsize=1024)
+def imports_relatively(code: CodeType) -> bool:
+    """Does the code, or a function inside it, import from its own package (``from . import ...``)?"""
+    steps = list(dis.get_instructions(code)) if code.co_names else []
+    # The level and the list of names are loaded just before the import.
+    if any(step.opname == "IMPORT_NAME" and steps[at - 2].argval for at, step in enumerate(steps)):
+        return True
+    return any(isinstance(const, CodeType) and imports_relatively(const) for const in code.co_consts)
 
 
 def imported_by_source(text: str) -> Iterator[str]:

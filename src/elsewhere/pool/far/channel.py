@@ -1,0 +1,64 @@
+"""What a driver knows of one far worker: what it has said of itself, and what it was taught."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from elsewhere.pool.far.line import Line
+from elsewhere.runtime.far.worker import Frames
+
+__all__ = ["Channel"]
+
+
+class Channel:
+    """One far worker.
+
+    Args:
+        key: the scheduler's name for it.
+        name: of the machine, or "" where that says nothing.
+
+    Attributes:
+        line: to it; None where runs are carried by other means.
+        frames: the parser of what it sends.
+        pid: its process's number there; None until it has said so.
+        version: of its Python, as (3, 11, 2).
+        cores: of its machine.
+        functions: the numbers of those it knows.
+        tokens: of the shared objects that it has.
+        since: when its last answer came (`time.monotonic`): the call it is in has begun then.
+        recalled: it was asked to give back what it has not begun.
+        ready: its initializer has run.
+        start_error: the envelope of what its setup raised.
+    """
+
+    def __init__(self, key: int, name: str, line: Line | None = None) -> None:
+        self.key = key
+        self.name = name
+        self.line = line
+        self.frames = Frames()
+        self.pid: int | None = None
+        self.version: tuple[int, ...] = ()
+        self.cores = 1
+        self.functions: set[int] = set()
+        self.tokens: set[int] = set()
+        self.since = 0.0
+        self.ready = False
+        self.start_error: bytes | None = None
+
+    def hear(self, hello: dict[str, Any]) -> None:
+        """What it says of itself. It may say anything.
+
+        Raises:
+            ValueError: it makes no sense.
+        """
+        try:
+            self.version = tuple(int(part) for part in hello["version"][:3])
+            self.pid, self.cores = int(hello["pid"]), max(1, min(int(hello["cores"]), 4096))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"it greets with {hello!r:.200}") from error
+
+    @property
+    def place(self) -> str:
+        """For messages: which worker it is, and where."""
+        number = f" {self.pid}" if self.pid else ""
+        return f"worker{number} on {self.name}" if self.name else f"worker{number}"

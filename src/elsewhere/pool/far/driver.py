@@ -1,0 +1,252 @@
+"""Calls in far workers: the scheduler's orders as frames on lines.
+
+Rule: only the driver's thread touches channels. Where a worker runs, and how its line is made, is for `_open`.
+
+::
+
+    Send      RUN                   answered call by call: each answer is written before the next call begins
+    Recall    WITHDRAW              RELEASED says how many it has begun: the rest is others'
+    Interrupt INTERRUPT             raised inside the call, if it is still in that one
+    Kill      the line's own way    what a worker does not answer to
+
+A far worker's page of memory cannot be looked into. It is in the first call that it holds, and has been since its last
+answer came: one way is as long as the other, so a deadline that is counted from then meets the call in time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from math import inf
+from typing import Any
+
+from elsewhere.errors import ElsewhereError, ProtocolError, WorkerStartError, describe_exit
+from elsewhere.pool.far.arrivals import Arrivals
+from elsewhere.pool.far.channel import Channel
+from elsewhere.pool.far.freight import Freight
+from elsewhere.pool.far.line import Line
+from elsewhere.pool.far.setup import Setup
+from elsewhere.pool.places.freight import all_plain, is_plain
+from elsewhere.runtime.far import worker as wire
+from elsewhere.runtime.far.opening import Opening
+from elsewhere.runtime.far.packing import Packer
+from elsewhere.runtime.jobs import CallJob, ours
+from elsewhere.sansio.scheduling.jobs import (
+    Interrupt,
+    Kill,
+    Observe,
+    Order,
+    Recall,
+    Retire,
+    Send,
+    Skip,
+    Start,
+    Stop,
+    Withdraw,
+)
+from elsewhere.sansio.scheduling.scheduler import Scheduler
+
+__all__ = ["FarDriver"]
+
+HEAP = 8  # times the budget of a worker on this machine: what it holds hides the way there, too
+MOST_HEAP = 256
+WAYS = 4  # round trips that what a worker holds should last
+
+
+class FarDriver(Arrivals):
+    """One pool's far workers.
+
+    Args:
+        scheduler: the machine.
+        name: for the background thread.
+        packer: turns functions and arguments into bodies.
+        opening: loads what comes back.
+        initializer: called in each worker before its first call, with `initargs`.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        name: str,
+        *,
+        packer: Packer,
+        opening: Opening,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+    ) -> None:
+        super().__init__(scheduler, name, opening)
+        self._packer = packer
+        self._freight = Freight(packer, lambda token: self.post(self._unshare, token))
+        self._setup = Setup(name, packer, initializer, initargs)
+        self._channels: dict[int, Channel] = {}
+        self._way = inf  # seconds: the shortest round trip so far
+
+    # ---- for those below ---------------------------------------------------------------------------------------------
+
+    def _open(self, key: int) -> Line:
+        """A line to a new worker.
+
+        Raises:
+            ElsewhereError: there can be none.
+        """
+        raise NotImplementedError
+
+    def _not_started(self, channel: Channel, error: ElsewhereError) -> None:
+        """A worker never was: it is tried again, or given up where that has failed too often."""
+        self.scheduler.lost(channel.key, 0, error, time.monotonic())
+
+    # ---- packing, in the caller's thread -----------------------------------------------------------------------------
+
+    def prepare(self, job: CallJob) -> None:
+        """Pickle the job's function."""
+        self._freight.prepare(job)
+        job.heap = self._heap()
+
+    is_plain = staticmethod(is_plain)
+    all_plain = staticmethod(all_plain)
+
+    def pack(self, job: CallJob, values: list[Any] | range, first: int, input_name: str) -> list[Any] | range:
+        """Pickle what is not plain."""
+        return self._freight.pack(job, values, first, input_name)
+
+    def share(self, obj: Any) -> Any:
+        """A handle of an object that goes to each worker once."""
+        return self._packer.share(obj)
+
+    def _heap(self) -> int:
+        """How much more a worker may hold than one beside us, a power of two."""
+        wanted = HEAP if self._way == inf else max(HEAP, WAYS * self._way / 0.002)
+        return min(MOST_HEAP, 1 << (int(wanted) - 1).bit_length())
+
+    # ---- looking in from other threads -------------------------------------------------------------------------------
+
+    def running(self) -> list[tuple[CallJob, int, int, float]]:
+        """Job, index, pid there and start of each call being executed."""
+        found: list[tuple[CallJob, int, int, float]] = []
+        for key, channel in list(self._channels.items()):
+            with contextlib.suppress(KeyError, IndexError, ValueError):  # it ends while we look
+                peer = self.scheduler.peers[key]
+                if channel.ready and peer.held:
+                    job, index = peer.first
+                    found.append((ours(job), index, channel.pid or 0, max(channel.since, peer.fed)))
+        return found
+
+    def workers(self) -> list[int]:
+        """The workers' process ids, each on its own machine."""
+        return [channel.pid for channel in list(self._channels.values()) if channel.pid is not None]
+
+    def dump_workers(self) -> None:
+        """Have each worker send its stacks, which are written to stderr."""
+        self.post(self._tell_all, wire.frame(wire.DUMP))
+
+    def _tell_all(self, frame: bytes) -> None:
+        for channel in self._channels.values():
+            self._send(channel, [frame])
+
+    # ---- actions -----------------------------------------------------------------------------------------------------
+
+    def _perform(self, action: Order) -> None:
+        if type(action) is Start:
+            self._start_worker(action.worker)
+        elif (channel := self._channels.get(action.worker)) is None:
+            return  # decided when its last answers were read; it was lost since, and what it held is dealt again
+        elif type(action) is Send:
+            self._send(channel, self._freight.frames(channel, ours(action.job), action.lo, action.hi))
+        else:
+            self._tell(channel, action)
+
+    def _tell(self, channel: Channel, action: Order) -> None:
+        key, now = channel.key, time.monotonic()
+        if type(action) is Observe:
+            peer = self.scheduler.peers[key]
+            self.scheduler.observed(key, peer.done + bool(peer.held), max(channel.since, peer.fed), now)
+        elif type(action) is Recall:
+            self._recall(channel)
+            self._send(channel, [wire.frame(wire.WITHDRAW)])
+        elif type(action) is Withdraw:
+            self.scheduler.released(key, now)  # it has dropped them already: that is how we know
+        elif type(action) is Skip:
+            self._send(channel, [wire.frame(wire.SKIP, wire.RANGE.pack(action.first, action.last))])
+        elif type(action) is Interrupt:
+            payload = wire.ORDINAL.pack(action.ordinal)
+            self._send(channel, [wire.frame(wire.INTERRUPT, payload, flags=int(action.cancelled))])
+        elif type(action) is Retire:
+            self._send(channel, [wire.frame(wire.EXIT)])
+        elif type(action) is Stop or type(action) is Kill:
+            assert channel.line is not None
+            channel.line.kill()
+
+    def _send(self, channel: Channel, pieces: list[bytes]) -> None:
+        assert channel.line is not None
+        channel.line.send(pieces)
+
+    def _start_worker(self, key: int) -> None:
+        channel = self._channels[key] = Channel(key, "")
+        try:
+            channel.line = self._open(key)
+        except ElsewhereError as error:
+            del self._channels[key]
+            self._not_started(channel, error)
+            return
+        channel.name = channel.line.name
+
+    # ---- what lines tell ---------------------------------------------------------------------------------------------
+
+    def arrived(self, key: int, data: bytes) -> None:
+        """Bytes have come from a worker."""
+        channel = self._channels.get(key)
+        if channel is None or channel.line is None:
+            return  # it was lost
+        try:
+            self._take(channel, channel.frames.feed(data))
+        except (ProtocolError, ValueError) as error:
+            told = error if isinstance(error, ProtocolError) else ProtocolError(f"{channel.place}: {error}")
+            channel.line.kill()
+            self.ended(key, None, told, "")
+
+    def ended(self, key: int, status: int | None, error: ElsewhereError | None, words: str) -> None:
+        """A line has ended, and all that came has been told.
+
+        Args:
+            key: whose.
+            status: the worker's exit status, negative for a signal's number; None if nobody knows.
+            error: why there never was a worker, or what took it away; None if it ended by itself.
+            words: what it last wrote to its stderr.
+        """
+        channel = self._channels.pop(key, None)
+        if channel is None:
+            return
+        if channel.ready:
+            self._lose(channel, status, error, words, unsure=error is not None)
+        elif channel.start_error is not None:
+            cause, _ = self._opening.error(channel.start_error, "initializer", None, channel.place)
+            failure = WorkerStartError(f"its initializer raised {type(cause).__name__}: {cause}")
+            failure.__cause__ = cause
+            self._not_started(channel, failure)
+        else:
+            text = f"{channel.place} {describe_exit(status)} before it was ready"
+            self._not_started(channel, error or WorkerStartError(f"{text}: {words}" if words else text))
+
+    def _greeted(self, channel: Channel) -> None:
+        self._send(channel, self._setup.frames(channel, self._freight))
+
+    def _asked(self, channel: Channel, module: str) -> None:
+        self._send(channel, [self._setup.module(module)])
+
+    def _finish(self, channel: Channel, values: list[Any], micros: int) -> tuple[list[Any], int]:
+        if values:
+            self._measure(channel, micros)
+        return super()._finish(channel, values, micros)
+
+    def _measure(self, channel: Channel, micros: int) -> None:
+        """How long the way is: what passed since a worker that had nothing was fed, less its calls' own time."""
+        peer = self.scheduler.peers[channel.key]
+        if peer.fed > channel.since:
+            self._way = min(self._way, max(0.0, time.monotonic() - peer.fed - micros / 1e6))
+
+    def _unshare(self, token: int) -> None:
+        for channel in self._channels.values():
+            if token in channel.tokens:
+                channel.tokens.discard(token)
+                self._send(channel, [wire.frame(wire.UNSHARE, number=token)])

@@ -1,0 +1,328 @@
+"""The worker's line to its caller: frames in and out, and who of its threads reads.
+
+The main thread reads its input itself while it has nothing to do: a call that is waited for is handed to no other
+thread. Once it has been busy for some milliseconds another thread, the watch, reads on until the main thread is idle
+again and has been woken once: so calls can be taken back and interrupted, and the end of the input is seen, whatever
+runs.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from typing import Any, NoReturn
+
+from .wire import (
+    ASK,
+    COUNT,
+    DUMP,
+    HEADER,
+    INTERRUPT,
+    MODULE,
+    ORDINAL,
+    RANGE,
+    RELEASED,
+    RUN,
+    SKIP,
+    STACKS,
+    STDERR,
+    WITHDRAW,
+    Frames,
+)
+
+LOOK = 0.005  # seconds between two looks of the watch at whether the main thread is still busy
+LOOKS = 200  # that find it idle, until the watch sleeps
+GRACE = 1.0  # seconds for what runs when the caller has gone: its `finally` clauses, atexit
+THREADS_PATIENCE = 5.0  # seconds that a worker which leaves waits for threads that its calls have left running
+PIECE = 1 << 16  # bytes read at a time: what a pipe holds
+
+
+class Run:
+    """A run of calls, and which of them are still to be begun."""
+
+    __slots__ = ("at", "flags", "last", "number", "payload")
+
+    def __init__(self, number: int, flags: int, payload: bytes, first: int) -> None:
+        self.number, self.flags, self.payload = number, flags, payload
+        self.at = first  # ordinal of the next
+        self.last = first + COUNT.unpack_from(payload)[0] - 1
+
+
+class Line:
+    """The line, and what it was handed over.
+
+    `lock` guards what says which calls are still to be begun; `writing` keeps frames whole; who holds `reading` reads.
+
+    Attributes:
+        begun: the ordinal of the call that was begun last.
+        current: the run that it is of.
+        inside: does user code run? Interrupts raise only then.
+        gone: the caller has.
+        leaving: the caller has said that nothing more comes.
+        forked: this is not the worker, but a child that a call has made.
+    """
+
+    def __init__(self, reader: int, writer: int) -> None:
+        self._in, self._out = reader, writer
+        self.lock, self._writing, self._reading = (_thread.allocate_lock() for _ in range(3))
+        self._frames = Frames()
+        self._queue: deque[Any] = deque()
+        self._received = 0  # ordinal of the last call that was handed over
+        self._skips: list[tuple[int, int]] = []
+        self._interrupt = 0, False  # ordinal; cancelled?
+        self.begun = 0
+        self.current: Run | None = None
+        self.inside = self.gone = self.leaving = self.forked = False
+        self._main = threading.main_thread().ident or 0
+        self._waiting, self._wakings = False, 0  # does the main thread wait for who reads?
+        self._wake, self._park = _thread.allocate_lock(), _thread.allocate_lock()
+        self._wake.acquire()
+        self._park.acquire()
+        self._spell = 1  # odd while the main thread is busy, and another number each time
+        self._parked = False  # does the watch sleep?
+        self._news = threading.Condition()
+        self._modules: dict[str, Any] = {}
+
+    # ---- out -------------------------------------------------------------------------------------------------------
+
+    def send(self, kind: int, payload: bytes = b"", flags: int = 0, number: int = 0) -> None:
+        """Write a frame, whole."""
+        head = HEADER.pack(kind, flags, 0, number, len(payload))
+        with self._writing:
+            if self.forked:
+                return
+            if len(payload) < PIECE:
+                self._write(head + payload)
+            else:
+                self._write(head)
+                self._write(payload)
+
+    def _write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._write_some(rest) :]
+
+    def _write_some(self, data: memoryview) -> int:
+        try:
+            return os.write(self._out, data)
+        except BlockingIOError:  # whoever made the pipe wants it so
+            import select
+
+            select.select((), (self._out,), ())
+            return 0
+        except OSError:
+            self.hard_end()
+
+    # ---- in --------------------------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        """Wait for input and take it in. Only who holds `_reading` may call this."""
+        try:
+            data = os.read(self._in, PIECE)
+        except BlockingIOError:
+            import select
+
+            select.select((self._in,), (), ())
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._hang_up()
+            return
+        try:
+            for kind, flags, number, payload in self._frames.feed(data):
+                self._take(kind, flags, number, payload)
+        except Exception as error:
+            complain(f"it ends, as what comes in is not from a caller of its kind: {type(error).__name__}: {error}")
+            self._hang_up()
+
+    def _take(self, kind: int, flags: int, number: int, payload: bytes) -> None:
+        """One frame: what hurries is done at once, the rest is queued."""
+        if kind == SKIP:
+            with self.lock:
+                self._skips.append(RANGE.unpack(payload))
+        elif kind == WITHDRAW:
+            self._withdraw()
+        elif kind == INTERRUPT:
+            self._interrupt = ORDINAL.unpack(payload)[0], bool(flags & 1)
+            if self._interrupt[0] == self.begun and self.inside:
+                signal.pthread_kill(self._main, signal.SIGURG)
+        elif kind == MODULE:
+            name, given = pickle.loads(payload)
+            with self._news:
+                self._modules[name] = given
+                self._news.notify_all()
+        elif kind == DUMP:
+            self.send(STACKS, stacks().encode("utf-8", "backslashreplace"))
+        else:
+            with self.lock:
+                if kind == RUN:
+                    run = Run(number, flags, payload, self._received + 1)
+                    self._received = run.last
+                    self._queue.append(run)
+                else:
+                    self._queue.append((kind, number, payload))
+                self._wake_main()
+
+    def _withdraw(self) -> None:
+        """What is not begun is not the worker's any more."""
+        with self.lock:
+            self._drop_runs()
+            self._received = begun = self.begun
+            self._skips = [skip for skip in self._skips if skip[0] <= begun]
+        self.send(RELEASED, ORDINAL.pack(begun))
+
+    def _drop_runs(self) -> None:
+        self._queue = deque(one for one in self._queue if not isinstance(one, Run))
+        if self.current is not None:
+            self.current.last = self.begun
+
+    def begin(self, run: Run) -> bool | None:
+        """Begin a run's next call; None if no more of its calls is this worker's, False if it is to be skipped."""
+        with self.lock:
+            if run.at > run.last or run.at > self._received:
+                self.current = None
+                return None
+            self.current = run
+            self.begun = ordinal = run.at
+            run.at += 1
+            if not self._skips:
+                return True
+            self._skips = [skip for skip in self._skips if skip[1] >= ordinal]
+            return not any(first <= ordinal <= last for first, last in self._skips)
+
+    # ---- who reads -------------------------------------------------------------------------------------------------
+
+    def next(self) -> Any:
+        """The main thread's next piece of work, a `Run` or (kind, number, payload); None when the caller has gone."""
+        while not self.gone:
+            if self._queue:
+                with self.lock:
+                    if self._queue:  # otherwise it was withdrawn just now
+                        return self._queue.popleft()
+            self._spell += 1
+            while not self._queue and not self.gone:
+                if self._reading.acquire(False):
+                    self._read()
+                    self._reading.release()
+                    continue
+                with self.lock:
+                    if self._queue or self.gone:
+                        break
+                    self._waiting = True
+                self._wake.acquire()
+            self._spell += 1
+            if self._parked:
+                self._unpark()
+        return None
+
+    def _wake_main(self) -> None:
+        if self._waiting:
+            self._waiting = False
+            self._wakings += 1
+            self._wake.release()
+
+    def _leave_reading(self) -> None:
+        self._reading.release()
+        with self.lock:
+            self._wake_main()  # it reads itself from now on
+
+    def _unpark(self) -> None:
+        with self.lock:
+            if self._parked:
+                self._parked = False
+                self._park.release()
+
+    def watch(self) -> NoReturn:
+        """The watch: looks every few milliseconds while there are calls, and not at all when there are none."""
+        while True:
+            looks, seen = 0, 0
+            while looks < LOOKS:
+                time.sleep(LOOK)
+                spell = self._spell
+                if not spell & 1:
+                    looks, seen = looks + 1, 0
+                elif spell != seen:
+                    looks, seen = 0, spell
+                elif self._reading.acquire(False):
+                    wakings = self._wakings
+                    while self._wakings == wakings and not self.gone:
+                        self._read()
+                    self._leave_reading()
+                    looks = seen = 0
+                if self.gone:
+                    time.sleep(GRACE + self.leaving * THREADS_PATIENCE)
+                    self.hard_end()
+            self._parked = True
+            if self._spell & 1 or self.gone:  # it has become busy just now, and may not have seen that
+                self._unpark()
+            self._park.acquire()
+
+    def ask(self, name: str) -> Any:
+        """Ask the caller for a module, and wait for the answer."""
+        if self.forked or self.gone:
+            return None
+        self.send(ASK, name.encode("utf-8", "surrogatepass"))
+        while name not in self._modules:
+            if self.gone:
+                raise ImportError(f"the caller has gone, which was asked for the module {name!r}")
+            if self._reading.acquire(False):
+                if name not in self._modules:
+                    self._read()
+                self._leave_reading()
+            else:
+                with self._news:
+                    if name not in self._modules:
+                        self._news.wait(10 * LOOK)  # who reads may stop reading
+        return self._modules.pop(name)
+
+    # ---- its end ---------------------------------------------------------------------------------------------------
+
+    def _hang_up(self) -> None:
+        """The caller has gone: nothing more is begun, what runs is interrupted, and the watch kills it soon."""
+        with self.lock:
+            self.gone = True
+            self._drop_runs()
+            self._wake_main()
+        self._unpark()
+        with self._news:
+            self._news.notify_all()
+        self._interrupt = self.begun, True
+        if self.inside:
+            signal.pthread_kill(self._main, signal.SIGURG)
+
+    def hard_end(self) -> NoReturn:
+        """Now, with the programs that calls have started, if this process leads their group."""
+        if not self.forked and os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
+        os._exit(1)
+
+    def cut_off(self) -> None:
+        """In a child that a call has made by fork: the line is the worker's alone."""
+        self.forked = True
+        self._writing = _thread.allocate_lock()
+        for fd in (self._in, self._out):
+            os.close(fd)
+
+
+def complain(text: str) -> None:
+    """Last words, on the descriptor that goes where the line's own messages go."""
+    os.write(STDERR, f"elsewhere: worker {os.getpid()}: {text}\n".encode("utf-8", "backslashreplace"))
+
+
+def stacks() -> str:
+    """What all threads do now."""
+    import traceback
+
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    parts = []
+    for ident, frame in sys._current_frames().items():
+        if ident != _thread.get_ident():
+            parts += [f"Thread {names.get(ident, ident)}:\n", *traceback.format_stack(frame), "\n"]
+    return "".join(parts)

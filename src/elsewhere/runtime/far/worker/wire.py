@@ -1,0 +1,117 @@
+"""The wire between a caller and a far worker: what each frame is, and bytes into frames.
+
+Both ways a frame is a header (kind, flags, 0, number, size) and a payload of so many bytes. The caller's side imports
+this file, too, so that there is one definition::
+
+    to the worker
+      SETUP      pickle of a dictionary of plain values, see `main.Start.adopt`
+      FUNCTION   number; body of a function, loaded when it is first called
+      RUN        number of the function, flags; count, then BATCHED: one pickled list; else size and body of each item
+      SHARE      number of an object; its body, loaded when it is first used
+      UNSHARE    number
+      SKIP       first and last ordinal that are not to be begun
+      INTERRUPT  flags: 1 cancelled, 0 late; ordinal of the call that is to stop
+      WITHDRAW   drop all that is not begun, and say so
+      MODULE     answer to ASK: pickle of (name, None) or (name, (source, filename, is it a package))
+      EXIT       leave in order when what was handed over is done
+      DUMP       say what all threads do
+      FORGET     number of a function that is not called any more
+    from the worker
+      HELLO      JSON: version, implementation, pid, cores, platform, executable
+      READY      the initializer has run
+      VALUE      number: microseconds the call took; pickle of the value
+      ERROR      pickle of (body or None, kind, text, traceback, call, seconds)
+      SKIPPED    a call that was to be skipped, in its turn
+      OUTPUT     flags: STDOUT or STDERR; text
+      LOG        flags: RECORD or WARNING; pickle of plain values
+      RELEASED   how many calls it has begun so far, ever
+      ASK        name of a module
+      FAILED     as ERROR: the setup or the initializer has failed; it ends
+      STACKS     text
+
+Calls are counted from 1 over a worker's life; after WITHDRAW the places of the dropped ones are given to the next.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+HEADER = struct.Struct("<BBHIQ")
+# To the worker:
+SETUP, FUNCTION, RUN, SHARE, UNSHARE, SKIP, INTERRUPT, WITHDRAW, MODULE, EXIT, DUMP, FORGET = range(1, 13)
+# From the worker:
+HELLO, READY, VALUE, ERROR, SKIPPED, OUTPUT, LOG, RELEASED, ASK, FAILED, STACKS = range(1, 12)
+# Flags of a RUN: how a call's item becomes arguments, and whether all items are one pickled list.
+ONE, STAR, BOTH, SHAPE, BATCHED = 0, 1, 2, 3, 4
+STDOUT, STDERR = 1, 2  # flags of OUTPUT
+RECORD, WARNING = 0, 1  # flags of LOG
+COUNT, ORDINAL, RANGE = struct.Struct("<I"), struct.Struct("<Q"), struct.Struct("<QQ")
+LARGEST = 1 << 40  # bytes of a payload: what claims more is no message
+SMALL = 4096  # bytes; pieces of a payload that are smaller are put together as they come
+
+
+def header(kind: int, size: int = 0, flags: int = 0, number: int = 0) -> bytes:
+    """The bytes before a payload of `size` bytes."""
+    return HEADER.pack(kind, flags, 0, number, size)
+
+
+def frame(kind: int, payload: bytes = b"", flags: int = 0, number: int = 0) -> bytes:
+    """A whole frame; a large payload is better sent after its `header`, without a copy."""
+    return HEADER.pack(kind, flags, 0, number, len(payload)) + payload
+
+
+class Frames:
+    """Bytes in, frames out; they may be cut anywhere. What is kept is never more than what has come."""
+
+    def __init__(self, largest: int = LARGEST) -> None:
+        self._largest = largest
+        self._rest = b""  # less than a header
+        self._head = 0, 0, 0
+        self._parts: list[Any] = []  # of the payload that has begun
+        self._missing = 0
+
+    def feed(self, data: bytes) -> list[tuple[int, int, int, bytes]]:
+        """The frames that are complete now: (kind, flags, number, payload).
+
+        Raises:
+            ValueError: these bytes are no frames.
+        """
+        found: list[tuple[int, int, int, bytes]] = []
+        at, end = 0, len(data)
+        if self._missing:
+            if end < self._missing:
+                self._keep(data)
+                return found
+            at = self._missing
+            self._parts.append(data if at == end else data[:at])
+            found.append((*self._head, b"".join(self._parts)))
+            self._parts, self._missing = [], 0
+        elif self._rest:
+            data = self._rest + data
+            end = len(data)
+        while end - at >= HEADER.size:
+            kind, flags, zero, number, size = HEADER.unpack_from(data, at)
+            if zero or not 1 <= kind <= FORGET or size > self._largest:
+                raise ValueError(f"these bytes begin no frame: {data[at : at + HEADER.size]!r}")
+            at += HEADER.size
+            if end - at < size:
+                self._head, self._missing = (kind, flags, number), size
+                self._rest = b""
+                self._keep(data[at:])
+                return found
+            found.append((kind, flags, number, data[at : at + size]))
+            at += size
+        self._rest = data[at:]
+        return found
+
+    def _keep(self, data: bytes) -> None:
+        """A part of a payload. A peer that sends it byte by byte must not cost many times its size."""
+        self._missing -= len(data)
+        parts = self._parts
+        if len(data) >= SMALL:
+            parts.append(data)
+        elif parts and type(parts[-1]) is bytearray and len(parts[-1]) < 16 * SMALL:
+            parts[-1] += data
+        else:
+            parts.append(bytearray(data))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import asyncssh
 
-__all__ = ["Gathered", "lean"]
+__all__ = ["Gathered", "hurry", "lean"]
 
 IGNORE = 2  # SSH_MSG_IGNORE, RFC 4253, 12
 FULL = 64 << 10  # bytes that are not held back any longer
@@ -39,6 +39,13 @@ def lean(connection: asyncssh.SSHClientConnection) -> None:
         send(kind, *args, handler=handler)
 
     inner.send_packet = send_packet
+
+
+def hurry(connection: asyncssh.SSHClientConnection) -> None:
+    """Write what was gathered now: somebody waits for the answer, and nothing else comes in this turn of the loop."""
+    transport = getattr(connection, "_transport", None)
+    if isinstance(transport, Gathered):
+        transport.flush()
 
 
 class Gathered:

@@ -38,7 +38,7 @@ from elsewhere.sansio.scheduling.jobs import (
     Stop,
 )
 from elsewhere.sansio.scheduling.ledger import Span
-from elsewhere.sansio.scheduling.peer import Peer, Recalling, State
+from elsewhere.sansio.scheduling.peer import Peer, Recalling, State, holder
 
 __all__ = ["FENCE", "PATIENCE", "STRANDED", "Scheduler", "Span"]
 
@@ -117,11 +117,11 @@ class Scheduler(Dealing):
                 heapq.heapify(self._delayed)
                 self._over(job, index)
                 return True
-        for peer in self.peers.values():
-            if (ordinal := peer.ordinal_of(job, index)) is not None:
-                self._settle(peer, job, index, ordinal, now)
-                return True
-        return False
+        if (found := holder(job, index)) is None:
+            return False
+        peer, ordinal = found
+        self._settle(peer, job, index, ordinal, now)
+        return True
 
     def drop(self, job: Job, now: float) -> int:
         """Forget all calls of a job whose outcome is not told, interrupting those that run; returns how many."""
@@ -133,7 +133,7 @@ class Scheduler(Dealing):
         self._delayed = [entry for entry in self._delayed if entry[2] is not job]
         heapq.heapify(self._delayed)
         self.unfinished -= len(gone)
-        for peer in self.peers.values():
+        for peer in dict.fromkeys(job.held.values()):
             for index, ordinal in list(peer.calls_of(job)):
                 if index not in job.settled:
                     self._settle(peer, job, index, ordinal, now)
@@ -276,7 +276,7 @@ class Scheduler(Dealing):
             ran_out = peer.interrupted == started and not peer.cancelled
             peer.answered(1)
             self._fault(job, index, self._too_late(job) if ran_out else error, now)
-        for run in reversed(peer.held):
+        for run in reversed(peer.withdraw(peer.done + 1)):
             self._give_back(run)
         if peer.state is State.STARTING and not expected:
             self._start_failed(key, str(error), error, killed)

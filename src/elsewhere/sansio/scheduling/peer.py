@@ -32,14 +32,15 @@ class Recalling(enum.Enum):
 
 
 def holder(job: Job, index: int) -> tuple[Peer, int] | None:
-    """The worker that holds a call, and where in its life it has it; None if none does.
-
-    Its run begins there, or before by less than the longest there has been.
-    """
-    for start in range(index, index - job.longest, -1):
-        if (peer := job.held.get(start)) is not None:
-            ordinal = peer.ordinal_of(job, index)
-            return None if ordinal is None else (peer, ordinal)
+    """The worker that holds a call, and where in its life it has it; None if none does."""
+    near = range(index, index - job.longest, -1)  # where its run may begin
+    if len(job.held) < job.longest:
+        peers = [peer for lo, peer in job.held.items() if lo in near]
+    else:
+        peers = [job.held[lo] for lo in near if lo in job.held]
+    for peer in peers:
+        if (ordinal := peer.ordinal_of(job, index)) is not None:
+            return peer, ordinal
     return None
 
 

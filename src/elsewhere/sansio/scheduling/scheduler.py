@@ -103,6 +103,9 @@ class Scheduler(Dealing):
         """Forget one call, interrupting it if it runs; False if its outcome is already told."""
         if index in job.settled:
             return False
+        if (found := holder(job, index)) is not None:
+            self._settle(found[0], job, index, found[1], now)
+            return True
         for at, run in enumerate(self._ready):
             if run.job is job and run.lo <= index < run.hi:
                 del self._ready[at]
@@ -117,11 +120,7 @@ class Scheduler(Dealing):
                 heapq.heapify(self._delayed)
                 self._over(job, index)
                 return True
-        if (found := holder(job, index)) is None:
-            return False
-        peer, ordinal = found
-        self._settle(peer, job, index, ordinal, now)
-        return True
+        return False
 
     def drop(self, job: Job, now: float) -> int:
         """Forget all calls of a job whose outcome is not told, interrupting those that run; returns how many."""

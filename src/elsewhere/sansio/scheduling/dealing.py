@@ -154,6 +154,8 @@ class Dealing(Staff):
         peer.recalling = Recalling.WITHDRAWN
         first = max(started, peer.done) + 1
         self.actions.append(Withdraw(peer.key, first))
+        if peer.interrupted >= first:  # who looked had guessed, and it had not begun that one
+            self._excuse(peer, now)
         for run in reversed(peer.withdraw(first)):
             self._give_back(run)
         self._deal(now)

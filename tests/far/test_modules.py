@@ -61,6 +61,7 @@ def test_this_checkout_is_own():
 
 def test_what_python_has_or_a_package_installer_brought_is_not_own():
     names = ["os", "os.path", "json", "sys", "math", "_socket", "pytest", "hypothesis.strategies", "cloudpickle"]
+    names += ["test.support", "idlelib.idle"]
     assert [name for name in names if is_own(name)] == []
 
 
@@ -105,6 +106,11 @@ def test_modules_in_an_archive_are_own(folder, monkeypatch):
     monkeypatch.syspath_prepend(str(folder / "archive.zip"))
     assert is_own("apparchived")
     assert (source_of("apparchived.part") or ("",))[0] == "PART = 5"
+
+
+def test_another_name_of_a_module_is_none(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "appalias", importlib.import_module("app.jobs"))
+    assert not is_own("appalias")
 
 
 def test_a_compiled_module_without_source_is_not_own(folder):

@@ -14,6 +14,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from itertools import count
 from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,8 +43,9 @@ BOUND = Far(WORKER, "bound")
 
 
 class _Books(threading.local):
-    """Of each thread the definitions of what it packs now."""
+    """Of each thread the definitions of what it packs now, and since which function they were looked up."""
 
+    since = 0
     values: FarBook | None = None
     sources: SourceBook | None = None
 
@@ -68,6 +70,8 @@ class Packer:
         self._modules = Modules()
         self._named: dict[tuple[str | None, str], tuple[Any, Body]] = {}
         self._books = _Books()
+        self._counter = count(1)
+        self._since = 0
         self._classes: dict[str, type] = {}
         self._definitions: weakref.WeakValueDictionary[Any, Constant] = weakref.WeakValueDictionary()
         self._lock = threading.Lock()  # for the next
@@ -81,7 +85,7 @@ class Packer:
         Raises:
             Exception: what pickling raised, with a note that names the culprit and the cure.
         """
-        self._books.values = self._books.sources = None  # its globals may have changed
+        self._since = next(self._counter)  # globals may have changed
         if type(fn) not in NAMED:
             return self._pack(fn, lambda: _called(fn), "value", share=True)
         place = fn.__module__, fn.__qualname__
@@ -116,7 +120,7 @@ class Packer:
         Raises:
             Exception: see `item`.
         """
-        self._books.values = self._books.sources = None
+        self._since = next(self._counter)
         body = self._pack(obj, lambda: "the object to share", "value", share=False)
         return Shared(Constant(self, body), type(obj).__name__)
 
@@ -166,9 +170,10 @@ class Packer:
         from elsewhere.runtime.packing import explain
 
         book = self._books.values
-        if book is None:
+        if book is None or self._books.since != self._since:
             from elsewhere.runtime.far.packing.byvalue import FarBook
 
+            self._books.since, self._books.sources = self._since, None
             book = self._books.values = FarBook(self, self._classes)
         mark = issued.mark()
         try:

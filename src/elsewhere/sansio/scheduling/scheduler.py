@@ -376,10 +376,7 @@ class Scheduler(Staff):
         if self._start_failures:
             self._start_failures.clear()  # workers do start, whatever is killing some of them
         if peer.interrupted and peer.done >= peer.interrupted:
-            peer.interrupted, peer.cancelled = 0, False
-            peer.kill_at = None
-            if self.terminated:
-                self._kill_at(peer, self._end_at)
+            self._is_over(peer)
             self._check_at(peer, self._next_check(peer, now))
         if peer.left == 0 or peer.dismissed:
             self._release_if_due(peer)
@@ -389,6 +386,13 @@ class Scheduler(Staff):
             self._watch_others(peer, now)
         if self.closing:
             self._leave_if_done()
+
+    def _is_over(self, peer: Peer) -> None:
+        """The call that a worker was interrupted in needs no watching any more."""
+        peer.interrupted, peer.cancelled = 0, False
+        peer.kill_at = None
+        if self.terminated:
+            self._kill_at(peer, self._end_at)
 
     # ---- calls that are told before their worker is free of them ---------------------------------------------------
 
@@ -440,6 +444,8 @@ class Scheduler(Staff):
         peer.recalling = Recalling.WITHDRAWN
         first = max(started, peer.done) + 1
         self.actions.append(Withdraw(peer.key, first))
+        if peer.interrupted >= first:  # the look that found it running was a guess: its place is another call's now
+            self._is_over(peer)
         for run in reversed(peer.withdraw(first)):
             self._give_back(run)
         self._deal(now)

@@ -36,7 +36,7 @@ class Worker(Sent):
     def __init__(self) -> None:
         self.shipped: list[str] = []  # the names of definitions, in the order in which they were shipped
         python = os.environ.get("FAR_PYTHON", sys.executable)  # another version gets sources
-        super().__init__(python, packer=Packer(sources="FAR_PYTHON" in os.environ), popen={"stderr": None})
+        super().__init__(python, packer=Packer(sources="FAR_PYTHON" in os.environ), popen={"stderr": None, "cwd": None})
 
     def carry(self, body: Body) -> bytes:
         for constant in body.constants:

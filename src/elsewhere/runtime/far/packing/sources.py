@@ -130,7 +130,12 @@ def class_text(cls: type) -> ClassText:
         file = _file(place)
         nodes = [] if file is None else file.classes.get(name, [])
         inside = [code.co_firstlineno for code in methods if code.co_filename == place]
-        fitting = [node for node in nodes if all(_first(node) <= line <= _last(node) for line in inside)]
+        line = vars(cls).get("__firstlineno__")  # Python 3.13
+        fitting = [
+            node
+            for node in nodes
+            if all(_first(node) <= at <= _last(node) for at in inside) and line in (None, _first(node))
+        ]
         if file is not None and len(fitting) == 1:
             return _checked(cls, methods, file, fitting[0], place)
         if len(fitting) > 1:

@@ -173,8 +173,11 @@ def test_a_large_function_is_warned_of(sent):
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ([1, threading.Lock()], r"item 3 of map\(f, \.\.\.\) cannot be pickled: \[1\] is a _thread.lock; make it in"),
-        ({"q": queue.Queue()}, r"\['q'\] is a queue.Queue; "),
+        (
+            [1, threading.Lock()],
+            r"item 3 of map\(f, \.\.\.\) cannot be pickled: \[1\] is a _thread.lock; make it in the pool's `initializer`$",
+        ),
+        ({"q": queue.Queue()}, r"\['q'\] is a queue.Queue; return results$"),
         ((n for n in [1]), "it is a generator; pass a list"),
     ],
 )

@@ -300,7 +300,7 @@ class Simulation(Model):
         assert self.scheduler.next_timer() is None
         assert not self.scheduler._ready
         assert not self.scheduler._delayed
-        assert not self.scheduler._timed
+        assert not self.scheduler._timers
         for job in self.jobs:
             assert not job.settled
             assert not job.failures

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from elsewhere.fleet.commands.command import Command
 from elsewhere.fleet.commands.running import ENDING, PIECE, Running
-from elsewhere.fleet.lean import hurry
+from elsewhere.fleet.lean import gathered, silent
 
 if TYPE_CHECKING:
     import asyncssh
@@ -64,6 +64,10 @@ class Interpreter(Running):
         else:
             super().data_received(data, kind)
 
+    def connection_made(self, channel: Any) -> None:
+        super().connection_made(channel)
+        silent(channel)
+
     # ---- what it is sent ---------------------------------------------------------------------------------------------
 
     def _begin_input(self) -> None:
@@ -83,10 +87,18 @@ class Interpreter(Running):
         """Send what there is, as far as the far side takes it."""
         if not self._open or self._full:
             return
-        with contextlib.suppress(OSError):  # it has ended, which `connection_lost` tells
+        transport = gathered(self._connection)
+        if transport is not None:
+            transport.held = True  # somebody waits for the answer, and nothing else comes in this turn of the loop
+        try:
             while not self._full and (piece := self._next()):
                 self._channel.write(piece)
-        hurry(self._connection)
+        except OSError:
+            return  # it has ended, which `connection_lost` tells
+        finally:
+            if transport is not None:
+                transport.held = False
+                transport.flush()
 
     def _next(self) -> bytes | memoryview:
         """As much as a packet or two hold."""
@@ -138,7 +150,6 @@ class Interpreter(Running):
                 self._channel.close()
         else:
             self._watcher.kill(self.pid)
-            hurry(self._connection)
         if self._channel is not None:
             self._channel.resume_reading()
         self._loop.call_later(ENDING, self._abandon)

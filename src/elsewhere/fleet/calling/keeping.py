@@ -13,9 +13,10 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING
 
+from elsewhere.call import Options
 from elsewhere.fleet.calling.place import OnHosts
 from elsewhere.fleet.calling.seat import Seat
-from elsewhere.pool import Pool
+from elsewhere.pool.pool import Pool, View
 from elsewhere.sansio.hosts.shares import Shares
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = ["SLOTS", "Kept", "kept"]
 
 SLOTS = 4  # interpreters: of nine channels on a connection, the others are left for commands and transfers
 PATIENCE = 5.0  # seconds for what was ended to be gone
+PLAIN = Options()
 _lock = threading.RLock()  # a signal's handler may call, too
 
 
@@ -41,6 +43,7 @@ class Kept:
     def __init__(self, host: Host) -> None:
         self.pid = os.getpid()
         self.pool = Pool(where=_Own(host))
+        self.view = View(self.pool, PLAIN)
         self._forgotten = weakref.finalize(host, _forget, self.pool)
         self._forgotten.atexit = False
 
@@ -81,19 +84,21 @@ class _Own:
         return "on one host"
 
 
-def kept(host: Host) -> Pool:
-    """The host's own pool, which takes calls.
+def kept(host: Host, options: Options) -> View:
+    """The host's own pool, which takes calls, with these options.
 
     Raises:
         ValueError: ssh's configuration cannot be understood.
     """
-    with _lock:
-        found = host._kept
-        if found is None or not found.fit:
-            if found is not None:
-                found.end()
-            found = host._kept = Kept(host)
-        return found.pool
+    found = host._kept
+    if found is None or not found.fit:
+        with _lock:
+            found = host._kept
+            if found is None or not found.fit:
+                if found is not None:
+                    found.end()
+                found = host._kept = Kept(host)
+    return found.view if options == PLAIN else View(found.pool, options)
 
 
 def _link(host: weakref.ref[Host], links: Links, settings: Settings) -> Link:

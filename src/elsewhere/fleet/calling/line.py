@@ -73,7 +73,8 @@ class HostLine:
         self._programs = programs
         self._loop = loop
         self._mark = f"elsewhere-{os.urandom(8).hex()}"
-        self._out: deque[bytes] = deque([payload()])
+        self._out: deque[bytes] = deque()
+        self._shipped = False  # is the worker itself among what is to be sent?
         self._told = False  # the loop is to look at `_out`
         self._in: deque[bytes] = deque()
         self._size = 0  # bytes in `_in`, counted by the loop
@@ -262,6 +263,9 @@ class HostLine:
     async def _once(self) -> bool:
         """Run it; False if the connection turned out to be dead before it could be started."""
         connection, watcher = await self._link.watching()
+        if not self._shipped:
+            self._shipped = True
+            self._out.appendleft(payload())
         async with self._link.session():
             started = words.starting(self._programs, first_words(len(payload())), self._mark)
             running = Interpreter(started, watcher, connection, self._out, self._came, self._heard)

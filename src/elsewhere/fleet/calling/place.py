@@ -25,6 +25,7 @@ from elsewhere.fleet.results import FleetError
 from elsewhere.pool.far.channel import Channel
 from elsewhere.pool.far.driver import FarDriver
 from elsewhere.pool.places import Wanted, relay
+from elsewhere.runtime.far.bundle import payload
 from elsewhere.runtime.far.opening import Opening
 from elsewhere.runtime.far.packing import Packer
 from elsewhere.runtime.far.worker import FAILED
@@ -118,6 +119,7 @@ class OnHosts(FarDriver):
         super().start()
         for seat in self._seats:
             seat.reach(self)
+        payload()  # it takes a while to make, in which the hosts are reached
 
     def _give_back(self) -> None:
         super()._give_back()

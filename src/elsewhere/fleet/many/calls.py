@@ -45,14 +45,13 @@ class Calls(Many):
         from elsewhere.call import Options
         from elsewhere.fleet.calling.checking import check
         from elsewhere.fleet.calling.keeping import kept
-        from elsewhere.pool.pool import View
 
         check(fn, args, kwargs)
         context = contextvars.copy_context()
-        timeout = self._plan.timeout
+        options = Options(self._plan.timeout)
 
         def begin(host: Host) -> Future[T]:
-            return View(kept(host.root), Options(timeout)).submit(fn, *args, **kwargs)
+            return kept(host.root, options).submit(fn, *args, **kwargs)
 
         async def one(host: Host, _: Sink | None) -> T:
             import asyncio

@@ -52,9 +52,8 @@ class Calls(Part):
 
     def _calling(self) -> View:
         from elsewhere.fleet.calling.keeping import kept
-        from elsewhere.pool.pool import View
 
-        return View(kept(self._host), cast("Host", self)._options)
+        return kept(self._host, cast("Host", self)._options)
 
     def __elsewhere_place__(self, wanted: Wanted) -> Driver:
         """What ``Pool(where=host)`` calls."""

@@ -28,7 +28,15 @@ ATOMS = (int, float, bool, str, bytes, types.NoneType)
 
 
 class SourceBook(FarBook):
-    """The definitions of one job, by source."""
+    """The definitions of one job, by source.
+
+    Attributes:
+        refused: the names that payloads have referred to in vain, with the reason.
+    """
+
+    def __init__(self, owner: object, classes: dict[str, type]) -> None:
+        super().__init__(owner, classes)
+        self.refused: dict[tuple[str, ...], str] = {}
 
     def pickler(self, share: bool, take: Callable[[Any], object] | None = None) -> FarPickler:
         """See `Book.pickler`."""

@@ -50,7 +50,9 @@ class FarBook(Book):
     Attributes:
         drafts: all definitions made so far, by digest.
         constants: what each definition refers to, by its name.
-        codes: the code that was written since the last `take_codes`.
+        codes: the code that was written for the last payload and its definitions.
+        refs: the names that the last payload refers to.
+        coded: is there code in the last payload itself?
     """
 
     def __init__(self, owner: object, classes: dict[str, type]) -> None:
@@ -63,6 +65,8 @@ class FarBook(Book):
         self.drafts: dict[bytes, Draft] = {}
         self.constants: dict[str, tuple[Constant, ...]] = {}
         self.codes: list[CodeType] = []
+        self.refs: tuple[str, ...] = ()
+        self.coded = False
 
     def pickler(self, share: bool, take: Callable[[Any], object] | None = None) -> BookPickler:
         """See `Book.pickler`."""
@@ -72,14 +76,23 @@ class FarBook(Book):
         self, value: Any, share: bool, take: Callable[[Any], object] | None = None
     ) -> tuple[bytes, tuple[bytes, ...]]:
         """See `Book.pack`."""
+        self.codes.clear()
         packed = super().pack(value, share, take)
         self.drafts.update((draft.digest, draft) for draft in self.take_new())
         return packed
 
-    def take_codes(self) -> list[CodeType]:
-        """The code that was written since the last time."""
-        codes, self.codes = self.codes, []
-        return codes
+    def also(self, other: FarBook) -> tuple[bytes, ...]:
+        """What the last payload of another book needs, by this one's definitions."""
+        for name in other.refs:
+            self.objects.setdefault(name, other.objects[name])
+        needs = self._needs_of(other.refs)
+        self.drafts.update((draft.digest, draft) for draft in self.take_new())
+        return needs
+
+    def _needs_of(self, refs: tuple[str, ...]) -> tuple[bytes, ...]:
+        # The payload is written, the definitions are not.
+        self.refs, self.coded = refs, bool(self.codes)
+        return super()._needs_of(refs)
 
     def code(self, obj: CodeType) -> Reduced:
         """How code is written."""

@@ -67,6 +67,7 @@ class Packer:
         self._books = _Books()
         self._classes: dict[str, type] = {}
         self._definitions: weakref.WeakValueDictionary[Any, Constant] = weakref.WeakValueDictionary()
+        self._lock = threading.Lock()  # for the next
         self._kept: OrderedDict[Constant, None] = OrderedDict()
 
     # ---- what is sent ------------------------------------------------------------------------------------------------
@@ -166,20 +167,20 @@ class Packer:
             written = self._write(book, value, share=share)
         except Exception as error:
             issued.take_back(mark)
-            explain.annotate(error, value, where, kind, book)
+            explain.annotate(error, value, where, kind, book, local=False)
             raise
         _refuse_what_is_here(mark, where)
         if share:
             explain.warn_if_large(value, written.payload, [Definition(*draft) for draft in written.needs])
         self._seen(written.payload)
         source, refusal = self._source(book, value, written, share=share)
-        for code in book.take_codes():
+        for code in book.codes:
             self._modules.allow(imported_by_code(code))
         return self._body(written, source, refusal, bound if share else after)
 
     def _source(self, book: FarBook, value: Any, written: _Written, *, share: bool) -> tuple[_Written | None, str]:
         """The same for other versions of Python, or why there is no such thing."""
-        if not (book.codes or written.needs):
+        if not (book.coded or written.needs):
             return written, ""
         if not self._sources:
             return None, NO_SOURCE
@@ -189,10 +190,16 @@ class Packer:
         sources = self._books.sources
         if sources is None:
             sources = self._books.sources = SourceBook(self, self._classes)
+        if not book.coded and book.refs in sources.refused:
+            return None, sources.refused[book.refs]
         mark = issued.mark()
         try:
-            return self._write(sources, value, share=share), ""
+            if book.coded:
+                return self._write(sources, value, share=share), ""
+            needs = sources.also(book)
+            return written._replace(needs=[sources.drafts[digest] for digest in needs]), ""
         except NoSource as error:
+            sources.refused[book.refs] = str(error)
             return None, str(error)
         except Exception as error:  # noqa: BLE001 - pickling runs the user's code; by value it could be pickled
             issued.take_back(mark)
@@ -245,10 +252,11 @@ class Packer:
             body = Body(both[0], both[-1] if source else None, NO_SOURCE, constants)
             constant = self._definitions[key] = Constant(self, body)
         if len(constant.body.data) <= LARGEST_KEPT:
-            self._kept[constant] = None
-            self._kept.move_to_end(constant)
-            if len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
+            with self._lock:
+                self._kept[constant] = None
+                self._kept.move_to_end(constant)
+                if len(self._kept) > MOST_KEPT:
+                    self._kept.popitem(last=False)
         return constant
 
     def _seen(self, data: bytes) -> None:

@@ -175,7 +175,7 @@ def test_a_large_function_is_warned_of(sent):
     [
         (
             [1, threading.Lock()],
-            r"item 3 of map\(f, \.\.\.\) cannot be pickled: \[1\] is a _thread.lock; make it in the pool's `initializer`$",
+            r"item 3 of map\(f, .*\) cannot be pickled: \[1\] is a _thread.lock; make it in the pool's `initializer`$",
         ),
         ({"q": queue.Queue()}, r"\['q'\] is a queue.Queue; return results$"),
         ((n for n in [1]), "it is a generator; pass a list"),

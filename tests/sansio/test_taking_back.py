@@ -262,36 +262,6 @@ def test_a_call_that_is_claimed_and_withdrawn_is_neither_interrupted_nor_late():
     assert take(scheduler) == []
 
 
-def guessed() -> tuple[Scheduler, Job]:
-    """A worker far away is guessed to be in its second call, which is late: it is interrupted. It had not begun it."""
-    scheduler, job = ready(1, budget=BUDGET), known(timeout=1.0)
-    scheduler.add(job, 0, 4, 0.0)
-    scheduler.finished(1, 1, 0.001, 0.1)
-    scheduler.peers[1].recalling = Recalling.ASKED
-    scheduler.recalled(1, 100.0)
-    take(scheduler)
-    scheduler.observed(1, 2, 0.1, 2.0)
-    assert Interrupt(1, 2, cancelled=False) in take(scheduler)
-    scheduler.recalled(1, 2.0 - FENCE)
-    scheduler.observed(1, 1, 0.1, 2.0)
-    assert take(scheduler) == [Withdraw(1, 2)]
-    scheduler.released(1, 2.0)
-    assert take(scheduler) == [Send(1, job, 2, 4)]
-    return scheduler, job
-
-
-def test_an_interrupt_that_was_a_wrong_guess_kills_nobody():
-    scheduler, _ = guessed()
-    scheduler.tick(2.5 + GRACE)
-    assert Kill not in map(type, take(scheduler))
-
-
-def test_after_a_wrong_guess_a_call_that_fails_is_not_late():
-    scheduler, _ = guessed()
-    scheduler.failed(1, ValueError(), 0.001, 2.2)
-    assert failures(take(scheduler)) == [(2, ValueError, 1)]
-
-
 # ---- what else happens to them ---------------------------------------------------------------------------------------
 
 

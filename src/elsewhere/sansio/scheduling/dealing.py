@@ -154,15 +154,8 @@ class Dealing(Staff):
         peer.recalling = Recalling.WITHDRAWN
         first = max(started, peer.done) + 1
         self.actions.append(Withdraw(peer.key, first))
-        if peer.interrupted >= first:  # the look that found it running was a guess: its place is another call's now
-            self._is_over(peer)
+        if peer.interrupted >= first:  # who looked had guessed, and it had not begun that one
+            self._excuse(peer, now)
         for run in reversed(peer.withdraw(first)):
             self._give_back(run)
         self._deal(now)
-
-    def _is_over(self, peer: Peer) -> None:
-        """The call that a worker was interrupted in needs no watching any more."""
-        peer.interrupted, peer.cancelled = 0, False
-        peer.kill_at = None
-        if self.terminated:
-            self._kill_at(peer, self._end_at)

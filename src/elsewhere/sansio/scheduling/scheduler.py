@@ -308,8 +308,7 @@ class Scheduler(Dealing):
         if self._start_failures:
             self._start_failures.clear()  # workers do start, whatever is killing some of them
         if peer.interrupted and peer.done >= peer.interrupted:
-            self._is_over(peer)
-            self._check_at(peer, self._next_check(peer, now))
+            self._excuse(peer, now)
         if peer.left == 0 or peer.dismissed or self.closing:
             self._release_if_due(peer)
         self._offer(peer, now)
@@ -339,14 +338,3 @@ class Scheduler(Dealing):
     @staticmethod
     def _too_late(job: Job) -> CallTimeout:
         return CallTimeout(f"the call ran longer than its timeout of {job.timeout:g} s")
-
-    def _next_check(self, peer: Peer, now: float) -> float:
-        """When to look next at a worker whose present call is in time.
-
-        A call that has not begun yet cannot be late before its whole timeout has passed. One that nobody wants may have
-        begun in the moment when it was to be skipped.
-        """
-        timeouts = [run.job.timeout for run in peer.held if run.job.timeout is not None]
-        if peer.holds_settled():
-            timeouts.append(self.grace)
-        return now + min(timeouts, default=inf)

@@ -176,6 +176,25 @@ class Staff(Ledger):
             peer.kill_at = at
             self._plan(peer, at)
 
+    def _excuse(self, peer: Peer, now: float) -> None:
+        """What a worker was interrupted in is over: it is not to be killed for it."""
+        peer.interrupted, peer.cancelled = 0, False
+        peer.kill_at = None
+        if self.terminated:
+            self._kill_at(peer, self._end_at)
+        self._check_at(peer, self._next_check(peer, now))
+
+    def _next_check(self, peer: Peer, now: float) -> float:
+        """When to look next at a worker whose present call is in time.
+
+        A call that has not begun yet cannot be late before its whole timeout has passed. One that nobody wants may have
+        begun in the moment when it was to be skipped.
+        """
+        timeouts = [run.job.timeout for run in peer.held if run.job.timeout is not None]
+        if peer.holds_settled():
+            timeouts.append(self.grace)
+        return now + min(timeouts, default=inf)
+
     def _plan(self, peer: Peer, at: float) -> None:
         heapq.heappush(self._timers, (at, next(self._order), peer))
         if len(self._timers) > STALE + 4 * len(self.peers):  # a worker has two at most

@@ -6,7 +6,7 @@ import sys
 import zipfile
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elsewhere.runtime.far.packing import Packer
@@ -148,6 +148,31 @@ def test_what_a_pickle_names_may_be_asked_for_with_its_package_and_what_that_imp
         assert modules.source(name) is None, name
 
 
+def test_a_host_may_ask_for_nonsense(folder, monkeypatch):
+    importlib.import_module("app.jobs")
+    modules = Modules()
+    modules.allow(["app"])
+    (folder / "app/wrong.py").write_bytes(b"# coding: utf-8\nx = '\xff'\n")
+
+    class Failing:
+        def find_spec(self, name, path=None, target=None):
+            raise RuntimeError(name)
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Failing()])
+    for name in (
+        "app" + ".x" * 100_000,
+        "app.wrong",
+        "app.no.such",
+        "app.\udc80",
+        "app.jobs.run",
+        "app" * 10_000,
+        "app\0",
+    ):
+        assert modules.source(name) is None, name[:20]
+        assert not modules.known(name) or name == "app.wrong"
+    assert modules.source("app.jobs")
+
+
 def test_the_same_text_for_two_references_is_found(folder):
     importlib.import_module("app.jobs")
     module = sys.modules["app.jobs"]
@@ -192,6 +217,7 @@ def test_imports_in_code_and_in_source():
 NAMES = [f"app{letter}" for letter in "abcdef"]
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.dictionaries(st.sampled_from(NAMES), st.lists(st.sampled_from(NAMES), max_size=3)), st.data())
 def test_served_is_only_what_can_be_reached_from_what_was_sent(tmp_path_factory, imports, data):
     folder = tmp_path_factory.mktemp("graph")

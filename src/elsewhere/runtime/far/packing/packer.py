@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # they import cloudpickle
 __all__ = ["Body", "Constant", "Packer", "Shared"]
 
 MOST_KEPT = 256  # definitions that are kept for the next call, though no call refers to them
-LARGEST_KEPT = 1 << 20  # bytes of one of those
+LARGEST_KEPT = 1 << 28  # bytes of those together
 NO_SOURCE = "this pool sends byte code only"
 MOVED = b"pathlib._local"  # what Python 3.13 writes for paths, and no other understands
 MOVES = sys.version_info[:2] == (3, 13)
@@ -74,7 +74,8 @@ class Packer:
         self._since = 0
         self._classes: dict[str, type] = {}
         self._definitions: weakref.WeakValueDictionary[Any, Constant] = weakref.WeakValueDictionary()
-        self._lock = threading.Lock()  # for the next
+        self._lock = threading.Lock()  # for the next two
+        self._kept_bytes = 0
         self._kept: OrderedDict[Constant, None] = OrderedDict()
 
     # ---- what is sent ------------------------------------------------------------------------------------------------
@@ -264,13 +265,19 @@ class Packer:
                 self._seen(data)
             body = Body(both[0], both[-1] if source else None, NO_SOURCE, constants)
             constant = self._definitions[key] = Constant(self, body)
-        if len(constant.body.data) <= LARGEST_KEPT:
-            with self._lock:
-                self._kept[constant] = None
-                self._kept.move_to_end(constant)
-                if len(self._kept) > MOST_KEPT:
-                    self._kept.popitem(last=False)
+        self._keep(constant)
         return constant
+
+    def _keep(self, constant: Constant) -> None:
+        """For the next call that needs it: workers have it, and its bytes need not be sent again."""
+        with self._lock:
+            if constant in self._kept:
+                self._kept.move_to_end(constant)
+                return
+            self._kept[constant] = None
+            self._kept_bytes += constant.size
+            while len(self._kept) > MOST_KEPT or (self._kept_bytes > LARGEST_KEPT and self._kept):
+                self._kept_bytes -= self._kept.popitem(last=False)[0].size
 
     def _seen(self, data: bytes) -> None:
         """What is sent: the modules that it names may be asked for, and it may not refer to other pools' objects."""

@@ -64,6 +64,12 @@ def test_what_python_has_or_a_package_installer_brought_is_not_own():
     assert [name for name in names if is_own(name)] == []
 
 
+def test_what_has_a_name_of_the_standard_librarys_is_not_own(folder):
+    assert "antigravity" not in sys.modules
+    (folder / "antigravity.py").touch()
+    assert not is_own("antigravity")
+
+
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "app.", ".app", "../app", "app/jobs", "a b", "__main__", "no_such", "app.no"]
 )

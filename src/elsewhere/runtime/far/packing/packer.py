@@ -21,6 +21,7 @@ from elsewhere.runtime import issued
 from elsewhere.runtime.far.packing.modules import Modules, imported_by_code
 from elsewhere.runtime.far.packing.shared import SHARED, WORKER, Body, Call, Constant, Far, Recorder, Shared, WrongPool
 from elsewhere.runtime.memory import sharing
+from elsewhere.runtime.memory.buffers import Collector
 from elsewhere.runtime.packing.packer import CONNECTION, MAIN, Definition, Kind, is_from_handler, registered_by_value
 
 if TYPE_CHECKING:  # they import cloudpickle
@@ -33,6 +34,8 @@ __all__ = ["Body", "Constant", "Packer", "Shared"]
 MOST_KEPT = 256  # definitions that are kept for the next call, though no call refers to them
 LARGEST_KEPT = 1 << 20  # bytes of one of those
 NO_SOURCE = "this pool sends byte code only"
+MOVED = b"pathlib._local"  # what Python 3.13 writes for paths, and no other understands
+MOVES = sys.version_info[:2] == (3, 13)
 MAIN_NAMES = ("__main__", "__mp_main__")
 NAMED = (FunctionType, BuiltinFunctionType)
 BOUND = Far(WORKER, "bound")
@@ -139,18 +142,23 @@ class Packer:
     # ---- how ---------------------------------------------------------------------------------------------------------
 
     def _pack(self, value: Any, where: Callable[[], str], kind: Kind, *, share: bool) -> Body:
+        buffers = Collector()  # large ones are not looked through, and copied once
         with Recorder(self) as recorder:
             mark = issued.mark()
             data = b""
             try:
-                data = pickle.dumps(value, 5)
+                data = pickle.dumps(value, 5, buffer_callback=buffers.take)
             except Exception as error:
                 if is_from_handler(error, value) or type(error) is WrongPool:
                     issued.take_back(mark)
                     raise
             _refuse_what_is_here(mark, where)
-            if data and MAIN not in data and CONNECTION not in data and not registered_by_value():
+            plain = MAIN not in data and CONNECTION not in data and not (MOVES and MOVED in data)
+            if data and plain and not registered_by_value():
                 self._seen(data)
+                if buffers:
+                    buffers.clear()
+                    data = pickle.dumps(value, 5)
                 return Body(data, data, "", tuple(recorder.constants))
         return self._by_value(value, where, kind, share=share)
 

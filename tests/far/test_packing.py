@@ -18,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import elsewhere
-from elsewhere.runtime.far.packing import Packer
+from elsewhere.runtime.far.packing import Body, Constant, Packer
+from elsewhere.runtime.far.packing import packer as packer_module
 from tests.contract import work
 from tests.far.packed import Sent
 from tests.far.things import Colour, Point
@@ -260,6 +261,26 @@ def test_what_is_shared_lives_as_long_as_its_handle_or_a_body_that_refers_to_it(
     del body
     gc.collect()
     assert gone() is None
+
+
+def test_definitions_are_kept_for_the_next_call_up_to_a_size(monkeypatch):
+    monkeypatch.setattr(packer_module, "LARGEST_KEPT", 10_000)
+    monkeypatch.setattr(packer_module, "MOST_KEPT", 3)
+    packer = Packer(sources=False)
+
+    def kept(size):
+        constant = Constant(packer, Body(b"x" * size, None, "", ()))
+        packer._keep(constant)
+        packer._keep(constant)
+        return weakref.ref(constant)
+
+    first, second, third = kept(4000), kept(4000), kept(4000)
+    assert (first() is None, second() is None, third() is None) == (True, False, False)
+    small = [kept(1) for _ in range(3)]
+    assert (second() is None, third() is None) == (True, True)
+    assert all(one() is not None for one in small)
+    assert kept(20_000)() is None
+    assert packer._kept_bytes == 0
 
 
 def test_threads_pack_beside_each_other():

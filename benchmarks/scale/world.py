@@ -231,9 +231,9 @@ class World:
         actions, now = self.scheduler.actions, self.now / SECOND
         while actions:
             action = actions.popleft()
-            if type(action) is Failed:
+            if isinstance(action, Failed):
                 self.outcome.failed += 1
-            elif type(action) is Start:
+            elif isinstance(action, Start):
                 self._at(self.now + (START if self.now else 0), "ready", action.worker)
             elif (peer := self.peers.get(action.worker)) is not None:
                 self._order_peer(peer, action, now)

@@ -158,7 +158,9 @@ class OnHosts(FarDriver):
         others = [each for each, at in self._at.items() if at is seat and each != key]
         if others and not isinstance(error, ConnectionLost):
             if not seat.limited:
-                _log.warning("%s: it has fewer interpreters than it should, as no more can be had: %s", seat.name, error)
+                _log.warning(
+                    "%s: it has fewer interpreters than it should, as no more can be had: %s", seat.name, error
+                )
             seat.limited = True
             self._shares.limit(seat.number, len(others))
             others = []

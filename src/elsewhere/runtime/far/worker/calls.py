@@ -14,10 +14,9 @@ import time
 from types import CoroutineType
 from typing import Any, Iterator, NoReturn
 
+from . import answers
 from .answers import (
     PLAIN,
-    CallCancelled,
-    CallTimeout,
     describe_call,
     dumps,
     envelope,
@@ -226,9 +225,11 @@ class Worker(Line):
                 return
             frame = frame.f_back
         self._raised = ordinal
+        # Where the host has elsewhere, and the call has imported it, it is that which the call may catch.
+        errors = sys.modules.get("elsewhere.errors", answers)
         if cancelled:
-            raise CallCancelled("this call was cancelled")
-        raise CallTimeout("this call ran longer than its timeout")
+            raise errors.CallCancelled("this call was cancelled")
+        raise errors.CallTimeout("this call ran longer than its timeout")
 
     def _signal_again(self, pid: int) -> None:
         time.sleep(AGAIN)

@@ -175,7 +175,7 @@ class Line:
         with self.lock:
             self._drop_runs()
             self._received = begun = self.begun
-            self._skips = [skip for skip in self._skips if skip[0] <= begun]
+            self._skips = [(first, min(last, begun)) for first, last in self._skips if first <= begun]
         self.send(RELEASED, ORDINAL.pack(begun))
 
     def _drop_runs(self) -> None:

@@ -84,6 +84,7 @@ class Far:
         self.asides: list[tuple[int, int, Any]] = []
         self._arrived: list[tuple[int, int, int, bytes]] = []
         self._numbers: dict[bytes, int] = {}
+        self._words = ""
         self.raw(payload)
         if start:
             self.hello = self.next(worker.HELLO)
@@ -197,7 +198,9 @@ class Far:
     def words(self) -> str:
         """What it has written to stderr; waits for its end."""
         self.wait()
-        return self.process.stderr.read().decode() if self.process.stderr else ""
+        if self.process.stderr:
+            self._words += self.process.stderr.read().decode()
+        return self._words
 
     def hang_up(self) -> None:
         """The end of its input."""

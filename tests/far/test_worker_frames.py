@@ -104,7 +104,19 @@ def test_it_needs_nothing_but_the_standard_library_of_python_3_8(path):
 
 # All that they use, each there since 3.8 at least; and what is shipped with them.
 OLD = {
-    *("__future__", "_thread", "asyncio", "atexit", "codecs", "collections", "importlib", "io", "json", "logging"),
+    *(
+        "__future__",
+        "_thread",
+        "asyncio",
+        "atexit",
+        "faulthandler",
+        "codecs",
+        "collections",
+        "importlib",
+        "io",
+        "json",
+        "logging",
+    ),
     *("os", "pickle", "reprlib", "select", "signal", "struct", "sys", "threading", "time", "traceback", "types"),
     *("typing", "warnings", "cloudpickle"),
 }

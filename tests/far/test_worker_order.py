@@ -122,11 +122,15 @@ def test_what_is_taught_is_not_taken_back(counted, gate):
 # ---- skipping --------------------------------------------------------------------------------------------------------
 
 
-def test_skipped_calls_are_answered_in_their_turn(counted):
+def test_skipped_calls_are_answered_in_their_turn(counted, gate):
     far = counted.far
+    far.run(GATED, str(gate))
+    far.run(abs, -1, -2, -3, -4, -5)
+    inside(gate)
     counted.skip(2, 3)
     counted.skip(5, 5)
-    far.run(abs, -1, -2, -3, -4, -5, -6)
+    counted.read()
+    gate.touch()
     kinds = [far.next_frame(worker.VALUE, worker.SKIPPED)[0] for _ in range(6)]
     assert kinds == [worker.VALUE, worker.SKIPPED, worker.SKIPPED, worker.VALUE, worker.SKIPPED, worker.VALUE]
 
@@ -209,13 +213,36 @@ def test_only_the_call_that_is_meant_is_interrupted(counted, gate):
     assert far.call(abs, -1) == 1
 
 
-def test_an_interrupt_that_comes_before_its_call(counted):
+def test_an_interrupt_that_comes_before_its_call(counted, gate):
     far = counted.far
-    counted.interrupt(1, cancelled=False)
-    assert counted.withdraw() == 0
+    far.run(GATED, str(gate))
     far.run(abs, -1, -2)
+    inside(gate)
+    counted.interrupt(2, cancelled=False)
+    counted.read()
+    gate.touch()
+    assert far.value() == "gate"
     assert far.error()[1] == "elsewhere.errors.CallTimeout"
     assert far.value() == 2
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_was_taken_back_is_neither_interrupted_nor_skipped(counted, gate, when):
+    far = counted.far
+    far.run(GATED, *[str(gate)] * 3)
+    inside(gate)
+    if when == "before":
+        counted.interrupt(2, cancelled=True)
+        counted.skip(2, 3)
+        assert counted.withdraw() == 1
+    else:
+        far.send(worker.WITHDRAW)
+        counted.interrupt(2, cancelled=True)
+        counted.skip(2, 3)
+        far.next(worker.RELEASED)
+    far.run(abs, -2, -3)
+    gate.touch()
+    assert [far.value() for _ in range(3)] == ["gate", 2, 3]
 
 
 def test_an_interrupt_may_be_caught(counted, gate):

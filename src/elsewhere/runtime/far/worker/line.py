@@ -145,14 +145,14 @@ class Line:
     def _take(self, kind: int, flags: int, number: int, payload: bytes) -> None:
         """One frame: what hurries is done at once, the rest is queued."""
         if kind == SKIP:
-            with self.lock:
-                self._skips.append(RANGE.unpack(payload))
+            first, last = RANGE.unpack(payload)
+            with self.lock:  # what speaks of a call that was withdrawn does not mean the next one in its place
+                if first <= self._received:
+                    self._skips.append((first, min(last, self._received)))
         elif kind == WITHDRAW:
             self._withdraw()
         elif kind == INTERRUPT:
-            self._interrupt = ORDINAL.unpack(payload)[0], bool(flags & 1)
-            if self._interrupt[0] == self.begun and self.inside:
-                signal.pthread_kill(self._main, signal.SIGURG)
+            self._stop(ORDINAL.unpack(payload)[0], cancelled=bool(flags & 1))
         elif kind == MODULE:
             name, given = pickle.loads(payload)
             with self._news:
@@ -170,12 +170,23 @@ class Line:
                     self._queue.append((kind, number, payload))
                 self._wake_main()
 
+    def _stop(self, ordinal: int, *, cancelled: bool) -> None:
+        """A call is to end: the one that runs, or one that will."""
+        with self.lock:
+            if ordinal > self._received:
+                return
+            self._interrupt = ordinal, cancelled
+        if ordinal == self.begun and self.inside:
+            signal.pthread_kill(self._main, signal.SIGURG)
+
     def _withdraw(self) -> None:
         """What is not begun is not the worker's any more."""
         with self.lock:
             self._drop_runs()
             self._received = begun = self.begun
             self._skips = [(first, min(last, begun)) for first, last in self._skips if first <= begun]
+            if self._interrupt[0] > begun:
+                self._interrupt = 0, False
         self.send(RELEASED, ORDINAL.pack(begun))
 
     def _drop_runs(self) -> None:

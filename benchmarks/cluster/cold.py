@@ -34,11 +34,12 @@ def sshcluster(config: Config, worker: str = "distributed.Nanny") -> Iterator[in
 
     from benchmarks.cluster.kinds.bare import connect_options
 
+    first, there = config["hosts"]
     cluster = SSHCluster(
-        config["hosts"],
+        [first, there],
         connect_options=connect_options(config),
-        worker_options={"nthreads": 1},
-        scheduler_options={"port": 0, "dashboard_address": ":0"},
+        worker_options={"nthreads": 1, "host": there, "dashboard_address": f"{there}:0"},
+        scheduler_options={"port": 0, "host": first, "dashboard_address": f"{first}:0"},
         worker_class=worker,
         remote_python=config["python"],
     )

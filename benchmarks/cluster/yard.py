@@ -91,12 +91,13 @@ def cluster(ground: Yard) -> Iterator[Cluster]:
     folder = Path(tempfile.mkdtemp(dir=ground.folder))
     told = folder / "scheduler.json"
     with contextlib.ExitStack() as stack:
-        words = ["--host", SCHEDULER, "--port", "0", "--no-dashboard", "--scheduler-file", str(told)]
+        words = ["--host", SCHEDULER, "--port", "0", "--no-dashboard", "--dashboard-address", f"{SCHEDULER}:0"]
+        words += ["--scheduler-file", str(told)]
         pids = [stack.enter_context(_program("scheduler", folder, *words))]
         address = _address(told, folder)
         for host in WORKERS:
-            words = ["--host", host, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", host]
-            words += ["--local-directory", str(folder), "--death-timeout", str(PATIENCE)]
+            words = ["--host", host, "--nthreads", "1", "--no-nanny", "--dashboard-address", f"{host}:0"]
+            words += ["--name", host, "--local-directory", str(folder), "--death-timeout", str(PATIENCE)]
             pids.append(stack.enter_context(_program("worker", folder, address, *words)))
         yield Cluster(address, pids)
 

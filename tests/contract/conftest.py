@@ -19,6 +19,9 @@ from elsewhere import Pool
 from tests.contract import work
 from tests.contract.places import PLACES, WORKERS, Place
 from tests.contract.work import Gate, until
+from tests.contract.yards import dask_address, fleet
+
+__all__ = ["dask_address", "fleet", "gate", "make_pool", "no_driver_failed", "place", "pool"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

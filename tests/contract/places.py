@@ -12,6 +12,7 @@ from typing import Any
 
 from elsewhere import Pool
 from tests.contract import work
+from tests.contract.nearby import Nearby
 
 WORKERS = 2
 
@@ -60,6 +61,53 @@ class Place:
         return work.hold if self.parallel or not self.beside else work.hold_async
 
 
+NEARBY = Place(
+    "nearby",
+    {"where": Nearby()},
+    isolated=True,
+    kills=True,
+    inherits=False,
+    trusted=False,
+    whose=r"worker \d+ on near$",
+    shown="nearby",
+    prefix=r"\[near\] ",
+)
+HOSTS = Place(
+    "hosts",
+    {},
+    fixture="fleet",
+    isolated=True,
+    kills=True,
+    inherits=False,
+    trusted=False,
+    whose=r"worker \d+ on 127\.26\.0\.[12]$",
+    shown="<Fleet.*>",
+    prefix=r"\[127\.26\.0\.[12]\] ",
+    slow=True,
+)
+DASK = Place(
+    "dask",
+    {},
+    fixture="dask_address",
+    isolated=True,
+    kills=True,
+    inherits=False,
+    whose=r"worker \d+ on .*127\.26\.0\.[45]",
+    shown="dask://.*",
+    prefix=r"\[.*127\.26\.0\.[45]\] ",
+    slow=True,
+)
+
+# What differs, and the line of the table in docs/places.md that says so.
+DIFFERENCES = {
+    "isolated": "calls have their own memory: what goes in and comes out is copied",
+    "beside": "calls run while the caller goes on",
+    "parallel": "plain functions run beside each other",
+    "stops_running": "`cancel`, `timeout` and `terminate` stop a call that runs",
+    "kills": "one that does not let itself be interrupted is ended with its worker",
+    "inherits": "workers have the caller's environment variables, folder, `sys.path` and standard streams",
+    "trusted": "a result may be whatever can be pickled",
+}
 PLACES = [
     Place("forkserver", {"context": "forkserver"}, isolated=True, kills=True),
     Place("spawn", {"context": "spawn"}, isolated=True, kills=True),
@@ -74,4 +122,5 @@ PLACES = [
         whose="the caller",
         shown="inline",
     ),
+    NEARBY,
 ]

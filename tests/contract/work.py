@@ -367,3 +367,8 @@ def die_at(x: int, at: int, how: str, gate: Gate | None = None) -> int:
             threading.Event().wait()
         os._exit(3)
     return x
+
+
+def write_a_file(path: str) -> None:
+    with open(path, "wb") as file:
+        file.write(b"something")

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import functools
 import io
+import os
 import pickle
+import sys
 from typing import Any
 
 from elsewhere.runtime.far import worker
@@ -33,7 +35,8 @@ class Worker(Sent):
 
     def __init__(self) -> None:
         self.shipped: list[str] = []  # the names of definitions, in the order in which they were shipped
-        super().__init__(packer=Packer(sources=False), popen={"stderr": None})
+        python = os.environ.get("FAR_PYTHON", sys.executable)  # another version gets sources
+        super().__init__(python, packer=Packer(sources="FAR_PYTHON" in os.environ), popen={"stderr": None, "cwd": None})
 
     def carry(self, body: Body) -> bytes:
         for constant in body.constants:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +23,10 @@ class Sent(Far):
     def __init__(self, python: str = sys.executable, packer: Packer | None = None, **options: Any) -> None:
         self.packer = packer or Packer(sources=True)
         self.tokens: set[int] = set()
-        super().__init__(python, modules=self.packer.module, **options)
+        # Nothing of this checkout is there, unless it is asked for.
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        popen = {"cwd": "/", "env": environment, **options.pop("popen", {})}
+        super().__init__(python, modules=self.packer.module, popen=popen, **options)
         self.same = tuple(worker_version(self)) == tuple(sys.version_info[:2])
 
     def carry(self, body: Body) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,9 @@ import pytest
 
 from elsewhere.fleet import Host
 from elsewhere.fleet.engine import engine
-from elsewhere.fleet.lean import FULL, Gathered
-from tests.fleet.sshd import sshd
-from tests.fleet.test_link import options
+from elsewhere.fleet.lean import FULL, Gathered, _look_seldom
+from tests.fleet.sshd import Sshd, sshd
+from tests.fleet.test_link import becomes, options
 
 
 class Wire:
@@ -69,3 +71,85 @@ def test_empty_packets_are_for_cbc_alone(tmp_path: Path, cipher: str, ignored: b
 
             before, after = engine().call(sent)
             assert (after > before) == ignored
+
+
+def test_what_is_held_goes_when_its_writer_says_so() -> None:
+    async def work() -> list[Any]:
+        wire = Wire()
+        gathered = Gathered(wire)
+        gathered.held = True
+        gathered.write(b"a")
+        await asyncio.sleep(0)
+        assert wire.seen == []
+        gathered.held = False
+        gathered.flush()
+        return wire.seen
+
+    assert asyncio.run(work()) == [b"a"]
+
+
+class Clock:
+    """A loop whose time goes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.timers: list[tuple[float, Any]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, delay: float, work: Any) -> Any:
+        self.timers.append((self.now + delay, work))
+        return self.timers[-1]
+
+    def goes(self, until: float) -> None:
+        while self.timers and min(self.timers)[0] <= until:
+            timer = min(self.timers)
+            self.timers.remove(timer)
+            self.now = timer[0]
+            timer[1]()
+        self.now = until
+
+
+class Connection:
+    """What asyncssh's has of a keepalive."""
+
+    _keepalive_interval = 10.0
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._keepalive_timer: Any = None
+        self.asked: list[float] = []
+
+    def _reset_keepalive_timer(self) -> None:
+        self._keepalive_timer = self._clock.call_later(self._keepalive_interval, self._keepalive_timer_callback)
+
+    def _keepalive_timer_callback(self) -> None:
+        self.asked.append(self._clock.now)
+        self._reset_keepalive_timer()
+
+
+def test_a_host_is_asked_when_it_has_been_silent_for_so_long_and_not_before() -> None:
+    clock: Any = Clock()
+    connection: Any = Connection(clock)
+    _look_seldom(connection, clock)
+    for now in range(101, 134):
+        connection._reset_keepalive_timer()  # something comes each second
+        clock.goes(float(now))
+    assert connection.asked == []
+    assert len(clock.timers) == 1
+    clock.goes(141.9)
+    assert connection.asked == []
+    clock.goes(142.0)  # ten after the last word, which came at 132
+    assert connection.asked == [142.0]
+
+
+def test_a_host_that_stands_still_is_seen(server: Sshd) -> None:
+    with Host(server.hosts[0], **options(server, keepalive=0.2)) as host:
+        pid = host.call(os.getpid)  # its parent is the sshd of this connection
+        parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(parent, signal.SIGSTOP)
+        try:
+            becomes(lambda: not host.link.up)
+        finally:
+            os.kill(parent, signal.SIGCONT)

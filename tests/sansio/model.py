@@ -57,6 +57,7 @@ class Model:
         self.broken: ElsewhereError | None = None
         self.size = scheduler.size
         self.resizing = False
+        self.far = False  # nobody can look which call a worker is in: it is taken to be in the first that it holds
         self.terminated_at = inf
         self.starts = self.retried = self.lost = 0
         self.noted = 0  # actions at the front of the scheduler's that are read already
@@ -133,6 +134,7 @@ class Model:
         call = worker.held.popleft()
         call.place = None
         worker.told += 1
+        worker.told_at = self.now
         if worker.told == worker.interrupted:
             worker.interrupted = 0
         return call
@@ -286,6 +288,9 @@ class Model:
     def note_withdraw(self, worker: Worker, first: int) -> None:
         assert worker.asked == worker.withdrawn + 1
         worker.withdrawn += 1
+        if worker.interrupted >= first:
+            worker.interrupted = 0
+        worker.ever_interrupted = {ordinal for ordinal in worker.ever_interrupted if ordinal < first}
         assert first == max(worker.seen[0], worker.told) + 1
         assert first > worker.begun, "it has begun what is withdrawn"
         back = [worker.held.pop() for _ in range(len(worker.held) - (first - worker.told - 1))][::-1]
@@ -294,7 +299,7 @@ class Model:
 
     def note_interrupt(self, worker: Worker, action: Interrupt) -> None:
         ordinal = action.ordinal
-        assert worker.told < ordinal <= worker.started, "not begun"
+        assert worker.told < ordinal <= max(worker.started, worker.told + self.far), "not begun"
         assert ordinal not in worker.ever_interrupted
         call = worker.held[ordinal - worker.told - 1]
         if action.cancelled:
@@ -354,6 +359,8 @@ class Model:
         assert not worker.interrupted or self.now < worker.interrupted_at + GRACE, "not killed"
         call = worker.current
         if call is None or worker.untold or worker.started == worker.excused or call.job.timeout is None:
+            return
+        if self.far:  # its deadline is counted from the last answer, whenever that was told
             return
         unseen = UNSEEN if worker.seen_from > -inf else 0.0
         assert self.now < worker.since + call.job.timeout + unseen, "past its deadline"

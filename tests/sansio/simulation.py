@@ -23,10 +23,12 @@ class Simulation(Model):
         size: of the pool.
         lifetime: of its workers.
         budget: of the scheduler.
+        far: do workers have no memory that can be looked into?
     """
 
-    def __init__(self, size: int, lifetime: int | None = None, budget: float = 2.0**-9) -> None:
+    def __init__(self, size: int, lifetime: int | None = None, budget: float = 2.0**-9, *, far: bool = False) -> None:
         super().__init__(Scheduler(size, lifetime=lifetime, grace=GRACE, budget=budget))
+        self.far = far
         self.race = 0  # steps a worker makes between the look at its answers and the look at its words
         self.slip = 0  # steps a worker makes between the decision to recall and the word on its page
         self.pause = 0.0  # seconds that pass there: somebody else has the processor
@@ -237,6 +239,8 @@ class Simulation(Model):
         for _ in range(race):  # it goes on between the two looks
             worker.step(self.now, late=True)
         worker.seen = worker.visible(self.now)
+        if self.far and worker.asked == worker.withdrawn:
+            worker.seen = worker.told + bool(worker.held), max(worker.told_at, worker.fed)
         self.scheduler.observed(worker.key, *worker.seen, self.now)
 
     def recall(self, worker: Worker) -> None:
@@ -300,7 +304,7 @@ class Simulation(Model):
         assert self.scheduler.next_timer() is None
         assert not self.scheduler._ready
         assert not self.scheduler._delayed
-        assert not self.scheduler._timed
+        assert not self.scheduler._timers
         for job in self.jobs:
             assert not job.settled
             assert not job.failures

@@ -10,9 +10,9 @@ from elsewhere.call import Retry
 from elsewhere.errors import WorkerLost
 from elsewhere.sansio.scheduling.credits import AHEAD, BUDGET, GROWTH, MOST, PAST, ahead, measure, room
 from elsewhere.sansio.scheduling.jobs import Job, Retire, Send, Start
-from elsewhere.sansio.scheduling.peer import Peer, State
+from elsewhere.sansio.scheduling.peer import Peer
 from elsewhere.sansio.scheduling.scheduler import Scheduler
-from tests.sansio.stories import known, ready, take
+from tests.sansio.stories import all_at_once, away, known, ready, take
 
 
 def test_the_first_deal_is_one_call_and_no_more_until_it_is_measured():
@@ -283,8 +283,7 @@ def test_a_few_runs_are_shared_out_too():
     scheduler.add(long, 0, 5, 0.0)
     scheduler.add(short, 0, 1, 0.0)
     take(scheduler)
-    for key in (1, 2, 3):
-        scheduler.peers[key].state = State.READY
+    all_at_once(scheduler)
     scheduler.tick(0.0)
     sends = take(scheduler)
     assert sends == [Send(1, long, 0, 2), Send(2, long, 2, 5), Send(3, short, 0, 1)]
@@ -296,8 +295,7 @@ def test_a_share_is_one_of_all_that_waits_and_not_of_the_first_run():
     scheduler.add(short, 0, 2, 0.0)
     scheduler.add(long, 0, 9, 0.0)
     take(scheduler)
-    for key in (1, 2, 3):
-        scheduler.peers[key].state = State.READY
+    all_at_once(scheduler)
     scheduler.tick(0.0)
     assert take(scheduler) == [Send(1, short, 0, 2), Send(2, long, 0, 5), Send(3, long, 5, 9)]
 
@@ -329,11 +327,10 @@ def test_an_empty_add_holds_nothing_up():
 
 def test_adds_with_a_gap_between_them_are_two_runs():
     scheduler, job = ready(), Job(chunk=9)
-    scheduler.peers[1].left = 0  # so that both wait
-    scheduler.add(job, 0, 2, 0.0)
-    scheduler.add(job, 5, 6, 0.0)
-    scheduler.peers[1].left = None
-    scheduler.add(Job(), 0, 1, 0.0)
+    with away(scheduler, 1):  # so that both wait
+        scheduler.add(job, 0, 2, 0.0)
+        scheduler.add(job, 5, 6, 0.0)
+    scheduler.tick(0.0)
     assert take(scheduler) == [Send(1, job, 0, 2)]
     scheduler.finished(1, 2, 1.0, 0.0)
     assert take(scheduler) == [Send(1, job, 5, 6)]

@@ -44,9 +44,10 @@ class SchedulerMachine(RuleBasedStateMachine):
         budget=st.sampled_from([0.0, 2.0**-9, 2.0**-6]),
         ready=st.booleans(),
         fast=st.booleans(),
+        far=st.booleans(),
     )
-    def open(self, size: int, lifetime: int | None, budget: float, ready: bool, fast: bool) -> None:
-        self.sim = Simulation(size, lifetime, budget)
+    def open(self, size: int, lifetime: int | None, budget: float, ready: bool, fast: bool, far: bool) -> None:
+        self.sim = Simulation(size, lifetime, budget, far=far)
         self.fast = fast
         if ready:
             self.all_get_ready()

@@ -22,7 +22,7 @@ from elsewhere.sansio.scheduling.jobs import (
 )
 from elsewhere.sansio.scheduling.peer import Recalling, State
 from elsewhere.sansio.scheduling.scheduler import FENCE, PATIENCE, STRANDED, Scheduler
-from tests.sansio.stories import GRACE, failures, known, ready, take
+from tests.sansio.stories import GRACE, away, failures, known, ready, take
 
 BUDGET = 2.0**-6  # seconds; the calls of `known` jobs take 2**-12
 
@@ -128,7 +128,7 @@ def test_nothing_is_taken_back_without_need(what: str):
     if what == "budget 0":
         peer.hold(job, 8, 10, 0.0)
     if what in ("budget 0", "calls wait", "terminated"):
-        scheduler.peers[2].held.clear()
+        scheduler._idle[scheduler.peers[2]] = None
     if what == "calls wait":
         scheduler._ready.append(Run(job, 10, 11))
     if what == "terminated":
@@ -251,10 +251,9 @@ def test_released_by_a_worker_that_is_gone_says_nothing():
 
 def test_a_call_that_is_claimed_and_withdrawn_is_neither_interrupted_nor_late():
     scheduler, slow, timed = ready(2, budget=BUDGET), known(), known(timeout=1.0)
-    scheduler.peers[2].left = 0
-    scheduler.add(slow, 0, 1, 0.0)
-    scheduler.add(timed, 0, 2, 0.0)
-    scheduler.peers[2].left = None
+    with away(scheduler, 2):
+        scheduler.add(slow, 0, 1, 0.0)
+        scheduler.add(timed, 0, 2, 0.0)
     take(scheduler)
     scheduler.observed(1, 1, 0.0, PATIENCE)
     scheduler.observed(1, 1, 0.0, PATIENCE + FENCE)
@@ -289,10 +288,9 @@ def test_a_recalled_worker_that_dies_loses_the_call_it_was_in_and_no_other():
 
 def test_several_runs_go_back_in_their_order_and_in_front():
     scheduler, jobs = ready(2, budget=BUDGET), [known() for _ in range(3)]
-    scheduler.peers[2].left = 0
-    for job in jobs:
-        scheduler.add(job, 0, 3, 0.0)
-    scheduler.peers[2].left = None
+    with away(scheduler, 2):
+        for job in jobs:
+            scheduler.add(job, 0, 3, 0.0)
     take(scheduler)
     scheduler.observed(1, 2, 0.0, PATIENCE)
     scheduler.observed(1, 2, 0.0, PATIENCE + FENCE)

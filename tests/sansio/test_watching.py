@@ -24,11 +24,12 @@ def test_a_call_that_runs_is_not_younger_because_others_were_handed_over_behind_
     scheduler, job = ready(2, budget=BUDGET), known()
     scheduler.add(job, 0, 8, 0.0)
     scheduler.add(job, 8, 16, PATIENCE / 2)
-    scheduler.finished(2, scheduler.peers[2].outstanding, 2.0**-10, PATIENCE / 2)
+    other, busy = sorted(scheduler.peers.values(), key=lambda peer: peer.fed)
+    scheduler.finished(other.key, other.outstanding, 2.0**-10, PATIENCE / 2)
     take(scheduler)
-    assert scheduler.peers[1].fed == PATIENCE / 2
-    scheduler.observed(1, 1, 0.0, PATIENCE)
-    assert take(scheduler) == [Recall(1)]
+    assert busy.fed == PATIENCE / 2
+    scheduler.observed(busy.key, 1, 0.0, PATIENCE)
+    assert take(scheduler) == [Recall(busy.key)]
 
 
 def test_all_that_hold_more_than_one_call_are_looked_at():

@@ -76,6 +76,7 @@ class Worker:
 
     held: deque[Call] = field(default_factory=deque)  # handed over, neither told to be answered nor withdrawn
     told: int = 0
+    told_at: float = 0.0  # when its last answer was told
     used: int = 0  # of its lifetime
     worn: bool = False  # has said that it wants to be replaced
     struck: bool = False  # was there when one that was starting was killed

@@ -65,13 +65,13 @@ class Awaited(OnHost):
 
 
 class OnFleet(OnDask):
-    """``Pool(where=fleet)``, with one interpreter on each of two hosts."""
+    """``Pool(where=fleet)``, with one interpreter on each of two hosts: one that has NumPy."""
 
     def open(self) -> None:
         from elsewhere import Pool
         from elsewhere.fleet import Fleet
 
-        self.fleet: Any = Fleet(*self.config["hosts"], **options(self.config))
+        self.fleet: Any = Fleet(*self.config["hosts"], python=self.config["python"], **options(self.config))
         self.pool = Pool(WORKERS, where=self.fleet)
         assert self.pool.map_async(work.nap, range(-10, 0)).get(PATIENCE) == list(range(-10, 0))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from elsewhere.call import Options
 from elsewhere.fleet.host import Host
+from elsewhere.fleet.many.calls import Calls
 from elsewhere.fleet.many.commands import Commands
 from elsewhere.fleet.many.files import Files
 from elsewhere.fleet.many.members import members
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Fleet"]
 
 
-class Fleet(Commands, Files, Ways):
+class Fleet(Calls, Commands, Files, Ways):
     """Many machines; each verb is done on all of them, so many at once.
 
     Args:
@@ -88,19 +89,31 @@ class Fleet(Commands, Files, Ways):
 
     # ---- views -------------------------------------------------------------------------------------------------------
 
-    def options(self, *, timeout: Any = ..., retry: Any = ..., jobs: Any = ..., max_failures: Any = ...) -> Self:
+    def options(
+        self,
+        *,
+        timeout: Any = ...,
+        retry: Any = ...,
+        jobs: Any = ...,
+        max_failures: Any = ...,
+        return_exceptions: Any = ...,
+        progress: Any = ...,
+    ) -> Self:
         """A view of the same hosts and connections, whose verbs have other options.
 
         Args:
-            timeout: seconds for each host's command or transfer, if the verb itself is told none.
+            timeout: seconds for each host's command, transfer or call, if the verb itself is told none.
             retry: how often a host that failed is tried again, and when; a number, or a `Retry`. By default never: a
                 command that failed may have done half of its work.
             jobs, max_failures: as of `Fleet`.
+            return_exceptions, progress: as verbs take them themselves, but for `each`, whose keywords are its
+                function's; True here counts for all verbs.
 
         Raises:
             TypeError, ValueError: one is wrong.
         """
         told = {"timeout": timeout, "retry": retry, "jobs": jobs, "max_failures": max_failures}
+        told |= {"return_exceptions": return_exceptions, "progress": progress}
         given: dict[str, Any] = {name: value for name, value in told.items() if value is not ...}
         if "retry" in given or "timeout" in given:
             described = Options.of(given.get("timeout"), given.get("retry"))
@@ -163,8 +176,11 @@ class Fleet(Commands, Files, Ways):
 
     def close(self) -> None:
         """Close all connections, at the same time; the next verb connects again."""
-        if any(host.root._link is not None for host in self.hosts):
+        kept = [host.root._kept for host in self.hosts if host.root._kept is not None]
+        if kept or any(host.root._link is not None for host in self.hosts):
             engine().call(self._close)
+        for each in kept:
+            each.join()
 
     async def _close(self) -> None:
         import asyncio
@@ -185,7 +201,7 @@ class Fleet(Commands, Files, Ways):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if any(host.root._link is not None for host in self.hosts):
+        if any(host.root._link is not None or host.root._kept is not None for host in self.hosts):
             await engine().submit(self._close)
 
     def __repr__(self) -> str:

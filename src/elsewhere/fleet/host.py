@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from elsewhere.call import Options
 from elsewhere.fleet.verbs.base import engine
+from elsewhere.fleet.verbs.calls import Calls
 from elsewhere.fleet.verbs.commands import Commands
 from elsewhere.fleet.verbs.files import Files
 from elsewhere.fleet.verbs.ways import Ways
 from elsewhere.sansio.hosts.names import Spec
 
 if TYPE_CHECKING:
+    from elsewhere.fleet.calling.keeping import Kept
     from elsewhere.fleet.link.link import Link
     from elsewhere.fleet.naming.settings import Settings
     from elsewhere.sansio.hosts.inventory import Entry
@@ -20,14 +22,14 @@ if TYPE_CHECKING:
 __all__ = ["Host"]
 
 
-class Host(Commands, Files, Ways):
+class Host(Calls, Commands, Files, Ways):
     """One machine; equal to its own text, so that ``results["web1"]`` finds it.
 
     Args:
         name: ``"web1"``, ``"user@web1:2222"``, or an alias of ~/.ssh/config.
         options: how it is reached: ``user``, ``port``, ``keys``, ``passphrase``, ``password``, ``known_hosts``,
-            ``host_keys``, ``connect_timeout``, ``keepalive``, ``jump``, ``agent``, ``forward_agent``, ``config``; see
-            `Given`.
+            ``host_keys``, ``connect_timeout``, ``keepalive``, ``jump``, ``agent``, ``forward_agent``, ``config``; and
+            what Python functions need: ``python``, ``trust``. See `Given`.
         entry: what an inventory says of it.
 
     Also a context manager, which closes the connection. It is connected when that is first needed.
@@ -50,6 +52,7 @@ class Host(Commands, Files, Ways):
         self._link: Link | None = None
         self._options = Options()
         self._root: Host | None = None
+        self._kept: Kept | None = None
 
     @property
     def root(self) -> Host:
@@ -79,12 +82,18 @@ class Host(Commands, Files, Ways):
         return root._link
 
     def close(self) -> None:
-        """Close the connection; the next verb connects again."""
-        if self.root._link is not None:
+        """Close the connection, and end what runs over it; the next verb connects again."""
+        kept = self.root._kept
+        if self.root._link is not None or kept is not None:
             engine().call(self._close)
+        if kept is not None:
+            kept.join()
 
     async def _close(self) -> None:
         root = self.root
+        kept, root._kept = root._kept, None
+        if kept is not None:
+            kept.end()
         link, root._link = root._link, None
         if link is not None and link.links is engine().links:
             await link.close()
@@ -103,11 +112,11 @@ class Host(Commands, Files, Ways):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.root._link is not None:
+        if self.root._link is not None or self.root._kept is not None:
             await engine().submit(self._close)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_link": None, "_settings": None}
+        return {**self.__dict__, "_link": None, "_kept": None, "_settings": None}
 
     def __str__(self) -> str:
         return self.name

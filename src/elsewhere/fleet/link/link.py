@@ -166,6 +166,7 @@ class Links:
         self.pid = os.getpid()
         self._jumps: weakref.WeakValueDictionary[tuple[Settings, ...], Link] = weakref.WeakValueDictionary()
         self._all: weakref.WeakSet[Link] = weakref.WeakSet()
+        self._closing: set[asyncio.Task[None]] = set()
 
     def link(self, settings: Settings) -> Link:
         """A new one."""
@@ -184,8 +185,15 @@ class Links:
             found = self._jumps[way] = Link(replace(way[-1], jumps=way[:-1]), self)
         return found
 
+    def close_soon(self, link: Link) -> None:
+        """Close one; nobody waits for it but who closes all."""
+        task = asyncio.get_running_loop().create_task(link.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
     async def close(self) -> None:
         """Close all connections, and then those of hosts on ways, the last ones first."""
-        await asyncio.gather(*(link.close() for link in list(self._all)), return_exceptions=True)
+        closing = [*self._closing, *(link.close() for link in list(self._all))]
+        await asyncio.gather(*closing, return_exceptions=True)
         for _, link in sorted(self._jumps.items(), key=lambda jump: len(jump[0]), reverse=True):
             await link.close()

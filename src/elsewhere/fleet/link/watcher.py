@@ -1,8 +1,8 @@
 """The watcher: one small shell for each connection, which ends what was left running there.
 
-It reads which process groups run: ``+PGID`` begins, ``-PGID`` has ended, ``kPGID`` is to be ended. At the end of its
-input (this process was killed, the connection broke, or it was closed) it ends all that it knows: TERM, and KILL two
-seconds later. It is plain sh, ignores the signals that would end it, and writes nothing on the host.
+It reads which process groups run: ``+PGID`` begins, ``-PGID`` has ended, ``kPGID`` is to be ended, ``KPGID`` at once.
+At the end of its input (this process was killed, the connection broke, or it was closed) it ends all that it knows:
+TERM, and KILL two seconds later. It is plain sh, ignores the signals that would end it, and writes nothing on the host.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ SCRIPT = (
     '+*) all="$all$g " ;; '
     '-*) case $all in *" $g "*) all="${all%% $g *} ${all#* $g }" ;; esac ;; '
     "k*) { exec >&-; stop $g; } & ;; "
+    "K*) kill -KILL -$g ;; "
     'esac; done; exec >&-; stop "$all"'
 )
 
@@ -111,6 +112,10 @@ class Watcher:
     def stop(self, group: int) -> None:
         """End it."""
         self._tell(f"k{group}\n")
+
+    def kill(self, group: int) -> None:
+        """End it at once."""
+        self._tell(f"K{group}\n")
 
     def _tell(self, text: str = "") -> None:
         self._untold.append(text)

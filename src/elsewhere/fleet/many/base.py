@@ -52,7 +52,7 @@ class Many:
         """
         together = self._together(verb, work, output, progress, encoding)
         try:
-            return engine().call(lambda: together.run(return_exceptions=return_exceptions))
+            return engine().call(lambda: together.run(return_exceptions=self._gives(return_exceptions)))
         except BaseException as error:
             together.tell(error)  # an interrupt comes to this thread, not to the loop
             together.abandon()
@@ -74,7 +74,7 @@ class Many:
 
         async def whole() -> dict[Host, T]:
             with within or contextlib.nullcontext():
-                return await together.run(return_exceptions=return_exceptions)
+                return await together.run(return_exceptions=self._gives(return_exceptions))
 
         future = engine().submit(whole)
         if together.shown:
@@ -87,4 +87,9 @@ class Many:
         from elsewhere.fleet.many.together import Together
         from elsewhere.fleet.output.choose import courier
 
+        progress = progress or self._plan.progress
         return Together(verb, self.hosts, work, self._plan, courier(self.hosts, output, progress, verb, encoding))
+
+    def _gives(self, return_exceptions: bool) -> bool:
+        """Are exceptions to be in the dict?"""
+        return return_exceptions or self._plan.return_exceptions

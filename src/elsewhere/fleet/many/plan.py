@@ -16,13 +16,16 @@ class Plan(NamedTuple):  # and no dataclass, whose module takes as long to impor
         jobs: how many at once.
         max_failures: how many may fail before the others are left alone; None for all.
         retry: when and how often a host that failed is tried again.
-        timeout: seconds for each host's command or transfer, where the verb is not told another.
+        timeout: seconds for each host's command, transfer or call, where the verb is not told another.
+        return_exceptions, progress: for verbs that are not told them.
     """
 
     jobs: int = 50
     max_failures: int | None = None
     retry: Retry | None = None
     timeout: float | None = None
+    return_exceptions: bool = False
+    progress: bool | str = False
 
 
 def checked(plan: Plan) -> Plan:
@@ -38,4 +41,8 @@ def checked(plan: Plan) -> Plan:
             raise TypeError(f"{name} is a whole number, not {value!r}")
         if value < 1:
             raise ValueError(f"{name} is 1 or more, not {value}")
+    if not isinstance(plan.return_exceptions, bool):
+        raise TypeError(f"return_exceptions is True or False, not {plan.return_exceptions!r}")
+    if not isinstance(plan.progress, bool | str):
+        raise TypeError(f"progress is True, False or a label, not {plan.progress!r}")
     return plan

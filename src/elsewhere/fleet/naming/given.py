@@ -97,6 +97,14 @@ def _jump(name: str, value: Any) -> str:
     return str(told)
 
 
+def _python(name: str, value: Any) -> str:
+    """A path or a name. Nothing of a shell's is in it, and no option."""
+    _text(name, value)
+    if value.startswith("-") or any(each.isspace() for each in value):
+        raise ValueError(f"{name} is the path or the name of an interpreter, not {value!r:.80}")
+    return str(value)
+
+
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "user": _text,
     "port": _port,
@@ -111,5 +119,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "agent": _agent,
     "forward_agent": _flag,
     "config": _paths,
+    "python": _python,
+    "trust": _flag,
 }
 assert set(_CHECKS) == {field.name for field in dataclasses.fields(Given)}

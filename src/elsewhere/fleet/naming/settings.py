@@ -26,7 +26,7 @@ MOST_JUMPS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """What the program itself says of how to reach hosts; None where it leaves that to others.
+    """What the program itself says of its hosts and how to reach them; None where it leaves that to others.
 
     Attributes:
         user, port: where the host's name does not say them.
@@ -41,6 +41,9 @@ class Given:
         agent: use the agent of ssh (True, False, or the path of its socket).
         forward_agent: let the far side use it.
         config: files instead of the usual ones; none at all: ``()``.
+        python: the interpreter that runs Python functions there, a path or a name; the first that is found, if None.
+        trust: unpickle whatever functions give back, which lets the host run code here. Only a program can say so: no
+            inventory, and no configuration of ssh.
     """
 
     user: str | None = None
@@ -56,6 +59,8 @@ class Given:
     agent: bool | str | None = None
     forward_agent: bool | None = None
     config: tuple[str, ...] | None = None
+    python: str | None = None
+    trust: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

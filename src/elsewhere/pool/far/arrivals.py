@@ -39,6 +39,9 @@ class Arrivals(Driver):
     def _greeted(self, channel: Channel) -> None:
         """It has said who it is."""
 
+    def _refused(self, channel: Channel) -> None:
+        """Its setup has failed: it ends now, or is made to."""
+
     def _asked(self, channel: Channel, module: str) -> None:
         """It wants the source of a module."""
 
@@ -50,6 +53,7 @@ class Arrivals(Driver):
         Raises:
             ProtocolError: it does not speak as it should.
         """
+        now = time.monotonic()
         values: list[Any] = []
         micros = 0
         for kind, flags, number, payload in frames:
@@ -59,10 +63,13 @@ class Arrivals(Driver):
                     values.append(None if index in job.settled else self._opening.value(payload))
                     micros += number
                 except BaseException as failure:  # noqa: BLE001 - whatever unpickling raises is the call's failure
-                    values, micros = self._finish(channel, values, micros)
+                    self._finish(channel, values, micros, now)
+                    values, micros = [], 0
                     self._failed(channel, _returned(failure, job, index, channel), number / 1e6)
                 continue
-            values, micros = self._finish(channel, values, micros)
+            if values:
+                self._finish(channel, values, micros, now)
+                values, micros = [], 0
             if kind == wire.ERROR:
                 self._raised(channel, payload)
             elif kind == wire.SKIPPED:
@@ -70,17 +77,17 @@ class Arrivals(Driver):
                 self._failed(channel, RemoteError("skipped as asked"), 0.0)
             else:
                 self._aside(channel, kind, flags, payload)
-        self._finish(channel, values, micros)
-        channel.since = time.monotonic()
-
-    def _finish(self, channel: Channel, values: list[Any], micros: int) -> tuple[list[Any], int]:
         if values:
-            spans = self.scheduler.finished(channel.key, len(values), micros / 1e6, time.monotonic())
-            self._deliver(spans, values)
-        return [], 0
+            self._finish(channel, values, micros, now)
+
+    def _finish(self, channel: Channel, values: list[Any], micros: int, now: float) -> None:
+        if values:
+            channel.since = now
+            self._deliver(self.scheduler.finished(channel.key, len(values), micros / 1e6, now), values)
 
     def _failed(self, channel: Channel, error: BaseException, seconds: float) -> None:
-        self.scheduler.failed(channel.key, error, seconds, time.monotonic())
+        channel.since = now = time.monotonic()
+        self.scheduler.failed(channel.key, error, seconds, now)
 
     def _raised(self, channel: Channel, payload: Any) -> None:
         job, index = self._behind(channel, 0)
@@ -111,6 +118,7 @@ class Arrivals(Driver):
             self._greeted(channel)
         elif kind == wire.FAILED:
             channel.start_error = bytes(payload)
+            self._refused(channel)
         elif kind == wire.STACKS:
             relay.show(2, f"\n{channel.place}:\n".encode() + bytes(payload), None)
         else:
@@ -194,7 +202,7 @@ class Arrivals(Driver):
 
 def _number(payload: Any) -> int:
     with contextlib.suppress(Exception):
-        return int(wire.SIZE.unpack(payload)[0])
+        return int(wire.ORDINAL.unpack(payload)[0])
     raise ProtocolError("a far worker sends a number that is none")
 
 

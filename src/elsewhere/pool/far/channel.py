@@ -26,7 +26,6 @@ class Channel:
         functions: the numbers of those it knows.
         tokens: of the shared objects that it has.
         since: when its last answer came (`time.monotonic`): the call it is in has begun then.
-        recalled: it was asked to give back what it has not begun.
         ready: its initializer has run.
         start_error: the envelope of what its setup raised.
     """

@@ -169,7 +169,7 @@ class FarDriver(Arrivals):
         elif type(action) is Skip:
             self._send(channel, [wire.frame(wire.SKIP, wire.RANGE.pack(action.first, action.last))])
         elif type(action) is Interrupt:
-            payload = wire.SIZE.pack(action.ordinal)
+            payload = wire.ORDINAL.pack(action.ordinal)
             self._send(channel, [wire.frame(wire.INTERRUPT, payload, flags=int(action.cancelled))])
         elif type(action) is Retire:
             self._send(channel, [wire.frame(wire.EXIT)])
@@ -234,16 +234,15 @@ class FarDriver(Arrivals):
     def _asked(self, channel: Channel, module: str) -> None:
         self._send(channel, [self._setup.module(module)])
 
-    def _finish(self, channel: Channel, values: list[Any], micros: int) -> tuple[list[Any], int]:
-        if values:
-            self._measure(channel, micros)
-        return super()._finish(channel, values, micros)
+    def _refused(self, channel: Channel) -> None:
+        assert channel.line is not None
+        channel.line.kill()
 
-    def _measure(self, channel: Channel, micros: int) -> None:
-        """How long the way is: what passed since a worker that had nothing was fed, less its calls' own time."""
-        peer = self.scheduler.peers[channel.key]
-        if peer.fed > channel.since:
-            self._way = min(self._way, max(0.0, time.monotonic() - peer.fed - micros / 1e6))
+    def _finish(self, channel: Channel, values: list[Any], micros: int, now: float) -> None:
+        fed = self.scheduler.peers[channel.key].fed
+        if fed > channel.since:  # it had nothing, was fed, and here is the answer: how long is the way?
+            self._way = min(self._way, max(0.0, now - fed - micros / 1e6))
+        super()._finish(channel, values, micros, now)
 
     def _unshare(self, token: int) -> None:
         for channel in self._channels.values():

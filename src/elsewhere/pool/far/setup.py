@@ -44,7 +44,12 @@ class Setup:
         body = self._initializer
         initializer = None if body is None else freight.variant(channel, body)
         before = [] if body is None else freight.carried(channel, body)
-        given = {**self._given, "initializer": initializer, "cores": channel.cores}
+        given = {
+            **self._given,
+            "initializer": initializer,
+            "cores": channel.cores,
+            "caller": tuple(sys.version_info[:2]),
+        }
         return [*before, wire.frame(wire.SETUP, pickle.dumps(given, PROTOCOL))]
 
     def module(self, name: str) -> bytes:

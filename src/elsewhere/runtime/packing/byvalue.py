@@ -79,6 +79,10 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # Any, as clou
         """What is written for a container that a function holds: itself, or a reference to the global that it is."""
         return value
 
+    def home(self, function: FunctionType) -> str | None:
+        """The module whose globals the function has there; None if it must bring them along."""
+        return "__main__" if function.__globals__ is self.main else _importable(function.__globals__)
+
     def reads(self, function: FunctionType) -> dict[str, Any]:
         """The globals that a function of `__main__` reads."""
         names = dict.fromkeys(cloudpickle._extract_code_globals(function.__code__))
@@ -113,11 +117,10 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # Any, as clou
         return reference or self._function_by_value(obj, key)
 
     def _function_by_value(self, obj: FunctionType, key: str | None) -> Reduced:
-        home, read = _importable(obj.__globals__), dict[str, Any]()
-        if obj.__globals__ is self.main:
-            home, read = "__main__", self.reads(obj)
-        elif home is None:
+        home = self.home(obj)
+        if home is None:
             return self._dynamic_function_reduce(obj)
+        read = self.reads(obj) if obj.__globals__ is self.main else dict[str, Any]()
         namespace = self._stand(home, restore.namespace_of, (home,))
         cells: Any = obj.__closure__ and tuple(self._stand(cell, restore.make_cell, ()) for cell in obj.__closure__)
         args = obj.__code__, namespace, "".join(obj.__name__), cells, key

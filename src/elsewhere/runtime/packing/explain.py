@@ -69,20 +69,25 @@ def cure_of(obj: Any) -> str | None:
     return None
 
 
-def annotate(error: BaseException, value: Any, where: Callable[[], str], kind: Kind, book: Book) -> None:
-    """Add the note that names the culprit and the cure."""
+def annotate(
+    error: BaseException, value: Any, where: Callable[[], str], kind: Kind, book: Book, *, local: bool = True
+) -> None:
+    """Add the note that names the culprit and the cure; with `local`, one that works between processes of a machine."""
     try:
-        error.add_note(_note(value, where, kind, book))
+        error.add_note(_note(value, where, kind, book, local))
     except Exception:  # noqa: BLE001 - explaining an error must not replace it
         error.add_note(f"{where()} cannot be pickled")
 
 
-def _note(value: Any, where: Callable[[], str], kind: Kind, book: Book) -> str:
+def _note(value: Any, where: Callable[[], str], kind: Kind, book: Book, local: bool) -> str:
     start = ""
     if book.failed is not None and not book.failed.startswith("class:"):
         value, start, kind = book.objects[book.failed], f"the global {book.failed!r} of __main__", "value"
     path, culprit = _Search().culprit(start, value, kind)
     cure = cure_of(culprit) or f"{IN_INITIALIZER}, or pass what it is made from"
+    if not local:
+        ways = cure.split(", or ")
+        cure = ", or ".join(way for way in ways if " elsewhere." not in way and "`initargs`" not in way) or ways[-1]
     what = f"{type(culprit).__module__}.{type(culprit).__qualname__}".removeprefix("builtins.")
     return f"{where()} cannot be pickled: {f'{path} is' if path else 'it is'} a {what}; {cure}"
 

@@ -201,4 +201,4 @@ def is_from_handler(error: BaseException, value: Any) -> bool:
 def registered_by_value() -> bool:
     """Has the user asked cloudpickle to send some importable module by value?"""
     module = sys.modules.get("cloudpickle.cloudpickle")
-    return module is not None and bool(module._PICKLE_BY_VALUE_MODULES)
+    return bool(getattr(module, "_PICKLE_BY_VALUE_MODULES", None))  # another thread may be importing it just now

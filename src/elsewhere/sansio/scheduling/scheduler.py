@@ -14,13 +14,8 @@ A worker answers its calls in the order they were handed over, so an answer is a
 the first of what the worker holds. Decisions are therefore made per run of calls, and a run is split only where
 something happens to one call. Calls a worker has begun are counted from 1 over its whole life: an *ordinal*.
 
-How many calls a worker may hold is `credits`' business. When workers are idle and a worker's present call turns out to
-be long, the calls it has not begun are taken back (`_watch_stall`): it is told to begin no further call before it has
-read its socket, then looked at (`FENCE` after the driver has said `recalled`), and only what it had not begun by then
-is withdrawn. It cannot begin one in between:
-
-    worker, before each call:   STARTED = n   then   is there a recall I have not answered? wait for what it withdraws
-    pool:                       recall        then   STARTED? what is beyond it is withdrawn
+Who is handed what, and from whom it is taken back, is `dealing`'s business, and how many calls a worker may hold is
+`credits`'.
 """
 
 from __future__ import annotations
@@ -30,32 +25,25 @@ from collections.abc import Iterable
 from math import inf
 
 from elsewhere.errors import CallTimeout, ElsewhereError, PoolClosed
-from elsewhere.sansio.scheduling.credits import BUDGET, closing, measure, room
+from elsewhere.sansio.scheduling.credits import BUDGET, measure
+from elsewhere.sansio.scheduling.dealing import FENCE, PATIENCE, STRANDED, Dealing
 from elsewhere.sansio.scheduling.jobs import (
     Failed,
     Interrupt,
     Job,
     Kill,
     Observe,
-    Recall,
     Run,
-    Send,
     Skip,
     Stop,
-    Withdraw,
 )
 from elsewhere.sansio.scheduling.ledger import Span
 from elsewhere.sansio.scheduling.peer import Peer, Recalling, State
-from elsewhere.sansio.scheduling.staff import Staff
 
-__all__ = ["Scheduler", "Span"]
-
-PATIENCE = 0.002  # seconds a call may run, while workers are idle, before those behind it are taken back
-STRANDED = 0.004  # seconds of work behind it, by what has been measured: they are too many, however short it is
-FENCE = 0.0005  # seconds from a recall to the look that decides: far longer than a store can wait to be seen
+__all__ = ["FENCE", "PATIENCE", "STRANDED", "Scheduler", "Span"]
 
 
-class Scheduler(Staff):
+class Scheduler(Dealing):
     """The state machine of one pool.
 
     Args:
@@ -72,9 +60,7 @@ class Scheduler(Staff):
     """
 
     def __init__(self, size: int, *, lifetime: int | None = None, grace: float = 0.2, budget: float = BUDGET) -> None:
-        super().__init__(size, lifetime=lifetime, grace=grace)
-        self.budget = budget
-        self._end_at = inf  # when workers that are still there are killed: `grace` after `terminate`
+        super().__init__(size, lifetime=lifetime, grace=grace, budget=budget)
 
     # ---- what users want -----------------------------------------------------------------------------------------
 
@@ -179,8 +165,7 @@ class Scheduler(Staff):
         peer = self.peers[key]
         if peer.state is State.STARTING:
             peer.state = State.READY
-            self._fill(peer, now)
-            self._watch_others(peer, now)
+            self._offer(peer, now)
             self._leave_if_done()
 
     def finished(self, key: int, count: int, seconds: float, now: float) -> list[Span]:
@@ -269,6 +254,7 @@ class Scheduler(Staff):
         peer = self.peers.get(key)
         if peer is not None and peer.recalling is Recalling.WITHDRAWN:
             peer.recalling = Recalling.NO
+            self._watch_later(peer)
             self._relieve(peer, now)
 
     def lost(self, key: int, started: int, error: ElsewhereError, now: float, *, killed: bool = False) -> None:
@@ -279,7 +265,7 @@ class Scheduler(Staff):
         """
         peer = self.peers.pop(key)
         self._uncount(peer)
-        self._timed.pop(peer, None)
+        self._forget(peer)
         kept = [action for action in self.actions if isinstance(action, Failed) or action.worker != key]
         self.actions.clear()  # its last answers may have brought it calls that were not sent yet
         self.actions.extend(kept)
@@ -301,92 +287,31 @@ class Scheduler(Staff):
 
     def tick(self, now: float) -> None:
         """Time has passed."""
-        for peer in list(self._timed):
+        timers = self._timers
+        while timers and timers[0][0] <= now:
+            peer = heapq.heappop(timers)[2]
             if peer.kill_at is not None and now >= peer.kill_at:
-                peer.kill_at = peer.check_at = None
+                self._forget(peer)
                 peer.state = State.KILLED
                 self.actions.append(Kill(peer.key))
             elif peer.check_at is not None and now >= peer.check_at:
                 peer.check_at = None
+                self._watch_later(peer)
                 self.actions.append(Observe(peer.key))
-            if peer.check_at is None and peer.kill_at is None:
-                self._timed.pop(peer, None)
         while self._delayed and self._delayed[0][0] <= now:
             _, _, job, index = heapq.heappop(self._delayed)
             self._ready.append(Run(job, index, index + 1))
         self._deal(now)
-
-    # ---- dealing -------------------------------------------------------------------------------------------------
-
-    def _deal(self, now: float) -> None:
-        """Hand over what is ready: idle workers first, so that nothing queues behind a call while one is free."""
-        if not self._ready:
-            return
-        idle = [peer for peer in self.peers.values() if peer.state is State.READY and not peer.held]
-        for left, peer in zip(range(len(idle), 0, -1), idle, strict=True):
-            self._fill(peer, now, left)
-        for peer in self.peers.values():
-            if not self._ready:
-                break
-            self._fill(peer, now)
-        for peer in idle:
-            if not peer.held:  # there was too little for all of them: is anybody slow with what it was handed?
-                self._watch_others(peer, now)
-                return
-
-    def _hand_one(self, job: Job, index: int, now: float) -> bool:
-        """A lone call, and nothing waits: `_deal` would give it to the first idle worker. False if there is none."""
-        for peer in self.peers.values():
-            if not peer.held and peer.state is State.READY and peer.recalling is Recalling.NO and peer.left != 0:
-                self._hand(peer, job, index, index + 1, now)
-                return True
-        return False
-
-    def _hand(self, peer: Peer, job: Job, lo: int, hi: int, now: float) -> None:
-        peer.hold(job, lo, hi, now)
-        self.actions.append(Send(peer.key, job, lo, hi))
-        if job.timeout is not None:
-            self._check_at(peer, now + job.timeout)
-
-    def _fill(self, peer: Peer, now: float, sharers: int = 1) -> None:
-        """Hand over calls from the front of the queue until the worker holds its share."""
-        ready = self._ready
-        while ready and peer.state is State.READY and peer.recalling is Recalling.NO and not peer.dismissed:
-            run = ready[0]
-            count = min(room(peer, run.job, self.budget), run.hi - run.lo)
-            if count <= 0:
-                return
-            last = run.job.whole and run.job.chunk is None and count > (most := closing(run, self.size, self.budget))
-            if last:
-                if peer.held and peer.load() > self.budget / 2:
-                    return
-                count = most
-            if sharers > len(ready) and run.job.chunk is None:
-                count = min(count, -(-sum(run.hi - run.lo for run in ready) // sharers))
-            lo = run.lo
-            run.lo += count
-            if run.lo == run.hi:
-                ready.popleft()
-            self._hand(peer, run.job, lo, run.lo, now)
-            if sharers > 1 or last:
-                return
 
     def _relieve(self, peer: Peer, now: float) -> None:
         """The worker has answered something: it may have room now, and what it was interrupted in may be over."""
         if self._start_failures:
             self._start_failures.clear()  # workers do start, whatever is killing some of them
         if peer.interrupted and peer.done >= peer.interrupted:
-            peer.interrupted, peer.cancelled = 0, False
-            peer.kill_at = None
-            if self.terminated:
-                self._kill_at(peer, self._end_at)
-            self._check_at(peer, self._next_check(peer, now))
-        if peer.left == 0 or peer.dismissed:
+            self._excuse(peer, now)
+        if peer.left == 0 or peer.dismissed or self.closing:
             self._release_if_due(peer)
-        if self._ready:
-            self._fill(peer, now)
-        if not peer.held:
-            self._watch_others(peer, now)
+        self._offer(peer, now)
         if self.closing:
             self._leave_if_done()
 
@@ -408,55 +333,8 @@ class Scheduler(Staff):
             self.actions.append(Failed(job, index, error, failures))
             self._over(job, index)
 
-    # ---- taking back ---------------------------------------------------------------------------------------------
-
-    def _watch_others(self, idle: Peer, now: float) -> None:
-        """A worker has nothing to do: look soon at those that hold calls they may be long in coming to."""
-        if self.budget and not idle.held and not self._ready and idle.state is State.READY:
-            for peer in self.peers.values():
-                if peer.outstanding > 1 and peer.recalling is Recalling.NO:
-                    self._check_at(peer, now + PATIENCE)
-
-    def _watch_stall(self, peer: Peer, started: int, since: float, now: float) -> None:
-        """Take back what the worker has not begun if its present call is long and others are idle."""
-        waiting = peer.outstanding - max(0, started - peer.done)
-        if waiting <= 0 or peer.recalling is not Recalling.NO or not self.budget or self._ready:
-            return
-        if self.terminated or self.broken is not None:  # nobody else could have them
-            return
-        if not any(other.state is State.READY and not other.held for other in self.peers.values()):
-            return
-        long_since = max(since, peer.fed) if started <= peer.done else since
-        due = long_since + PATIENCE if waiting * (peer.held[-1].job.seconds or 0.0) <= STRANDED else now
-        if now >= due:
-            peer.recalling, peer.fence = Recalling.ASKED, now + FENCE
-            self.actions.append(Recall(peer.key))
-            self._check_at(peer, peer.fence)
-        else:
-            self._check_at(peer, due)
-
-    def _withdraw(self, peer: Peer, started: int, now: float) -> None:
-        """What the worker had not begun some time after it was asked to stop is not begun by it: others may have it."""
-        peer.recalling = Recalling.WITHDRAWN
-        first = max(started, peer.done) + 1
-        self.actions.append(Withdraw(peer.key, first))
-        for run in reversed(peer.withdraw(first)):
-            self._give_back(run)
-        self._deal(now)
-
     # ---- starting, deadlines ---------------------------------------------------------------------------------------
 
     @staticmethod
     def _too_late(job: Job) -> CallTimeout:
         return CallTimeout(f"the call ran longer than its timeout of {job.timeout:g} s")
-
-    def _next_check(self, peer: Peer, now: float) -> float:
-        """When to look next at a worker whose present call is in time.
-
-        A call that has not begun yet cannot be late before its whole timeout has passed. One that nobody wants may have
-        begun in the moment when it was to be skipped.
-        """
-        timeouts = [run.job.timeout for run in peer.held if run.job.timeout is not None]
-        if peer.holds_settled():
-            timeouts.append(self.grace)
-        return now + min(timeouts, default=inf)

@@ -1,11 +1,12 @@
 """The workers of a pool: how many there are to be, when each is looked at or killed, and when one leaves.
 
-Rule: knows workers, and of calls only whether there are any. Which worker gets which call is `scheduler`'s business.
+Rule: knows workers, and of calls only whether there are any. Which worker gets which call is `dealing`'s business. What
+happens often walks over no workers, however many there are.
 """
 
 from __future__ import annotations
 
-import itertools
+import heapq
 from collections.abc import Iterable
 from math import inf
 
@@ -19,6 +20,7 @@ __all__ = ["Staff"]
 SAME_START_FAILURES = 3  # in a row, alike: the next would fail as well
 SAME_STROKES = 5  # in a row, of kills alike: they may have come from outside, which is no reason to give up so soon
 START_FAILURES = 10  # in a row, of any kind
+STALE = 64  # timers that no worker needs any more are kept until there are so many
 
 
 class Staff(Ledger):
@@ -44,10 +46,13 @@ class Staff(Ledger):
         self.lost_workers = 0
         self.peers: dict[int, Peer] = {}
         self.closing = False
+        self._end_at = inf  # when workers that are still there are killed: `grace` after `terminate`
         self._posts = 0  # workers that count: all but those that leave for good
+        self._newest = 0  # the key of the worker that was started last
+        # Sets in a fixed order, so that the same events give the same actions:
+        self._idle: dict[Peer, None] = {}  # hold nothing and could be handed calls; the last was busy a moment ago
         self._dismissed: dict[Peer, None] = {}  # hold calls still, and leave when these are answered
-        self._timed: dict[Peer, None] = {}  # a set in a fixed order: the same events give the same actions
-        self._keys = itertools.count(1)
+        self._timers: list[tuple[float, int, Peer]] = []  # a heap; one that is not its worker's any more is stale
         self._start_failures: list[str] = []
         self._last_stroke = 0  # the newest worker there was when one was last killed before it was ready
 
@@ -57,7 +62,7 @@ class Staff(Ledger):
             return
         wanted = min(self.size, self.unfinished) if self.closing else self.size
         for _ in range(self._posts, wanted):
-            key = next(self._keys)
+            self._newest = key = self._newest + 1
             self.peers[key] = Peer(key, self.lifetime)
             self._posts += 1
             self.actions.append(Start(key))
@@ -91,13 +96,15 @@ class Staff(Ledger):
             self._retire(peer)
 
     def _release_if_due(self, peer: Peer) -> None:
-        """A worker that is worn, or one too many, leaves when it holds nothing."""
-        if (peer.left == 0 or peer.dismissed) and not peer.held and peer.state is State.READY:
+        """A worker that is worn, one too many, or the last of a pool's, leaves when it holds nothing."""
+        last = self.closing and not self.unfinished and not self.terminated
+        if (last or peer.left == 0 or peer.dismissed) and not peer.held and peer.state is State.READY:
             self._retire(peer)
             self._staff()
 
     def _retire(self, peer: Peer) -> None:
         self._uncount(peer)
+        self._idle.pop(peer, None)
         peer.state = State.LEAVING
         self.actions.append(Retire(peer.key))
 
@@ -111,15 +118,14 @@ class Staff(Ledger):
 
     def _leave_if_done(self) -> None:
         if self.closing and not self.unfinished and not self.terminated:
-            for peer in self.peers.values():
-                if peer.state is State.READY and not peer.held:
-                    self._retire(peer)
+            while self._idle:
+                self._retire(self._idle.popitem()[0])
 
     def _start_failed(self, key: int, reason: str, error: ElsewhereError, killed: bool) -> None:
         if self.broken is not None or (killed and key <= self._last_stroke):
             return  # the fork server's end kills all that were starting: one stroke, however many it hit
         if killed:
-            self._last_stroke = max([key, *self.peers])
+            self._last_stroke = self._newest
         self._start_failures.append(reason)
         most = SAME_STROKES if killed else SAME_START_FAILURES
         alike = self._start_failures[-most:]
@@ -139,23 +145,59 @@ class Staff(Ledger):
             self.broken = error
             self._abandon(error)
 
+    # ---- timers ----------------------------------------------------------------------------------------------------
+
     def next_timer(self) -> float | None:
         """When `tick` wants to be called, or None."""
-        if not self._timed and not self._delayed:
+        timers = self._timers
+        if not timers and not self._delayed:
             return None
-        times = [at for peer in self._timed for at in (peer.check_at, peer.kill_at) if at is not None]
+        while timers and not self._is_due(*timers[0]):
+            heapq.heappop(timers)
+        times = [timers[0][0]] if timers else []
         if self._delayed:
             times.append(self._delayed[0][0])
         return min(times, default=None)
+
+    @staticmethod
+    def _is_due(at: float, _: int, peer: Peer) -> bool:
+        """Is it still so that a worker is to be looked at, or killed, at this time?"""
+        return at in (peer.check_at, peer.kill_at)
 
     def _check_at(self, peer: Peer, at: float) -> None:
         """Look at a worker at this time, or earlier if that is planned already."""
         if at < inf and peer.state is not State.KILLED and (peer.check_at is None or at < peer.check_at):
             peer.check_at = at
-            self._timed[peer] = None
+            self._plan(peer, at)
 
     def _kill_at(self, peer: Peer, at: float) -> None:
         """Kill a worker at this time, or earlier if that is planned already."""
         if peer.state is not State.KILLED and (peer.kill_at is None or at < peer.kill_at):
             peer.kill_at = at
-            self._timed[peer] = None
+            self._plan(peer, at)
+
+    def _excuse(self, peer: Peer, now: float) -> None:
+        """What a worker was interrupted in is over: it is not to be killed for it."""
+        peer.interrupted, peer.cancelled = 0, False
+        peer.kill_at = None
+        if self.terminated:
+            self._kill_at(peer, self._end_at)
+        self._check_at(peer, self._next_check(peer, now))
+
+    def _next_check(self, peer: Peer, now: float) -> float:
+        """When to look next at a worker whose present call is in time.
+
+        A call that has not begun yet cannot be late before its whole timeout has passed. One that nobody wants may have
+        begun in the moment when it was to be skipped.
+        """
+        timeouts = [run.job.timeout for run in peer.held if run.job.timeout is not None]
+        if peer.holds_settled():
+            timeouts.append(self.grace)
+        return now + min(timeouts, default=inf)
+
+    def _plan(self, peer: Peer, at: float) -> None:
+        heapq.heappush(self._timers, (at, next(self._order), peer))
+        if len(self._timers) > STALE + 4 * len(self.peers):  # a worker has two at most
+            planned = [(at, peer) for peer in self.peers.values() for at in (peer.check_at, peer.kill_at)]
+            self._timers = [(at, next(self._order), peer) for at, peer in planned if at is not None]
+            heapq.heapify(self._timers)

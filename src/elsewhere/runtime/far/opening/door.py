@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import pickle
 from collections.abc import Callable
 from io import BytesIO
@@ -11,9 +10,11 @@ from typing import Any
 from elsewhere.errors import ProtocolError, RemoteError
 from elsewhere.runtime.envelope import words
 
-from . import arrays
-from .containers import FRAGILE
-from .machine import Machine, Malformed, Refused, World
+from .gate import is_simple
+from .known import arrays
+from .known.containers import FRAGILE
+from .machine import Malformed, Refused
+from .opcodes import load
 from .world import FAR, HostWorld, PlainWorld
 
 __all__ = ["Opening"]
@@ -65,7 +66,7 @@ class Opening:
             ProtocolError: it holds anything else.
         """
         try:
-            return _load(data, PlainWorld())
+            return _loads(data) if is_simple(data) else load(data, PlainWorld(), frozenset())
         except Exception as failure:  # noqa: BLE001 - whatever it is, the host has sent it
             what = failure.name if isinstance(failure, Refused) else failure
             raise ProtocolError(f"the host sent what is no plain value: {what}") from None
@@ -89,12 +90,12 @@ class Opening:
                 f"{name} failed in {place}, which sent an error that cannot be read: {words(failure)}"
             )
             return error, 0.0
-        if kind == MAYBE_ENCODING and not trace:
+        if type(text) is tuple:
             from elsewhere.runtime.compat import MaybeEncodingError
 
             error = MaybeEncodingError(*text)
         else:
-            error = self._load(body, kind, str(text), trace)
+            error = self._load(body, kind, text, trace)
             from elsewhere.runtime.compat import RemoteTraceback
 
             # Not by plain assignment, which an exception class may forbid.
@@ -123,11 +124,19 @@ class Opening:
     def _open(self, data: bytes | bytearray | memoryview) -> Any:
         if self._trust:
             return _Trusting(data, self._shipped).load()
-        return _load(data, HostWorld(self._shipped, self._own))
+        if is_simple(data):
+            return _loads(data)
+        return load(data, HostWorld(self._shipped, self._own), FRAGILE | arrays.fragile())
 
 
-def _load(data: bytes | bytearray | memoryview, world: World) -> Any:
-    return Machine(data, world, FRAGILE | arrays.fragile()).load()
+def _loads(data: bytes | bytearray | memoryview) -> Any:
+    """What has passed the gate; what Python's own pickle cannot read is no pickle."""
+    try:
+        return pickle.loads(data)
+    except (MemoryError, RecursionError):
+        raise
+    except Exception as failure:  # noqa: BLE001 - pickle's own errors are of many types
+        raise Malformed(f"{type(failure).__name__}: {failure}") from None
 
 
 class _Trusting(pickle.Unpickler):
@@ -151,11 +160,13 @@ class _Trusting(pickle.Unpickler):
 
 def _check(body: Any, kind: Any, text: Any, trace: Any, call: Any) -> None:
     """Is it what `envelope` in the worker makes?"""
-    fits = type(text) is str or (type(text) is tuple and len(text) == 2 and all(type(part) is str for part in text))
+    fits = type(text) is str
+    if kind == MAYBE_ENCODING and not trace:
+        fits = type(text) is tuple and [type(part) for part in text] == [str, str]
     if not fits or type(body) not in (bytes, type(None)) or any(type(one) is not str for one in (kind, trace, call)):
         raise Malformed("an error of another shape")
 
 
 def _seconds(told: Any) -> float:
     """What the host says the call took, as long as it is a time."""
-    return float(told) if type(told) in (int, float) and math.isfinite(told) and 0 <= told < LONGEST else 0.0
+    return float(told) if type(told) in (int, float) and 0 <= told < LONGEST else 0.0  # a NaN is not, either

@@ -1,21 +1,17 @@
-"""The machine that reads a pickle from a host: it knows the opcodes, and asks a `World` for everything else.
+"""The machine that reads a pickle from a host: what it holds while it reads, and what it checks.
 
-Rule: nothing here imports, calls or changes anything that was not made by this very load. What a pickle may name, what
-may be called with which arguments and what may be given a state is the World's to say.
+Rule: nothing here or in `opcodes` imports, calls or changes anything that was not made by this very load. What a pickle
+may name, what may be called with which arguments and what may be given a state is the `World`'s to say.
 
 It is not `pickle.Unpickler` with another ``find_class``, because that guards names only. These pass it by: REDUCE of a
 class that is allowed as a value, with any arguments (``bytearray(10**12)``); BUILD, which sets attributes of classes
 and of singletons such as members of an enum; the cache of the extension registry; a memo index of 2**31, for which it
 takes 34 GB; and nested tuples as a key, whose hash overflows the C stack or takes 2**60 steps.
-
-It takes what the pickler of Python 3.8 to 3.14 writes in protocols 4 and 5, and no other opcode: no text (INT, GET),
-no GLOBAL, no INST, OBJ, EXT, PERSID or PUT, no buffers out of band.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from struct import Struct
 from typing import Any, Protocol
 
 __all__ = ["ATOMS", "Function", "Machine", "Malformed", "Refused", "World"]
@@ -99,40 +95,21 @@ class Machine:
         self.parts = PARTS + 16 * self.size
         self.functions = 0  # named, and not called yet
 
-    def load(self) -> Any:
-        """The value.
-
-        Raises:
-            Refused: it holds something that the world does not allow.
-            Malformed: it is no pickle of ours.
-        """
-        position, view = 0, self.view
-        try:
-            while position >= 0:
-                position = OPS[view[position]](self, position + 1)
-            if len(self.stack) != 1 or self.below:
-                raise Malformed("it ends with more or less than one value")
-            if self.functions:
-                raise Refused("function", "a function never comes back from a host")
-            return self.stack[0]
-        except IndexError:
-            raise Malformed("it ends too early, or takes what is not there") from None
-        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-            raise Malformed(f"{type(error).__name__}: {error}") from error
-
     # ---- keys, and what is in what -------------------------------------------------------------------------------
 
     def check_key(self, key: Any) -> None:
-        """Can it be hashed in a time and a depth that what was received justifies?"""
-        if type(key) in ATOMS or not isinstance(key, tuple):
+        """Can it be hashed, and compared with its like, in a time and depth that what was received justifies?"""
+        if type(key) in ATOMS or not isinstance(key, tuple | frozenset):
             return
         waiting = [(key, 1)]
         while waiting:
             one, deep = waiting.pop()
-            self.parts -= tuple.__len__(one)
+            held = tuple.__iter__(one) if isinstance(one, tuple) else frozenset.__iter__(one)  # whatever its class says
+            parts = list(held)
+            self.parts -= len(parts)
             if deep > DEEP or self.parts < 0:
-                raise Refused("tuple", "it is nested so deep, or so often, that nothing should hash it")
-            waiting += [(part, deep + 1) for part in tuple.__iter__(one) if isinstance(part, tuple)]
+                raise Refused(type(key).__name__, "it is nested so deep, or so often, that nothing should hash it")
+            waiting += [(part, deep + 1) for part in parts if isinstance(part, tuple | frozenset)]
 
     def note(self, outer: Any, inner: Iterable[Any]) -> None:
         """`outer`, which is fragile, holds these directly."""
@@ -160,344 +137,3 @@ class Machine:
         """What lies above the last MARK."""
         items, self.stack = self.stack, self.below.pop()
         return items
-
-
-Op = Callable[[Machine, int], int]
-OPS: list[Op] = []
-
-
-def _unknown(machine: Machine, position: int) -> int:
-    code = machine.view[position - 1]
-    raise Malformed(f"opcode {code:#04x} at byte {position - 1}, which no pickler of ours writes")
-
-
-OPS += [_unknown] * 256
-
-
-def _op(code: int) -> Callable[[Op], Op]:
-    def keep(function: Op) -> Op:
-        OPS[code] = function
-        return function
-
-    return keep
-
-
-# ---- frames, marks, the memo -----------------------------------------------------------------------------------------
-
-
-@_op(0x80)
-def proto(machine: Machine, position: int) -> int:
-    if machine.view[position] not in (4, 5):
-        raise Malformed(f"protocol {machine.view[position]}")
-    return position + 1
-
-
-@_op(0x95)
-def frame(machine: Machine, position: int) -> int:
-    machine.take(position + 8, int.from_bytes(machine.take(position, 8), "little"))
-    return position + 8
-
-
-@_op(0x2E)
-def stop(machine: Machine, position: int) -> int:
-    if position != machine.size:
-        raise Malformed("there is more behind its end")
-    return -1
-
-
-@_op(0x28)
-def mark(machine: Machine, position: int) -> int:
-    machine.below.append(machine.stack)
-    machine.stack = []
-    return position
-
-
-@_op(0x94)
-def memoize(machine: Machine, position: int) -> int:
-    machine.memo.append(machine.stack[-1])
-    return position
-
-
-@_op(0x68)
-def binget(machine: Machine, position: int) -> int:
-    _get(machine, machine.view[position])
-    return position + 1
-
-
-@_op(0x6A)
-def long_binget(machine: Machine, position: int) -> int:
-    _get(machine, int.from_bytes(machine.take(position, 4), "little"))
-    return position + 4
-
-
-def _get(machine: Machine, index: int) -> None:
-    value = machine.memo[index]
-    if type(value) is Function:
-        machine.functions += 1
-    machine.stack.append(value)
-
-
-@_op(0x30)
-def pop(machine: Machine, position: int) -> int:
-    machine.stack.pop()  # the pickler writes it for a tuple that holds itself, never for what it has just marked
-    return position
-
-
-@_op(0x31)
-def pop_mark(machine: Machine, position: int) -> int:
-    machine.close()
-    return position
-
-
-# ---- plain values ----------------------------------------------------------------------------------------------------
-
-
-def _constant(code: int, value: Any) -> None:
-    def push(machine: Machine, position: int) -> int:
-        machine.stack.append(value)
-        return position
-
-    OPS[code] = push
-
-
-_constant(0x4E, None)
-_constant(0x88, True)
-_constant(0x89, False)
-_constant(0x29, ())
-
-
-def _fixed(code: int, form: str) -> None:
-    layout = Struct(form)
-    unpack, size = layout.unpack_from, layout.size
-
-    def push(machine: Machine, position: int) -> int:
-        if position + size > machine.size:
-            raise Malformed("it ends too early")
-        machine.stack.append(unpack(machine.view, position)[0])
-        return position + size
-
-    OPS[code] = push
-
-
-_fixed(0x4A, "<i")
-_fixed(0x4B, "<B")
-_fixed(0x4D, "<H")
-_fixed(0x47, ">d")
-
-
-def _sized(code: int, width: int, make: Callable[[memoryview], Any]) -> None:
-    """A value whose bytes follow their number."""
-
-    def push(machine: Machine, position: int) -> int:
-        size = int.from_bytes(machine.take(position, width), "little")
-        position += width
-        machine.stack.append(make(machine.take(position, size)))
-        return position + size
-
-    OPS[code] = push
-
-
-def _text(data: memoryview) -> str:
-    return str(data, "utf-8", "surrogatepass")
-
-
-def _integer(data: memoryview) -> int:
-    return int.from_bytes(data, "little", signed=True)
-
-
-_sized(0x8A, 1, _integer)  # LONG1
-_sized(0x8B, 4, _integer)
-_sized(0x8C, 1, _text)  # SHORT_BINUNICODE
-_sized(0x58, 4, _text)
-_sized(0x8D, 8, _text)
-_sized(0x43, 1, bytes)  # SHORT_BINBYTES
-_sized(0x42, 4, bytes)
-_sized(0x8E, 8, bytes)
-_sized(0x96, 8, bytearray)
-
-
-# ---- containers ------------------------------------------------------------------------------------------------------
-
-
-@_op(0x5D)
-def empty_list(machine: Machine, position: int) -> int:
-    machine.stack.append([])
-    return position
-
-
-@_op(0x7D)
-def empty_dict(machine: Machine, position: int) -> int:
-    machine.stack.append({})
-    return position
-
-
-@_op(0x8F)
-def empty_set(machine: Machine, position: int) -> int:
-    machine.stack.append(set())
-    return position
-
-
-def _tuple(code: int, size: int) -> None:
-    def push(machine: Machine, position: int) -> int:
-        stack = machine.stack
-        if len(stack) < size:
-            raise Malformed("it takes what is not there")
-        stack[-size:] = [tuple(stack[-size:])]
-        return position
-
-    OPS[code] = push
-
-
-_tuple(0x85, 1)
-_tuple(0x86, 2)
-_tuple(0x87, 3)
-
-
-@_op(0x74)
-def tuple_of_marked(machine: Machine, position: int) -> int:
-    items = machine.close()
-    machine.stack.append(tuple(items))
-    return position
-
-
-@_op(0x91)
-def frozen(machine: Machine, position: int) -> int:
-    items = machine.close()
-    for item in items:
-        machine.check_key(item)
-    machine.stack.append(frozenset(items))
-    return position
-
-
-@_op(0x90)
-def additems(machine: Machine, position: int) -> int:
-    items = machine.close()
-    made = machine.stack[-1]
-    if type(made) is not set:
-        raise Malformed("it adds to what is no set")
-    for item in items:
-        machine.check_key(item)
-    made.update(items)
-    return position
-
-
-@_op(0x61)
-def append(machine: Machine, position: int) -> int:
-    item = machine.stack.pop()
-    _extend(machine, [item])
-    return position
-
-
-@_op(0x65)
-def appends(machine: Machine, position: int) -> int:
-    items = machine.close()
-    _extend(machine, items)
-    return position
-
-
-def _extend(machine: Machine, items: list[Any]) -> None:
-    made = machine.stack[-1]
-    if type(made) is list:
-        made += items
-        return
-    if type(made) in machine.fragile:
-        machine.note(made, items)
-    machine.world.extend(made, items)
-
-
-@_op(0x73)
-def setitem(machine: Machine, position: int) -> int:
-    value = machine.stack.pop()
-    key = machine.stack.pop()
-    _update(machine, [key, value])
-    return position
-
-
-@_op(0x75)
-def setitems(machine: Machine, position: int) -> int:
-    items = machine.close()
-    _update(machine, items)
-    return position
-
-
-def _update(machine: Machine, items: list[Any]) -> None:
-    keys, values = items[::2], items[1::2]
-    if len(keys) != len(values):
-        raise Malformed("a key without its value")
-    for key in keys:
-        if type(key) is not str:
-            machine.check_key(key)
-    made = machine.stack[-1]
-    if type(made) is dict:
-        made.update(zip(keys, values, strict=True))
-        return
-    if type(made) in machine.fragile:
-        machine.note(made, values)
-    machine.world.update(made, list(zip(keys, values, strict=True)))
-
-
-# ---- names, calls, states --------------------------------------------------------------------------------------------
-
-
-@_op(0x93)
-def stack_global(machine: Machine, position: int) -> int:
-    name = machine.stack.pop()
-    module = machine.stack.pop()
-    if type(name) is not str or type(module) is not str:
-        raise Malformed("a name that is no text")
-    _push_found(machine, machine.world.find(module, name))
-    return position
-
-
-def _push_found(machine: Machine, found: Any) -> None:
-    if type(found) is Function:
-        machine.functions += 1
-    machine.stack.append(found)
-
-
-@_op(0x52)
-def reduce(machine: Machine, position: int) -> int:
-    args = machine.stack.pop()
-    function = machine.stack.pop()
-    if type(args) is not tuple:
-        raise Malformed("arguments that are no tuple")
-    if type(function) is Function:
-        machine.functions -= 1
-    _push_found(machine, machine.world.call(function, args))
-    return position
-
-
-@_op(0x81)
-def newobj(machine: Machine, position: int) -> int:
-    args = machine.stack.pop()
-    _new(machine, args, {})
-    return position
-
-
-@_op(0x92)
-def newobj_ex(machine: Machine, position: int) -> int:
-    kwargs = machine.stack.pop()
-    args = machine.stack.pop()
-    if type(kwargs) is not dict:
-        raise Malformed("keywords that are no dictionary")
-    _new(machine, args, kwargs)
-    return position
-
-
-def _new(machine: Machine, args: Any, kwargs: dict[str, Any]) -> None:
-    cls = machine.stack.pop()
-    if type(args) is not tuple:
-        raise Malformed("arguments that are no tuple")
-    machine.stack.append(machine.world.new(cls, args, kwargs))
-
-
-@_op(0x62)
-def build(machine: Machine, position: int) -> int:
-    state = machine.stack.pop()
-    made = machine.stack[-1]
-    if type(made) in machine.fragile and type(state) is tuple:
-        for part in state:
-            if type(part) is list:  # the elements of an array
-                machine.note(made, part)
-    machine.world.build(made, state)
-    return position

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import errors, standard, yours
-from .arrays import Arrays
+from .known import errors, standard, yours
+from .known.arrays import Arrays
+from .known.rules import Rule
 from .machine import Function, Malformed, Refused
-from .rules import Rule
 
 __all__ = ["HostWorld", "PlainWorld"]
 

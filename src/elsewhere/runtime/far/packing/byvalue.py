@@ -10,12 +10,17 @@ from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any
 
+from cloudpickle import cloudpickle
+
+from elsewhere.runtime.far.packing.loading import BARE
+from elsewhere.runtime.far.packing.modules import imports_relatively
 from elsewhere.runtime.far.packing.shared import LOADING, WORKER, Constant, Far, Recorder
 from elsewhere.runtime.memory import buffers
 from elsewhere.runtime.packing import restore
 from elsewhere.runtime.packing.book import Book, BookPickler, Draft
 from elsewhere.runtime.packing.byvalue import Reduced, dispatch_table
 from elsewhere.runtime.packing.kinds import structures
+from elsewhere.runtime.packing.kinds.bodies import names_read
 
 __all__ = ["FarBook", "FarPickler"]
 
@@ -29,6 +34,12 @@ def far(name: str) -> Far:
     return _named.setdefault(name, Far(LOADING, name)) if found is None else found
 
 
+def uses_module(code: CodeType, names: dict[str, Any]) -> bool:
+    """Does the code read any of these globals of its module, or import what is beside it?"""
+    used = {*cloudpickle._extract_code_globals(code), *names_read(code)} - {"__name__", "__builtins__"}
+    return not used.isdisjoint(names) or imports_relatively(code)
+
+
 class FarBook(Book):
     """The definitions of one job.
 
@@ -39,7 +50,9 @@ class FarBook(Book):
     Attributes:
         drafts: all definitions made so far, by digest.
         constants: what each definition refers to, by its name.
-        codes: the code that was written since the last `take_codes`.
+        codes: the code that was written for the last payload and its definitions.
+        refs: the names that the last payload refers to.
+        coded: is there code in the last payload itself?
     """
 
     def __init__(self, owner: object, classes: dict[str, type]) -> None:
@@ -52,6 +65,8 @@ class FarBook(Book):
         self.drafts: dict[bytes, Draft] = {}
         self.constants: dict[str, tuple[Constant, ...]] = {}
         self.codes: list[CodeType] = []
+        self.refs: tuple[str, ...] = ()
+        self.coded = False
 
     def pickler(self, share: bool, take: Callable[[Any], object] | None = None) -> BookPickler:
         """See `Book.pickler`."""
@@ -61,14 +76,23 @@ class FarBook(Book):
         self, value: Any, share: bool, take: Callable[[Any], object] | None = None
     ) -> tuple[bytes, tuple[bytes, ...]]:
         """See `Book.pack`."""
+        self.codes.clear()
         packed = super().pack(value, share, take)
         self.drafts.update((draft.digest, draft) for draft in self.take_new())
         return packed
 
-    def take_codes(self) -> list[CodeType]:
-        """The code that was written since the last time."""
-        codes, self.codes = self.codes, []
-        return codes
+    def also(self, other: FarBook) -> tuple[bytes, ...]:
+        """What the last payload of another book needs, by this one's definitions."""
+        for name in other.refs:
+            self.objects.setdefault(name, other.objects[name])
+        needs = self._needs_of(other.refs)
+        self.drafts.update((draft.digest, draft) for draft in self.take_new())
+        return needs
+
+    def _needs_of(self, refs: tuple[str, ...]) -> tuple[bytes, ...]:
+        # The payload is written, the definitions are not.
+        self.refs, self.coded = refs, bool(self.codes)
+        return super()._needs_of(refs)
 
     def code(self, obj: CodeType) -> Reduced:
         """How code is written."""
@@ -89,6 +113,13 @@ class FarPickler(BookPickler):
         if kind.__module__ == "multiprocessing.connection":
             raise TypeError(f"cannot pickle a {kind.__name__}: it belongs to this machine")
         return super().reducer_override(obj)
+
+    def home(self, function: FunctionType) -> str | None:
+        """See `ByValuePickler.home`; a function that uses nothing of its module does not need it there."""
+        home = super().home(function)
+        if home is None or home == "__main__":
+            return home
+        return home if uses_module(function.__code__, function.__globals__) else BARE + home
 
     def dump_root(self, name: str, value: Any) -> None:
         """See `BookPickler.dump_root`; what it refers to is noted for itself."""

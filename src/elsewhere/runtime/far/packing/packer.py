@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import pickle
 import struct
+import sys
 import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from types import BuiltinFunctionType, FunctionType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from elsewhere.runtime import issued
 from elsewhere.runtime.far.packing.modules import Modules, imported_by_code
@@ -21,14 +23,18 @@ from elsewhere.runtime.far.packing.shared import SHARED, WORKER, Body, Call, Con
 from elsewhere.runtime.memory import sharing
 from elsewhere.runtime.packing.packer import CONNECTION, MAIN, Definition, Kind, is_from_handler, registered_by_value
 
-if TYPE_CHECKING:  # it imports cloudpickle
+if TYPE_CHECKING:  # they import cloudpickle
+    from elsewhere.runtime.far.packing.bysource import SourceBook
     from elsewhere.runtime.far.packing.byvalue import FarBook
+    from elsewhere.runtime.packing.book import Draft
 
 __all__ = ["Body", "Constant", "Packer", "Shared"]
 
 MOST_KEPT = 256  # definitions that are kept for the next call, though no call refers to them
 LARGEST_KEPT = 1 << 20  # bytes of one of those
 NO_SOURCE = "this pool sends byte code only"
+MAIN_NAMES = ("__main__", "__mp_main__")
+NAMED = (FunctionType, BuiltinFunctionType)
 BOUND = Far(WORKER, "bound")
 
 
@@ -36,6 +42,15 @@ class _Books(threading.local):
     """Of each thread the definitions of what it packs now."""
 
     values: FarBook | None = None
+    sources: SourceBook | None = None
+
+
+class _Written(NamedTuple):
+    """A payload, the definitions that it needs, and what shared objects it refers to."""
+
+    payload: bytes
+    needs: list[Draft]
+    constants: tuple[Constant, ...]
 
 
 class Packer:
@@ -48,9 +63,11 @@ class Packer:
     def __init__(self, *, sources: bool) -> None:
         self._sources = sources
         self._modules = Modules()
+        self._named: dict[tuple[str | None, str], tuple[Any, Body]] = {}
         self._books = _Books()
         self._classes: dict[str, type] = {}
         self._definitions: weakref.WeakValueDictionary[Any, Constant] = weakref.WeakValueDictionary()
+        self._lock = threading.Lock()  # for the next
         self._kept: OrderedDict[Constant, None] = OrderedDict()
 
     # ---- what is sent ------------------------------------------------------------------------------------------------
@@ -61,8 +78,19 @@ class Packer:
         Raises:
             Exception: what pickling raised, with a note that names the culprit and the cure.
         """
-        self._books.values = None  # its globals may have changed
-        return self._pack(fn, lambda: _called(fn), "value", share=True)
+        self._books.values = self._books.sources = None  # its globals may have changed
+        if type(fn) not in NAMED:
+            return self._pack(fn, lambda: _called(fn), "value", share=True)
+        place = fn.__module__, fn.__qualname__
+        known = self._named.get(place)
+        if known is not None and known[0] is fn and _is_there(fn, *place):
+            return known[1]
+        body = self._pack(fn, lambda: _called(fn), "value", share=True)
+        if body.source is body.data and not body.constants and _is_there(fn, *place):
+            if len(self._named) > MOST_KEPT:
+                self._named.clear()
+            self._named[place] = fn, body
+        return body
 
     def item(self, value: Any, where: Callable[[], str], kind: Kind = "value") -> Body:
         """What is passed to a call.
@@ -85,7 +113,7 @@ class Packer:
         Raises:
             Exception: see `item`.
         """
-        self._books.values = None
+        self._books.values = self._books.sources = None
         body = self._pack(obj, lambda: "the object to share", "value", share=False)
         return Shared(Constant(self, body), type(obj).__name__)
 
@@ -124,10 +152,9 @@ class Packer:
             if data and MAIN not in data and CONNECTION not in data and not registered_by_value():
                 self._seen(data)
                 return Body(data, data, "", tuple(recorder.constants))
-            recorder.constants.clear()
-            return self._by_value(value, where, kind, share=share, recorder=recorder)
+        return self._by_value(value, where, kind, share=share)
 
-    def _by_value(self, value: Any, where: Callable[[], str], kind: Kind, *, share: bool, recorder: Recorder) -> Body:
+    def _by_value(self, value: Any, where: Callable[[], str], kind: Kind, *, share: bool) -> Body:
         from elsewhere.runtime.packing import explain
 
         book = self._books.values
@@ -137,35 +164,99 @@ class Packer:
             book = self._books.values = FarBook(self, self._classes)
         mark = issued.mark()
         try:
-            payload, needs = book.pack(value, share)
+            written = self._write(book, value, share=share)
         except Exception as error:
             issued.take_back(mark)
-            explain.annotate(error, value, where, kind, book)
+            explain.annotate(error, value, where, kind, book, local=False)
             raise
         _refuse_what_is_here(mark, where)
         if share:
-            explain.warn_if_large(value, payload, [Definition(*book.drafts[digest]) for digest in needs])
-        self._seen(payload)
-        for code in book.take_codes():
+            explain.warn_if_large(value, written.payload, [Definition(*draft) for draft in written.needs])
+        self._seen(written.payload)
+        source, refusal = self._source(book, value, written, share=share)
+        for code in book.codes:
             self._modules.allow(imported_by_code(code))
-        definitions = [self._definition(book, digest) for digest in needs]
-        data = (bound if share else after)(definitions, payload)
-        return Body(data, None, NO_SOURCE, (*recorder.constants, *definitions))
+        return self._body(written, source, refusal, bound if share else after)
 
-    def _definition(self, book: FarBook, digest: bytes) -> Constant:
-        """The shared object that brings a global of `__main__` along."""
-        constant = self._definitions.get(digest)
+    def _source(self, book: FarBook, value: Any, written: _Written, *, share: bool) -> tuple[_Written | None, str]:
+        """The same for other versions of Python, or why there is no such thing."""
+        if not (book.coded or written.needs):
+            return written, ""
+        if not self._sources:
+            return None, NO_SOURCE
+        from elsewhere.runtime.far.packing.bysource import SourceBook
+        from elsewhere.runtime.far.packing.sources import NoSource
+
+        sources = self._books.sources
+        if sources is None:
+            sources = self._books.sources = SourceBook(self, self._classes)
+        if not book.coded and book.refs in sources.refused:
+            return None, sources.refused[book.refs]
+        mark = issued.mark()
+        try:
+            if book.coded:
+                return self._write(sources, value, share=share), ""
+            needs = sources.also(book)
+            return written._replace(needs=[sources.drafts[digest] for digest in needs]), ""
+        except NoSource as error:
+            sources.refused[book.refs] = str(error)
+            return None, str(error)
+        except Exception as error:  # noqa: BLE001 - pickling runs the user's code; by value it could be pickled
+            issued.take_back(mark)
+            return None, f"it cannot be sent as source ({type(error).__name__}: {error})"
+
+    def _write(self, book: FarBook, value: Any, *, share: bool) -> _Written:
+        with Recorder(self) as recorder:
+            payload, needs = book.pack(value, share)
+        return _Written(payload, [book.drafts[digest] for digest in needs], tuple(recorder.constants))
+
+    def _body(
+        self,
+        written: _Written,
+        source: _Written | None,
+        refusal: str,
+        join: Callable[[Sequence[Constant], bytes], bytes],
+    ) -> Body:
+        """Both variants, with the shared objects that bring their definitions along."""
+        value_of = {draft.name: draft for draft in written.needs}
+        source_of = {} if source is None else {draft.name: draft for draft in source.needs}
+        assert self._books.values is not None
+        books = [self._books.values, self._books.sources] if source_of else [self._books.values]
+        found = {}
+        for name in {**value_of, **source_of}:
+            used = dict.fromkeys(c for book in books if book is not None for c in book.constants.get(name, ()))
+            found[name] = self._definition(name, value_of.get(name), source_of.get(name), tuple(used))
+        data = join([found[name] for name in value_of], written.payload)
+        constants = dict.fromkeys((*written.constants, *found.values()))
+        if source is None:
+            return Body(data, None, refusal, tuple(constants))
+        constants.update(dict.fromkeys(source.constants))
+        same = source is written
+        return Body(
+            data, data if same else join([found[name] for name in source_of], source.payload), "", tuple(constants)
+        )
+
+    def _definition(
+        self, name: str, value: Draft | None, source: Draft | None, constants: tuple[Constant, ...]
+    ) -> Constant:
+        """The shared object that brings a global of `__main__` along.
+
+        One of the two may be missing, as what a class statement reads is needed by source only, say.
+        """
+        key = name, value and value.digest, source and source.digest
+        constant = self._definitions.get(key)
         if constant is None:
-            draft = book.drafts[digest]
-            self._seen(draft.body)
-            data = pickle.dumps((draft.name, draft.digest, draft.body), 5)
-            body = Body(data, None, NO_SOURCE, book.constants[draft.name])
-            constant = self._definitions[digest] = Constant(self, body)
+            both = [pickle.dumps((draft.name, draft.digest, draft.body), 5) for draft in (value, source) if draft]
+            for data in both:
+                self._seen(data)
+            body = Body(both[0], both[-1] if source else None, NO_SOURCE, constants)
+            constant = self._definitions[key] = Constant(self, body)
         if len(constant.body.data) <= LARGEST_KEPT:
-            self._kept[constant] = None
-            self._kept.move_to_end(constant)
-            if len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
+            with self._lock:
+                self._kept[constant] = None
+                self._kept.move_to_end(constant)
+                if len(self._kept) > MOST_KEPT:
+                    self._kept.popitem(last=False)
         return constant
 
     def _seen(self, data: bytes) -> None:
@@ -204,6 +295,12 @@ def _refuse_what_is_here(mark: int, where: Callable[[], str]) -> None:
         f"{where()} cannot be pickled for another machine: it has a queue, lock, pipe or shared memory of this one; "
         "pass plain values and return results"
     )
+
+
+def _is_there(fn: Any, module: str | None, name: str) -> bool:
+    """Is the function still the one of that name? (Otherwise pickle would refuse it, and by value is another way.)"""
+    there = sys.modules.get(module or "")
+    return module not in MAIN_NAMES and getattr(there, name, None) is fn and not registered_by_value()
 
 
 def _called(fn: Any) -> str:

@@ -14,7 +14,6 @@ import os
 import site
 import sys
 import sysconfig
-import tokenize
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from typing import Any
@@ -48,6 +47,8 @@ def source_of(name: str) -> tuple[str, str, bool] | None:
     get_source = getattr(spec.loader, "get_source", None)
     text = get_source(name) if get_source is not None else None
     if text is None:
+        import tokenize
+
         with tokenize.open(spec.origin) as file:
             text = file.read()
     return text, spec.origin, is_package

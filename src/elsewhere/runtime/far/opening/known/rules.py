@@ -8,7 +8,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from .machine import ATOMS, Refused
+from elsewhere.runtime.far.opening.machine import ATOMS, Refused
 
 __all__ = ["NAMES", "VALUE", "VALUES", "Found", "Rule", "bare", "check_atoms", "named", "no_ranges", "state_of"]
 

@@ -6,7 +6,8 @@ import builtins
 import collections
 from typing import Any
 
-from .machine import Refused
+from elsewhere.runtime.far.opening.machine import Refused
+
 from .rules import VALUES, Found, Rule, bare, named, state_of
 
 __all__ = ["FRAGILE"]

@@ -13,7 +13,8 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from .machine import Function, Refused
+from elsewhere.runtime.far.opening.machine import Function, Refused
+
 from .rules import VALUE, Rule
 
 __all__ = ["Arrays", "fragile"]

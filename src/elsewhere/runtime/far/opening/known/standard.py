@@ -11,8 +11,9 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from elsewhere.runtime.far.opening.machine import ATOMS, Function, Refused
+
 from . import containers  # noqa: F401 - it keeps its names in NAMES
-from .machine import ATOMS, Function, Refused
 from .rules import NAMES, VALUE, VALUES, Found, Rule, bare, check_atoms, named, state_of
 
 __all__ = ["find", "members"]

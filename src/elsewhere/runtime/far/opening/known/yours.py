@@ -13,8 +13,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from elsewhere.runtime.far.opening.machine import Refused
+
 from .errors import give_state
-from .machine import Refused
 from .rules import Rule, no_ranges, state_of
 from .standard import members
 

@@ -10,7 +10,8 @@ import builtins
 from importlib import import_module
 from typing import Any
 
-from .machine import Refused
+from elsewhere.runtime.far.opening.machine import Refused
+
 from .rules import Rule, no_ranges, state_of
 
 __all__ = ["find", "give_state", "rule_for"]

@@ -1,0 +1,1 @@
+"""What pickles from hosts may name, and how objects of it are made."""

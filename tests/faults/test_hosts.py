@@ -1,0 +1,209 @@
+"""A pool on hosts: what dies, hangs or cannot be written there costs the calls that were in it, and says so."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from elsewhere import ConnectionLost, ElsewhereError, Pool, Retry, WorkerLost
+from tests.contract.work import Gate, hold, identity, pid_of, square, write_a_file
+from tests.contract.yards import fleet_of
+from tests.faults.helpers import Ends, script, until
+from tests.fleet.sshd import sshd
+
+ADDRESSES = ["127.26.0.11", "127.26.0.12"]
+LOOK = 0.5  # seconds between two looks whether a host is still there; three unanswered ones end the connection
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with sshd(tmp_path_factory.mktemp("sshd"), ADDRESSES) as found:
+        yield found
+
+
+@pytest.fixture
+def pool(server):
+    with fleet_of(server, keepalive=LOOK) as fleet, Pool(2, where=fleet, on_exit="terminate") as pool:
+        yield pool
+
+
+@pytest.fixture
+def gate(tmp_path):
+    gate = Gate(tmp_path / "gate")
+    yield gate
+    gate.open()
+
+
+def both_held(pool, gate, **options):
+    """A call that runs on each host, and its worker's process there."""
+    futures = [pool.options(**options).submit(hold, gate, number) for number in range(2)]
+    for number in range(2):
+        gate.wait_for("came", number)
+    return futures, [int((gate.folder / f"came-{number}").read_text()) for number in range(2)]
+
+
+def parent(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def session(pid):
+    """The process of sshd that has the connection over which a process was started."""
+    while "sshd" not in Path(f"/proc/{pid}/comm").read_text():
+        pid = parent(pid)
+    return pid
+
+
+def test_an_interpreter_killed_mid_call_says_where_it_was(pool, gate):
+    futures, pids = both_held(pool, gate)
+    others = pool.map_async(square, range(100))
+    os.kill(pids[0], signal.SIGKILL)
+    error = futures[0].exception(30)
+    assert isinstance(error, WorkerLost)
+    assert (error.pid, error.exitcode, error.signal) == (pids[0], -9, "SIGKILL")
+    assert any(address in str(error) for address in ADDRESSES)
+    assert others.get(30) == [x * x for x in range(100)]
+    gate.open()
+    assert futures[1].result(30) == 1
+
+
+def test_a_session_of_sshd_killed_costs_the_call_that_ran_there(pool, gate):
+    futures, pids = both_held(pool, gate)
+    others = pool.map_async(square, range(100))
+    with Ends(pids[0]) as ends:
+        os.kill(session(pids[0]), signal.SIGKILL)
+        error = futures[0].exception(30)
+        assert ends.within(20)  # it dies with its channel
+    assert isinstance(error, WorkerLost)
+    assert isinstance(error.__cause__, ConnectionLost)
+    assert "may have run" in str(error)
+    assert any(address in str(error) for address in ADDRESSES)
+    assert others.get(30) == [x * x for x in range(100)]  # on a connection that was made anew
+    gate.open()
+    assert futures[1].result(30) == 1
+
+
+def test_with_a_retry_a_killed_session_costs_nothing(pool, gate):
+    futures, pids = both_held(pool, gate, retry=Retry(1, on=(WorkerLost,)))
+    os.kill(session(pids[0]), signal.SIGKILL)
+    until(lambda: gate.times("came", 0) == 2)
+    gate.open()
+    assert [future.result(30) for future in futures] == [0, 1]
+    assert pool.statistics().retried == 1
+
+
+def test_a_host_that_says_nothing_any_more_is_given_up(pool, gate):
+    futures, pids = both_held(pool, gate)
+    silent = session(pids[0])
+    os.kill(silent, signal.SIGSTOP)
+    try:
+        error = futures[0].exception(60)
+        assert isinstance(error, WorkerLost)
+        assert isinstance(error.__cause__, ConnectionLost)
+        assert pool.map(square, range(100)) == [x * x for x in range(100)]
+    finally:
+        with Ends(pids[0]) as ends:
+            os.kill(silent, signal.SIGKILL)
+            assert ends.within(20)
+
+
+def test_a_host_that_has_gone_leaves_its_calls_to_others(tmp_path, gate):
+    """Nobody listens there any more: what it was in is lost, all else is done by the other host."""
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(sshd(folders[0], ADDRESSES[:1]))
+        dies = stack.enter_context(contextlib.ExitStack())
+        second = dies.enter_context(sshd(folders[1], ADDRESSES[1:]))
+        hosts = [*fleet_of(first).hosts, *fleet_of(second, connect_timeout=5).hosts]
+        fleet = stack.enter_context(type(fleet_of(first))(*hosts))
+        pool = stack.enter_context(Pool(2, where=fleet, on_exit="terminate"))
+        futures, pids = both_held(pool, gate)
+        at = next(number for number, pid in enumerate(pids) if parent(session(pid)) == second.pid)
+        dies.close()  # no new connections; and the one there is:
+        os.kill(session(pids[at]), signal.SIGKILL)
+        assert isinstance(futures[at].exception(30), WorkerLost)
+        others = pool.map_async(square, range(100))
+        gate.open()
+        assert futures[1 - at].result(30) == 1 - at
+        assert others.get(60) == [x * x for x in range(100)]
+
+
+def test_when_all_hosts_have_gone_each_call_is_told(tmp_path, gate):
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(sshd(tmp_path, ADDRESSES))
+        fleet = stack.enter_context(fleet_of(server, connect_timeout=5))
+        pool = stack.enter_context(Pool(2, where=fleet, on_exit="terminate"))
+        futures, pids = both_held(pool, gate)
+        sessions = {session(pid) for pid in pids}
+        os.kill(server.pid, signal.SIGTERM)
+        for one in sessions:
+            os.kill(one, signal.SIGKILL)
+        waiting = pool.map_async(square, range(10))
+        assert [type(future.exception(60)) for future in futures] == [WorkerLost, WorkerLost]
+        error = waiting.exception(60)
+        assert isinstance(error, ElsewhereError)
+        assert any(address in str(error) for address in ADDRESSES)
+
+
+def test_a_host_on_which_nothing_can_be_written(tmp_path):
+    """A full disk, as far as a process can tell: nothing of ours needs one there."""
+    full = 'ForceCommand ulimit -f 0; export TMPDIR=/nowhere; eval "$SSH_ORIGINAL_COMMAND"'
+    with sshd(tmp_path, ADDRESSES, config=full) as server, fleet_of(server) as fleet, Pool(2, where=fleet) as pool:
+        assert pool.map(square, range(100)) == [x * x for x in range(100)]
+        assert pool.apply(identity, (b"x" * 1_000_000,)) == b"x" * 1_000_000
+        with pytest.raises(OSError, match=r"File too large|No space left"):
+            pool.apply(write_a_file, (str(tmp_path / "file"),))
+        assert pool.apply(len, ([1, 2],)) == 2
+
+
+def test_a_burst_of_killed_sessions_loses_nothing_with_a_retry(pool):
+    """Sessions die again and again under a map whose calls are repeated: each result comes exactly once."""
+    with pool.options(retry=Retry(100, on=(WorkerLost,))).executor() as executor:
+        done = threading.Event()
+        futures = [executor.submit(square, x) for x in range(3000)]
+        for _ in range(4):
+            pid = pool.apply(pid_of)
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                os.kill(session(pid), signal.SIGKILL)
+        done.set()
+        assert [future.result(60) for future in futures] == [x * x for x in range(3000)]
+
+
+KILLED = """
+import sys, time
+from elsewhere import Pool
+from elsewhere.fleet import Fleet
+from tests.contract.work import Gate, hold
+from pathlib import Path
+if __name__ == "__main__":
+    port, key, known, python, folder, *hosts = sys.argv[1:]
+    fleet = Fleet(*hosts, port=int(port), keys=(key,), known_hosts=(known,), config=(), agent=False, python=python)
+    pool = Pool(2, where=fleet)
+    gate = Gate(Path(folder))
+    futures = [pool.submit(hold, gate, number) for number in range(2)]
+    for number in range(2):
+        gate.wait_for("came", number)
+    print("held", flush=True)
+    time.sleep(1000)
+"""
+
+
+def test_the_interpreters_end_when_the_caller_is_killed(server, gate, tmp_path):
+    folder = tmp_path / "script"
+    folder.mkdir()
+    from tests.contract.nearby import PYTHON
+
+    arguments = [server.port, server.key, server.known_hosts, PYTHON, gate.folder, *server.hosts]
+    with script(folder, KILLED, *arguments) as running:
+        assert running.line() == "held"
+        pids = [int((gate.folder / f"came-{number}").read_text()) for number in range(2)]
+        with Ends(*pids) as ends:
+            os.kill(running.pid, signal.SIGKILL)
+            assert ends.within(20)
+        running.end()

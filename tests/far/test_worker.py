@@ -168,7 +168,13 @@ def test_whatever_is_raised_is_the_calls_own_error(far, code, kind):
 
 
 def test_an_error_that_cannot_be_pickled_or_said(far):
-    text = "class Odd(Exception):\n    def __str__(self):\n        raise ValueError\n\n\ndef f(x):\n    raise Odd(lambda: 0)"
+    text = (
+        "class Odd(Exception):\n"
+        "    def __str__(self):\n"
+        "        raise ValueError\n\n\n"
+        "def f(x):\n"
+        "    raise Odd(lambda: 0)"
+    )
     far.run(source(text), 1)
     error, kind, text, trace, _, _ = far.error()
     assert error is None

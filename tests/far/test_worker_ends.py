@@ -121,7 +121,9 @@ def test_a_thread_that_never_ends_is_left_behind():
     with Far() as far:
         far.run(
             source(
-                "import threading\n\n\ndef f(x):\n    threading.Thread(target=threading.Event().wait, name='stuck').start()"
+                "import threading\n\n\n"
+                "def f(x):\n"
+                "    threading.Thread(target=threading.Event().wait, name='stuck').start()"
             ),
             1,
         )
@@ -147,7 +149,15 @@ def test_an_idle_worker_ends_with_its_input(python):
 
 @EACH
 def test_what_runs_is_interrupted_when_the_caller_goes(python, tmp_path):
-    text = "import time\n\n\ndef f(path):\n    try:\n        open(path + '.in', 'w').close()\n        time.sleep(60)\n    finally:\n        open(path + '.out', 'w').close()"
+    text = (
+        "import time\n\n\n"
+        "def f(path):\n"
+        "    try:\n"
+        "        open(path + '.in', 'w').close()\n"
+        "        time.sleep(60)\n"
+        "    finally:\n"
+        "        open(path + '.out', 'w').close()"
+    )
     with Far(python) as far:
         far.run(source(text), str(tmp_path / "call"), str(tmp_path / "next"))
         wait_for((tmp_path / "call.in").exists)
@@ -232,7 +242,11 @@ def test_a_crash_in_c_tells_where_it_was(python):
     with Far(python) as far:
         far.run(
             source(
-                "import os, signal\n\n\ndef f(x):\n    os.kill(os.getpid(), signal.SIGSEGV)\n    while True:\n        pass"
+                "import os, signal\n\n\n"
+                "def f(x):\n"
+                "    os.kill(os.getpid(), signal.SIGSEGV)\n"
+                "    while True:\n"
+                "        pass"
             ),
             1,
         )

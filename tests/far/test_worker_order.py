@@ -247,7 +247,15 @@ def test_what_was_taken_back_is_neither_interrupted_nor_skipped(counted, gate, w
 
 def test_an_interrupt_may_be_caught(counted, gate):
     far = counted.far
-    text = "import time\n\n\ndef f(path):\n    try:\n        open(path + '.in', 'w').close()\n        time.sleep(60)\n    except TimeoutError:\n        return 'caught'"
+    text = (
+        "import time\n\n\n"
+        "def f(path):\n"
+        "    try:\n"
+        "        open(path + '.in', 'w').close()\n"
+        "        time.sleep(60)\n"
+        "    except TimeoutError:\n"
+        "        return 'caught'"
+    )
     far.run(source(text), str(gate))
     inside(gate)
     counted.interrupt(1, cancelled=False)
@@ -256,7 +264,13 @@ def test_an_interrupt_may_be_caught(counted, gate):
 
 def test_an_import_is_not_broken_off(counted, gate):
     far = counted.far
-    module = f"import os, time\nopen({str(gate)!r} + '.in', 'w').close()\nwhile not os.path.exists({str(gate)!r}):\n    time.sleep(0.001)\ndone = True\n"
+    module = (
+        f"import os, time\n"
+        f"open({str(gate)!r} + '.in', 'w').close()\n"
+        f"while not os.path.exists({str(gate)!r}):\n"
+        f"    time.sleep(0.001)\n"
+        f"done = True\n"
+    )
     name = f"slow_{counted.base}"
     far.modules = {name: (module, "slow.py", False)}.get
     far.run(source(f"import time\n\n\ndef f(x):\n    import {name}\n    time.sleep(60)"), 1)

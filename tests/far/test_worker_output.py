@@ -41,7 +41,10 @@ def test_prints_come_before_the_answer(far):
 def test_only_whole_lines_go_before_the_call_is_over(far):
     ran(
         far,
-        "def f(x):\n    for part in 'ab', 'c\\nd', 'e':\n        print(part, end='', flush=True)\n    print('\\rf', end='')",
+        "def f(x):\n"
+        "    for part in 'ab', 'c\\nd', 'e':\n"
+        "        print(part, end='', flush=True)\n"
+        "    print('\\rf', end='')",
     )
     assert [payload for *_, payload in far.asides] == [b"abc\n", b"de\r", b"f"]
 
@@ -180,7 +183,13 @@ def test_warnings(far):
 
 
 def test_a_warning_that_is_written_elsewhere_is_not_sent(far):
-    text = "import warnings, io\n\ndef f(x):\n    out = io.StringIO()\n    warnings.showwarning('x', UserWarning, 'f', 1, out)\n    return out.getvalue()"
+    text = (
+        "import warnings, io\n\n"
+        "def f(x):\n"
+        "    out = io.StringIO()\n"
+        "    warnings.showwarning('x', UserWarning, 'f', 1, out)\n"
+        "    return out.getvalue()"
+    )
     assert "UserWarning: x" in ran(far, text)
     assert far.asides == []
 

@@ -42,6 +42,11 @@ def bare() -> list[str]:
     return [own if python == sys.executable else python for python in interpreters()]
 
 
+def bare_environment() -> dict[str, str]:
+    """This one, as a host has it: without what says where the modules of this house are."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
 def _answers(place: Path) -> bool:
     """Is it an interpreter, and not a shim for one that is not chosen?"""
     if not os.access(place, os.X_OK):
@@ -75,8 +80,7 @@ class Far:
             [python, "-c", words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
-            **{"stderr": subprocess.PIPE, "bufsize": 0, **(popen or {})},
+            **{"stderr": subprocess.PIPE, "bufsize": 0, "env": bare_environment(), **(popen or {})},
         )
         self.frames = worker.Frames()
         self.modules = modules

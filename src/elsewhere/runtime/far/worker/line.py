@@ -40,6 +40,7 @@ LOOK = 0.005  # seconds between two looks of the watch at whether the main threa
 LOOKS = 200  # that find it idle, until the watch sleeps
 GRACE = 1.0  # seconds for what runs when the caller has gone: its `finally` clauses, atexit
 THREADS_PATIENCE = 5.0  # seconds that a worker which leaves waits for threads that its calls have left running
+AGAIN = 0.005  # seconds between two signals to a call that is to end, at first
 PIECE = 1 << 16  # bytes read at a time: what a pipe holds
 
 
@@ -76,6 +77,7 @@ class Line:
         self._received = 0  # ordinal of the last call that was handed over
         self._skips: list[tuple[int, int]] = []
         self._interrupt = 0, False  # ordinal; cancelled?
+        self._raised = 0  # ordinal of the last call that was interrupted, or can be no more
         self.begun = 0
         self.current: Run | None = None
         self.inside = self.gone = self.leaving = self.forked = False
@@ -176,8 +178,17 @@ class Line:
             if ordinal > self._received:
                 return
             self._interrupt = ordinal, cancelled
-        if ordinal == self.begun and self.inside:
+            runs = ordinal == self.begun != self._raised
+        if runs:
+            _thread.start_new_thread(self._insist, (ordinal,))
+
+    def _insist(self, ordinal: int) -> None:
+        """Signal until it is raised: a call may just be on its way into the kernel, or import a module."""
+        pause = AGAIN
+        while ordinal == self.begun == self._interrupt[0] != self._raised and not self.forked:
             signal.pthread_kill(self._main, signal.SIGURG)
+            time.sleep(pause)
+            pause = min(2 * pause, 10 * AGAIN)
 
     def _withdraw(self) -> None:
         """What is not begun is not the worker's any more."""
@@ -304,9 +315,7 @@ class Line:
         self._unpark()
         with self._news:
             self._news.notify_all()
-        self._interrupt = self.begun, True
-        if self.inside:
-            signal.pthread_kill(self._main, signal.SIGURG)
+        self._stop(self.begun, cancelled=True)
 
     def hard_end(self) -> NoReturn:
         """Now, with the programs that calls have started, if this process leads their group."""

@@ -11,8 +11,8 @@ from benchmarks.cluster.rows import ROWS, Figures
 from benchmarks.rpc.page import shown
 
 TITLES = {
-    "nap": ("20,000 calls that wait 1 ms, over 2 Dask workers of one thread", "s"),
-    "burn": ("20,000 calls that use a core for 1 ms, over 2 Dask workers of one thread", "s"),
+    "nap": ("20,000 calls that wait 1 ms, over 2 workers of one thread", "s"),
+    "burn": ("20,000 calls that use a core for 1 ms, over 2 workers of one thread", "s"),
     "call": ("`abs(-1)` there and back, one call after the other, on what is open", "ms"),
     "cold": ("From a program's start to the first result from a host", "ms"),
     "array": ("One array of 200 MB that 100 calls use", "s"),

@@ -21,7 +21,7 @@ from benchmarks.fleet.contest import Contestant, Failed, Took, in_turns, middle
 from benchmarks.fleet.environments import environment
 
 Figures = dict[str, float]
-ON_DASK = ("pool_dask", "dask", "dask_executor")
+POOLS = ("pool_dask", "dask", "dask_executor", "pool_fleet")
 PATIENCE = 60.0  # seconds for a first result, and as many for the end of who had it
 LEAST_FAR = 1e-3  # seconds of processor: the clock there has hundredths
 
@@ -89,24 +89,25 @@ def opened(stack: contextlib.ExitStack, kinds: Iterable[str], config: dict[str, 
 
 
 def nap(ground: Yard, scale: Scale) -> Figures:
-    """Seconds for 20,000 calls that wait a millisecond, over two Dask workers of one thread."""
+    """Seconds for 20,000 calls that wait a millisecond, over two workers of one thread."""
     return _many(ground, scale, "nap")
 
 
 def burn(ground: Yard, scale: Scale) -> Figures:
-    """Seconds for 20,000 calls that use a core for a millisecond, over two Dask workers of one thread."""
+    """Seconds for 20,000 calls that use a core for a millisecond, over two workers of one thread."""
     return _many(ground, scale, "burn")
 
 
 def _many(ground: Yard, scale: Scale, name: str) -> Figures:
     wanted = scale.calls * (scale.calls - 1) // 2
     with cluster(ground) as there, contextlib.ExitStack() as stack:
-        whos = opened(stack, ON_DASK, ground.config | {"scheduler": there.address})
+        whos = opened(stack, POOLS, ground.config | {"scheduler": there.address})
 
         def measure(kind: str) -> Took:
-            return right(whos[kind].ask("many", name, scale.calls), wanted)
+            place = ground if kind == "pool_fleet" else there
+            return used(place, lambda kind: right(whos[kind].ask("many", name, scale.calls), wanted))(kind)
 
-        found = figures(in_turns(whos, scale.rounds, used(there, measure)), float)
+        found = figures(in_turns(whos, scale.rounds, measure), float)
     return found | {"two workers that lose no time": scale.calls * 1e-3 / len(WORKERS)}
 
 

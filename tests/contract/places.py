@@ -31,6 +31,7 @@ class Place:
         kills: one that does not let itself be interrupted is ended with its worker.
         inherits: workers have the caller's environment variables, folder and standard streams.
         trusted: what comes back may be whatever can be pickled, a function too.
+        raw: what calls print is printed here as it is, with control characters and what is no text.
         whose: how the note on an error names the worker, as a regular expression.
         shown: how a pool's repr names the place, likewise.
         prefix: what stands before each line that calls print, likewise.
@@ -47,6 +48,7 @@ class Place:
     kills: bool = False
     inherits: bool = True
     trusted: bool = True
+    raw: bool = True
     whose: str = r"worker \d+$"
     shown: str = "processes"
     prefix: str = ""
@@ -80,6 +82,7 @@ HOSTS = Place(
     kills=True,
     inherits=False,
     trusted=False,
+    raw=False,
     whose=r"worker \d+ on 127\.26\.0\.[12]$",
     shown="<Fleet.*>",
     prefix=r"\[127\.26\.0\.[12]\] ",
@@ -107,6 +110,7 @@ DIFFERENCES = {
     "kills": "one that does not let itself be interrupted is ended with its worker",
     "inherits": "workers have the caller's environment variables, folder, `sys.path` and standard streams",
     "trusted": "a result may be whatever can be pickled",
+    "raw": "what calls print may have control characters",
 }
 PLACES = [
     Place("forkserver", {"context": "forkserver"}, isolated=True, kills=True),
@@ -123,4 +127,5 @@ PLACES = [
         shown="inline",
     ),
     NEARBY,
+    HOSTS,
 ]

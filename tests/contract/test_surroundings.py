@@ -36,9 +36,21 @@ def printed(pool, fn, *arguments):
 
 @pytest.mark.parametrize(("stream", "other"), [("stdout", "stderr"), ("stderr", "stdout")])
 def test_what_a_call_prints_is_printed_here_before_it_is_over(pool, place, stream, other):
-    found = printed(pool, say, "one\ntwo ä€\udc80", stream)
-    assert re.fullmatch(f"{place.prefix}one\n{place.prefix}two ä€\udc80\n", found[stream])
+    found = printed(pool, say, "one\ntwo ä€", stream)
+    assert re.fullmatch(f"{place.prefix}one\n{place.prefix}two ä€\n", found[stream])
     assert found[other] == ""
+
+
+@only(raw=True)
+def test_what_is_no_text_and_what_terminals_obey_is_printed_as_it_is(pool, place):
+    found = printed(pool, say, "\udc80 \x1b[31mred\a")["stdout"]
+    assert re.fullmatch(f"{place.prefix}\udc80 \x1b\\[31mred\a\n", found)
+
+
+@only(raw=False)
+def test_what_is_no_text_and_what_terminals_obey_is_shown(pool, place):
+    found = printed(pool, say, "\udc80 \x1b[31mred\a")["stdout"]
+    assert re.fullmatch(rf"{place.prefix}\\x80 \\x1b\[31mred\\x07\n", found)
 
 
 def test_lines_of_many_calls_do_not_mix(pool, place):

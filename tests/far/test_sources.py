@@ -8,6 +8,7 @@ import enum
 import functools
 import inspect
 import json.decoder
+import linecache
 import logging
 import pathlib
 import sys
@@ -315,6 +316,20 @@ def test_a_file_that_has_changed_since_is_refused(tmp_path):
     assert code_text(names["f"].__code__).line == 1
     path.unlink()
     assert "is not in a file that can be read" in refusal(code_text, names["f"].__code__)
+
+
+def test_what_was_compiled_statement_by_statement_is_found_too(monkeypatch):
+    """As notebooks do: the text is in `linecache` only."""
+    text = (
+        "import json\ndef f(x):\n    return json.dumps(x)\nclass C:\n    def m(self):\n        return json.dumps(1)\n"
+    )
+    cell = "/no/such/folder/cell.py"
+    monkeypatch.setitem(linecache.cache, cell, (len(text), None, text.splitlines(keepends=True), cell))
+    names = {"__name__": "__main__"}
+    for statement in ast.parse(text).body:
+        exec(compile(ast.Module([statement], []), cell, "exec", dont_inherit=True), names)
+    assert code_text(names["f"].__code__).text == "def f(x):\n    return json.dumps(x)\n"
+    assert class_text(names["C"]).line == 4
 
 
 def test_one_of_two_definitions_is_told_by_its_line_or_refused(tmp_path, monkeypatch):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import threading
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,10 @@ from elsewhere import ConnectionLost, ElsewhereError, Pool, Retry, WorkerLost
 from tests.contract.work import Gate, hold, identity, pid_of, square, write_a_file
 from tests.contract.yards import fleet_of
 from tests.faults.helpers import Ends, script, until
+from tests.fleet.conftest import ended, uvloop_has_its_pipe
 from tests.fleet.sshd import sshd
+
+__all__ = ["ended", "uvloop_has_its_pipe"]  # fixtures that are used by themselves: the engine ends with each test
 
 ADDRESSES = ["127.26.0.11", "127.26.0.12"]
 LOOK = 0.5  # seconds between two looks whether a host is still there; three unanswered ones end the connection
@@ -141,7 +143,9 @@ def test_when_all_hosts_have_gone_each_call_is_told(tmp_path, gate):
         pool = stack.enter_context(Pool(2, where=fleet, on_exit="terminate"))
         futures, pids = both_held(pool, gate)
         sessions = {session(pid) for pid in pids}
-        os.kill(server.pid, signal.SIGTERM)
+        with Ends(server.pid) as ends:  # nobody listens any more
+            os.kill(server.pid, signal.SIGTERM)
+            assert ends.within(20)
         for one in sessions:
             os.kill(one, signal.SIGKILL)
         waiting = pool.map_async(square, range(10))
@@ -162,17 +166,15 @@ def test_a_host_on_which_nothing_can_be_written(tmp_path):
         assert pool.apply(len, ([1, 2],)) == 2
 
 
-def test_a_burst_of_killed_sessions_loses_nothing_with_a_retry(pool):
-    """Sessions die again and again under a map whose calls are repeated: each result comes exactly once."""
-    with pool.options(retry=Retry(100, on=(WorkerLost,))).executor() as executor:
-        done = threading.Event()
-        futures = [executor.submit(square, x) for x in range(3000)]
-        for _ in range(4):
-            pid = pool.apply(pid_of)
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                os.kill(session(pid), signal.SIGKILL)
-        done.set()
-        assert [future.result(60) for future in futures] == [x * x for x in range(3000)]
+@pytest.mark.parametrize("way", ["map", "imap_unordered"])
+def test_sessions_killed_again_and_again_lose_nothing_with_a_retry(pool, way):
+    """Under a map whose calls are repeated: each result comes exactly once."""
+    view = pool.options(retry=Retry(100, on=(WorkerLost,)))
+    found = view.map_async(square, range(3000)) if way == "map" else view.imap_unordered(square, iter(range(3000)))
+    for _ in range(4):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has died with its session
+            os.kill(session(view.submit(pid_of).result(60)), signal.SIGKILL)
+    assert sorted(found.get(60) if way == "map" else found) == [x * x for x in range(3000)]
 
 
 KILLED = """

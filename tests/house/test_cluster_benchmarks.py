@@ -103,15 +103,25 @@ def test_calls_on_a_cluster(ground: Yard, dask: Cluster, kind: str) -> None:
             who.ask("zzz")
 
 
-@pytest.mark.parametrize("kind", ["cat", "python"])
-def test_trips_over_a_channel(ground: Yard, kind: str) -> None:
+def test_calls_on_hosts(ground: Yard) -> None:
+    with contestant("pool_fleet", ground.config) as who:
+        assert who.ask("many", "nap", 50).told == sum(range(50))
+        assert who.ask("array", 1, 5).told == 10.0
+
+
+@pytest.mark.parametrize("kind", ["host_call", "host_submit", "cat", "python"])
+def test_trips(ground: Yard, kind: str) -> None:
     with contestant(kind, ground.config) as who:
         assert who.ask("one", 20).told == 20
 
 
 @pytest.mark.slow
-def test_a_cold_start(ground: Yard) -> None:
-    took = first(ground, "first_sshcluster_worker")
+@pytest.mark.parametrize("kind", ["first_host", "first_sshcluster_worker"])
+def test_a_cold_start(ground: Yard, kind: str) -> None:
+    took = first(ground, kind)
     assert took.wall > took.cpu > 0
+
+
+def test_a_cold_start_that_fails(ground: Yard) -> None:
     with pytest.raises(Failed, match="KeyError: 'zzz'"):
         first(ground, "zzz")

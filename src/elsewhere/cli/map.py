@@ -17,10 +17,11 @@ from elsewhere.cli.function.convert import ASK, CONVERTERS, TEXT, conversion
 from elsewhere.cli.function.target import Target
 from elsewhere.cli.group import Invocation
 from elsewhere.cli.options import shared
+from elsewhere.cli.places.choosing import Place, choose_place, place_options
 
 __all__ = ["map_command"]
 
-HELP = """Call FUNCTION with each INPUT, on every core; print a JSON line for each.
+HELP = """Call FUNCTION with each INPUT, on every core, on hosts or on a Dask cluster; print a JSON line for each.
 
 FUNCTION is package.module:name or path/to/file.py:name. Inputs are arguments, lines of --from FILE, or lines of
 stdin. They become what the function's first parameter is annotated with (int, float, bool, Path).
@@ -28,6 +29,10 @@ stdin. They become what the function's first parameter is annotated with (int, f
 A line is {"index", "input", "value" or "error", "seconds", "attempt"}. Printed lines have the order of the inputs. In
 a file they have the order in which calls ended, and FILE.run beside it says whose they are, so that --resume can go on
 after whatever stopped the run.
+
+With -H web1,web2 calls run on hosts, over SSH: they need Python 3.8 or newer and nothing else, get FUNCTION and the
+modules beside it from here, and write nothing. --where dask://scheduler:8786 is a Dask cluster. -j is how many calls
+run at once, altogether.
 
 Exit code: 0 all well, 1 some calls failed, 2 wrong usage; 130, 143, 129 after Ctrl-C, SIGTERM, SIGHUP.
 """
@@ -41,6 +46,7 @@ SHOWN = 3  # inputs that a dry run shows
 @click.option("-0", "--null", is_flag=True, help="Inputs are parted by NUL bytes, as by find -print0.")
 @click.option("--json-input", is_flag=True, help="Each input is a JSON text; the function gets its value.")
 @shared("jobs", "timeout", "retries", "max_failures", "output", "resume", "retry_failed", "overwrite")
+@place_options
 @click.option("--unordered", is_flag=True, help="Print lines as calls end, not in the order of the inputs.")
 @shared("text", "dry_run", "quiet")
 @click.pass_context
@@ -49,10 +55,11 @@ def map_command(ctx: click.Context, /, **given: Any) -> int:
     inputs = open_inputs(given["inputs"], given["source"], null=given["null"], as_json=given["json_input"])
     with contextlib.closing(inputs):
         plan = _plan(ctx, inputs, given)
+        place = choose_place(given, stdin_is_taken=inputs.is_stdin)
         if given["dry_run"]:
-            _describe(plan, inputs)
+            _describe(plan, inputs, place)
             return 0
-        return Run(plan, inputs, _invocation(ctx).signals).run()
+        return Run(plan, inputs, _invocation(ctx).signals, place.engine).run()
 
 
 def _invocation(ctx: click.Context) -> Invocation:
@@ -93,7 +100,7 @@ def _again(ctx: click.Context, args: tuple[str, ...], inputs: Inputs) -> str:
     return f"{program} {shlex.join(again)}{stdin}"
 
 
-def _describe(plan: Plan, inputs: Inputs) -> None:
+def _describe(plan: Plan, inputs: Inputs, place: Place) -> None:
     """Say what would run."""
     survey, earlier, _ = look(plan.wish, plan.target.identity, inputs)
     everything = iter(inputs)
@@ -106,6 +113,8 @@ def _describe(plan: Plan, inputs: Inputs) -> None:
         click.echo(f"{'such as' if number == 0 else '':10}{shorten(_converted(plan.conversion, given), 100)}")
     if plan.conversion == ASK:
         click.echo("          given as text; as numbers, if the first call shows that the function takes no text")
+    for line in place.says:
+        click.echo(line)
 
 
 def _converted(becomes: str, given: object) -> str:

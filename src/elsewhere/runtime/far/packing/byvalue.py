@@ -6,6 +6,7 @@ and what belongs to this machine and so is refused.
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any
@@ -68,6 +69,10 @@ class FarBook(Book):
         self.refs: tuple[str, ...] = ()
         self.coded = False
 
+    def fresh(self) -> FarBook:
+        """See `Book.fresh`."""
+        return FarBook(self.owner, {})
+
     def pickler(self, share: bool, take: Callable[[Any], object] | None = None) -> BookPickler:
         """See `Book.pickler`."""
         return FarPickler(self, share, take)
@@ -110,6 +115,8 @@ class FarPickler(BookPickler):
         kind = type(obj)
         if kind is FunctionType and obj.__module__ in RENAMED:
             return far(obj.__name__).__reduce__()
+        if kind is type and obj.__module__ == "pathlib._local":  # Python 3.13, and no other
+            return getattr, (pathlib, obj.__name__)
         if kind.__module__ == "multiprocessing.connection":
             raise TypeError(f"cannot pickle a {kind.__name__}: it belongs to this machine")
         return super().reducer_override(obj)

@@ -5,6 +5,7 @@ has two definitions, is a refusal and never another function.
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
 import functools
@@ -53,14 +54,48 @@ class ClassText(NamedTuple):
         return loading.compiled(self.text, self.filename, self.line, self.name, self.annotations, self.version)
 
 
-class _File(NamedTuple):
+class _File:
     """The definitions in a file, and their code, by name and first line, decorators included."""
 
-    lines: list[str]
-    codes: dict[tuple[str, int], CodeType]
-    functions: dict[tuple[str, int], Definition]
-    classes: dict[str, list[Definition]]
-    annotations: bool
+    def __init__(self, name: str, lines: list[str]) -> None:
+        self.name = name
+        self.lines = lines
+        self.tree = ast.parse("".join(lines))
+        self.annotations = _has_future(self.tree)
+        self.functions: dict[tuple[str, int], Definition] = {}
+        self.classes: dict[str, list[Definition]] = {}
+        self._codes = _codes(compile(self.tree, name, "exec", dont_inherit=True))
+        self._index(self.tree, "")
+
+    def has(self, code: CodeType) -> bool:
+        """Does the file still say what this code does?"""
+        place = code.co_name, code.co_firstlineno
+        now = self._codes.get(place)
+        if now is not None and _alike(code, now):
+            return True
+        # Prompts and notebooks compile each statement for itself, which makes other code of what uses an import.
+        now = self._apart.get(place)
+        return now is not None and _alike(code, now)
+
+    @functools.cached_property
+    def _apart(self) -> dict[tuple[str, int], CodeType]:
+        flags = __future__.annotations.compiler_flag if self.annotations else 0
+        found: dict[tuple[str, int], CodeType] = {}
+        for statement in self.tree.body:
+            alone = ast.Module([statement], [])
+            found.update(_codes(compile(alone, self.name, "exec", flags, dont_inherit=True)))
+        return found
+
+    def _index(self, node: ast.AST, path: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            below = path
+            if isinstance(child, ast.ClassDef):
+                self.classes.setdefault(path + child.name, []).append(child)
+                below = f"{path}{child.name}."
+            elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                self.functions[child.name, _first(child)] = child
+                below = f"{path}{child.name}.<locals>."
+            self._index(child, below)
 
 
 _files: dict[str, _File] = {}
@@ -70,9 +105,8 @@ _files: dict[str, _File] = {}
 def _text_of(code: CodeType, filename: str, lines: tuple[int, int]) -> CodeText:
     """`code_text` of a file in a certain state. (Equal code of two files is told apart by the name.)"""
     file = _files[filename]
-    place = code.co_name, code.co_firstlineno
-    node, now = file.functions.get(place), file.codes.get(place)
-    if node is None or now is None or not _alike(code, now):
+    node = file.functions.get((code.co_name, code.co_firstlineno))
+    if node is None or not file.has(code):
         raise NoSource(f"the source of {code.co_qualname}() has changed since it was loaded")
     found = _lines(file, node)
     heads = _heads(code, found)
@@ -157,8 +191,7 @@ def _checked(cls: type, methods: list[CodeType], file: _File, node: Definition, 
     except SyntaxError as error:
         raise NoSource(f"the source of the class {name} does not stand alone: {error}") from None
     for code in methods:
-        now = file.codes.get((code.co_name, code.co_firstlineno))
-        if code.co_filename == filename and (now is None or not _alike(code, now)):
+        if code.co_filename == filename and not file.has(code):
             raise NoSource(f"the source of the class {name} has changed since it was loaded")
     return text
 
@@ -180,12 +213,9 @@ def _file(name: str) -> _File | None:
     if not lines:
         return None
     try:
-        tree = ast.parse("".join(lines))
-        codes = _codes(compile(tree, name, "exec", dont_inherit=True))
+        file = _files[name] = _File(name, lines)
     except (SyntaxError, ValueError):
         return None
-    file = _files[name] = _File(lines, codes, {}, {}, _has_future(tree))
-    _index(tree, "", file)
     return file
 
 
@@ -197,18 +227,6 @@ def _codes(module: CodeType) -> dict[tuple[str, int], CodeType]:
         found[code.co_name, code.co_firstlineno] = code
         inner += [const for const in code.co_consts if isinstance(const, CodeType)]
     return found
-
-
-def _index(node: ast.AST, path: str, file: _File) -> None:
-    for child in ast.iter_child_nodes(node):
-        below = path
-        if isinstance(child, ast.ClassDef):
-            file.classes.setdefault(path + child.name, []).append(child)
-            below = f"{path}{child.name}."
-        elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-            file.functions[child.name, _first(child)] = child
-            below = f"{path}{child.name}.<locals>."
-        _index(child, below, file)
 
 
 def _has_future(tree: ast.Module) -> bool:
@@ -246,15 +264,14 @@ def _heads(code: CodeType, text: str) -> list[str]:
         return [ALONE] if lead else []
     if len(path) > len(lead):
         raise NoSource(f"the source of {code.co_qualname}() does not stand alone")
-    functions = [part for part in path if part.endswith("()")]
+    innermost = max((depth for depth, part in enumerate(path) if part.endswith("()")), default=-1)
     free = ", ".join(name for name in code.co_freevars if name != "__class__")
     heads = []
     for depth, part in enumerate(path):
         name = part.removesuffix("()")
         if part.endswith("()"):
             name = name if name.isidentifier() else "_"
-            inner = part is functions[-1] and not any(later.endswith("()") for later in path[depth + 1 :])
-            heads.append(f"{lead[:depth]}def {name}({free if inner else ''}):\n")
+            heads.append(f"{lead[:depth]}def {name}({free if depth == innermost else ''}):\n")
         else:
             heads.append(f"{lead[:depth]}class {name}:\n")
     return heads

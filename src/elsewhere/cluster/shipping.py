@@ -1,0 +1,44 @@
+"""How the keeper comes into a Dask worker: as source, in words that any Python understands.
+
+A Dask task of ours is `eval` of `WORDS`, with bytes, numbers and text as arguments: nothing that the scheduler or a
+Dask worker unpickles on the way has code in it, and none of them needs anything of ours.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import zlib
+from pathlib import Path
+
+__all__ = ["OP", "code", "words"]
+
+OP = "elsewhere-keeper"  # the message that a keeper understands: as in keeper.py, which is not imported here
+
+WORDS = """\
+(__import__('sys').modules.get({name!r}) or (lambda module, sys: (
+    exec(compile(__import__('zlib').decompress(code), '<elsewhere keeper>', 'exec'), module.__dict__),
+    sys.modules.setdefault({name!r}, module),
+)[1])(type(__import__('sys'))({name!r}), __import__('sys'))).visit(*given)"""
+
+
+@functools.cache
+def _source() -> bytes:
+    spec = importlib.util.find_spec("elsewhere.cluster.keeper")
+    if spec is None or spec.origin is None:
+        raise ImportError("elsewhere.cluster.keeper has no source here")
+    return Path(spec.origin).read_bytes()
+
+
+@functools.cache
+def words() -> str:
+    """The expression that each task evaluates, given `code` and `given`."""
+    name = f"elsewhere_keeper_{hashlib.sha256(_source()).hexdigest()[:16]}"  # another version is another module
+    return WORDS.format(name=name)
+
+
+@functools.cache
+def code() -> bytes:
+    """The keeper's source, compressed: a lane's first task brings it."""
+    return zlib.compress(_source(), 9)

@@ -1,0 +1,33 @@
+"""One more Dask worker for a cluster that runs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def worker(address: str, host: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker of one thread; it may not have joined yet."""
+    log = folder / f"{host}.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "distributed.cli.dask_worker", address.replace("dask", "tcp", 1)),
+                *("--host", host, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(folder)),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            env={"PATH": os.environ["PATH"]},
+            process_group=0,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()

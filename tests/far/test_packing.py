@@ -5,6 +5,7 @@ import datetime as dt
 import decimal
 import functools
 import gc
+import multiprocessing
 import operator
 import pickle
 import queue
@@ -196,8 +197,9 @@ def test_an_error_names_the_argument():
 
 def test_what_belongs_to_this_machine_is_refused():
     one, other = elsewhere.Pipe()
-    with one, other:
-        for local in (elsewhere.SimpleQueue(), elsewhere.Lock(), one, elsewhere.Array("i", 3)):
+    plain, end = multiprocessing.Pipe()
+    with one, other, plain, end:
+        for local in (elsewhere.SimpleQueue(), elsewhere.Lock(), one, plain, elsewhere.Array("i", 3)):
             with pytest.raises((TypeError, RuntimeError)) as caught:
                 packed([local])
             assert "item 3 of map(f, ...)" in str(caught.value) + "".join(getattr(caught.value, "__notes__", [])), local
@@ -240,6 +242,21 @@ def test_a_shared_object_belongs_to_its_pool(sent):
             sent.packer.item([local], lambda: "it")
         with pytest.raises(pickle.UnpicklingError, match="only in calls of that pool"):
             pool.apply(len, (handle,))
+
+
+def test_pickling_within_pickling_keeps_the_shared_objects_apart():
+    packer, other = Packer(sources=True), Packer(sources=True)
+    mine, others = packer.share([1]), other.share([2])
+
+    class Nested:
+        def __reduce__(self):
+            assert len(other.item([others], lambda: "it").constants) == 1
+            return list, ()
+
+    (constant,) = packer.item([operator, Nested(), mine], lambda: "it").constants
+    assert constant.body.data == pickle.dumps([1], 5)
+    with pytest.raises(ValueError, match="another pool"):
+        packer.item([Nested(), others], lambda: "it")
 
 
 def test_a_handle_is_copied_as_itself():

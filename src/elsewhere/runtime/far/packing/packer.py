@@ -180,8 +180,8 @@ class Packer:
         try:
             written = self._write(book, value, share=share)
         except Exception as error:
-            issued.take_back(mark)
             explain.annotate(error, value, where, kind, book, local=False)
+            issued.take_back(mark)
             raise
         _refuse_what_is_here(mark, where)
         if share:

@@ -151,6 +151,18 @@ def test_opcodes_that_no_pickler_of_ours_writes_are_refused(body):
     refused(whole(body))
 
 
+def test_a_function_that_was_called_is_no_value_afterwards():
+    member = b"\x94" + tuple_of(mine("Colour"), text("RED")) + b"R"
+    assert opening.value(whole(name("builtins", "getattr") + member)) is hostile.Colour.RED
+    refused(whole(b"(" + name("builtins", "getattr") + member + b"h\x00t"))
+
+
+def test_long_fractions_are_not_reduced():
+    """It takes the square of their length."""
+    assert opening.value(whole(call(name("fractions", "Fraction"), of(2**60_000), of(2)))).numerator == 2**59_999
+    refused(whole(call(name("fractions", "Fraction"), of(3**60_000), of(2**90_000))))
+
+
 def test_a_token_that_was_not_sent_means_nothing():
     refused(whole(call(name("elsewhere_far", "shipped"), of("3"))))
     refused(whole(call(name("elsewhere_far", "shipped"), of(1))))

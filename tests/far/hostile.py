@@ -66,7 +66,7 @@ class Newer:
 class Register:
     """A class that is a container itself."""
 
-    add = append = classmethod(lambda cls, item: fire(item))
+    add = append = update = classmethod(lambda cls, item: fire(item))
 
 
 class Colour(enum.Enum):

@@ -80,7 +80,7 @@ class _Own:
         found, given = engine(), host._given
         link = partial(_link, self._host, found.links, host.settings)
         early = None if self._early is None else self._early.done
-        seat = Seat(0, str(host), link, False, given.python, found.loop, early)
+        seat = Seat(0, str(host), link, False, host.python, found.loop, early)
         return OnHosts(wanted, [seat], Shares(1, 1, SLOTS), grows=SLOTS, trust=bool(given.trust))
 
     def __repr__(self) -> str:

@@ -166,6 +166,8 @@ class Scheduler(Dealing):
         if peer.state is State.STARTING:
             peer.state = State.READY
             self._offer(peer, now)
+            if peer.left == 0:  # it was worn before it was ready
+                self._release_if_due(peer)
             self._leave_if_done()
 
     def finished(self, key: int, count: int, seconds: float, now: float) -> list[Span]:

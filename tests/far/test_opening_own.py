@@ -192,6 +192,20 @@ def test_arrays_of_their_own_class_come_back():
             opening.value(whole(make(name(__name__, "Field"), of((10,)))))
 
 
+@pytest.mark.parametrize(("cls", "args"), [("Text", (b"x", "utf8")), ("Number", ("9",)), ("Raw", ("x", "utf8"))])
+def test_a_text_is_made_of_text(cls, args):
+    """`str` takes bytes and the name of a codec, too, which would be looked for and imported."""
+    with pytest.raises(RemoteError, match="it is not made of a"):
+        opening.value(whole(new(name(__name__, cls), *map(of, args))))
+
+
+def test_a_deep_tuple_is_refused_whatever_makes_it():
+    deep = b"N" + b"\x85" * 2000
+    for make in (new(name(__name__, "Pair"), of(1), deep), call(name(__name__, "Names"), b"](" + deep + b"e")):
+        with pytest.raises(RemoteError, match="nested so deep"):
+            opening.value(whole(make))
+
+
 def test_errors_of_their_own_come_back():
     error = Trouble(5, extra="x")
     back = opening.value(pickle.dumps(error, 5))

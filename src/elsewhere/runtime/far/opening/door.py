@@ -125,7 +125,10 @@ class Opening:
 
     def _open(self, data: bytes | bytearray | memoryview) -> Any:
         if self._trust:
-            return _Trusting(data, self._shipped).load()
+            try:
+                return _Trusting(data, self._shipped).load()
+            except (SystemExit, GeneratorExit) as error:  # of a constructor, and no end of this program
+                raise Refused(type(error).__name__, f"making it raises {type(error).__name__}") from error
         if is_simple(data):
             value = _loads(data)
             if not too_deep(data, value):

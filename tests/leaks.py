@@ -200,7 +200,7 @@ def _warm_connections() -> Iterable[int]:
             for kept in (client.rpc.available, client.rpc.occupied):
                 for comm in [comm for comms in list(kept.values()) for comm in list(comms)]:
                     if (stream := getattr(comm, "stream", None)) is not None and not stream.closed():
-                        yield stream.fileno()
+                        yield stream.socket.fileno()
 
 
 def _warm_blocks() -> list[Any]:

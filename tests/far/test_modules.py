@@ -6,7 +6,7 @@ import sys
 import zipfile
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elsewhere.runtime.far.packing import Packer
@@ -61,6 +61,7 @@ def test_this_checkout_is_own():
 
 def test_what_python_has_or_a_package_installer_brought_is_not_own():
     names = ["os", "os.path", "json", "sys", "math", "_socket", "pytest", "hypothesis.strategies", "cloudpickle"]
+    names += ["test.support", "idlelib.idle"]
     assert [name for name in names if is_own(name)] == []
 
 
@@ -107,6 +108,11 @@ def test_modules_in_an_archive_are_own(folder, monkeypatch):
     assert (source_of("apparchived.part") or ("",))[0] == "PART = 5"
 
 
+def test_another_name_of_a_module_is_none(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "appalias", importlib.import_module("app.jobs"))
+    assert not is_own("appalias")
+
+
 def test_a_compiled_module_without_source_is_not_own(folder):
     import py_compile
 
@@ -140,6 +146,31 @@ def test_what_a_pickle_names_may_be_asked_for_with_its_package_and_what_that_imp
     assert modules.source("appside") == source_of("appside")
     for name in ("appsecret", "appspace.inner", "os", "pytest", "__main__", "tests.far.packed", "app/../appsecret"):
         assert modules.source(name) is None, name
+
+
+def test_a_host_may_ask_for_nonsense(folder, monkeypatch):
+    importlib.import_module("app.jobs")
+    modules = Modules()
+    modules.allow(["app"])
+    (folder / "app/wrong.py").write_bytes(b"# coding: utf-8\nx = '\xff'\n")
+
+    class Failing:
+        def find_spec(self, name, path=None, target=None):
+            raise RuntimeError(name)
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Failing()])
+    for name in (
+        "app" + ".x" * 100_000,
+        "app.wrong",
+        "app.no.such",
+        "app.\udc80",
+        "app.jobs.run",
+        "app" * 10_000,
+        "app\0",
+    ):
+        assert modules.source(name) is None, name[:20]
+        assert not modules.known(name) or name == "app.wrong"
+    assert modules.source("app.jobs")
 
 
 def test_the_same_text_for_two_references_is_found(folder):
@@ -186,6 +217,7 @@ def test_imports_in_code_and_in_source():
 NAMES = [f"app{letter}" for letter in "abcdef"]
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.dictionaries(st.sampled_from(NAMES), st.lists(st.sampled_from(NAMES), max_size=3)), st.data())
 def test_served_is_only_what_can_be_reached_from_what_was_sent(tmp_path_factory, imports, data):
     folder = tmp_path_factory.mktemp("graph")

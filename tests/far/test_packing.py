@@ -5,6 +5,7 @@ import datetime as dt
 import decimal
 import functools
 import gc
+import multiprocessing
 import operator
 import pickle
 import queue
@@ -18,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import elsewhere
-from elsewhere.runtime.far.packing import Packer
+from elsewhere.runtime.far.packing import Body, Constant, Packer
+from elsewhere.runtime.far.packing import packer as packer_module
 from tests.contract import work
 from tests.far.packed import Sent
 from tests.far.things import Colour, Point
@@ -195,8 +197,9 @@ def test_an_error_names_the_argument():
 
 def test_what_belongs_to_this_machine_is_refused():
     one, other = elsewhere.Pipe()
-    with one, other:
-        for local in (elsewhere.SimpleQueue(), elsewhere.Lock(), one, elsewhere.Array("i", 3)):
+    plain, end = multiprocessing.Pipe()
+    with one, other, plain, end:
+        for local in (elsewhere.SimpleQueue(), elsewhere.Lock(), one, plain, elsewhere.Array("i", 3)):
             with pytest.raises((TypeError, RuntimeError)) as caught:
                 packed([local])
             assert "item 3 of map(f, ...)" in str(caught.value) + "".join(getattr(caught.value, "__notes__", [])), local
@@ -241,6 +244,21 @@ def test_a_shared_object_belongs_to_its_pool(sent):
             pool.apply(len, (handle,))
 
 
+def test_pickling_within_pickling_keeps_the_shared_objects_apart():
+    packer, other = Packer(sources=True), Packer(sources=True)
+    mine, others = packer.share([1]), other.share([2])
+
+    class Nested:
+        def __reduce__(self):
+            assert len(other.item([others], lambda: "it").constants) == 1
+            return list, ()
+
+    (constant,) = packer.item([operator, Nested(), mine], lambda: "it").constants
+    assert constant.body.data == pickle.dumps([1], 5)
+    with pytest.raises(ValueError, match="another pool"):
+        packer.item([Nested(), others], lambda: "it")
+
+
 def test_a_handle_is_copied_as_itself():
     handle = Packer(sources=True).share([1])
     assert pickle.loads(pickle.dumps(handle)) is handle
@@ -260,6 +278,26 @@ def test_what_is_shared_lives_as_long_as_its_handle_or_a_body_that_refers_to_it(
     del body
     gc.collect()
     assert gone() is None
+
+
+def test_definitions_are_kept_for_the_next_call_up_to_a_size(monkeypatch):
+    monkeypatch.setattr(packer_module, "LARGEST_KEPT", 10_000)
+    monkeypatch.setattr(packer_module, "MOST_KEPT", 3)
+    packer = Packer(sources=False)
+
+    def kept(size):
+        constant = Constant(packer, Body(b"x" * size, None, "", ()))
+        packer._keep(constant)
+        packer._keep(constant)
+        return weakref.ref(constant)
+
+    first, second, third = kept(4000), kept(4000), kept(4000)
+    assert (first() is None, second() is None, third() is None) == (True, False, False)
+    small = [kept(1) for _ in range(3)]
+    assert (second() is None, third() is None) == (True, True)
+    assert all(one() is not None for one in small)
+    assert kept(20_000)() is None
+    assert packer._kept_bytes == 0
 
 
 def test_threads_pack_beside_each_other():

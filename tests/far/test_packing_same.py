@@ -19,3 +19,23 @@ del test_what_is_made_of_main_classes_or_tells_types_comes_back_too  # noqa: F82
 @pytest.fixture
 def script(tmp_path):
     return functools.partial(harness.run, folder=tmp_path, harness="tests.far.harness")
+
+
+def test_a_thread_that_only_packs_arguments_sees_classes_that_were_defined_anew(script):
+    """The pool reads what an endless iterator gives in a thread of its own."""
+    script(
+        """
+from concurrent.futures import ThreadPoolExecutor
+class Thing: name = "old"
+def name_of(thing): return thing.name
+with Worker() as w, ThreadPoolExecutor(1) as other:
+    def call():
+        function = w.packer.function(name_of)
+        item = other.submit(w.packer.item, (Thing(),), str, "args").result()
+        w.run(w.carry(function), w.carry(item), shape=1)
+        return w.value()
+    assert call() == "old"
+    class Thing: name = "new"
+    assert call() == "new"
+"""
+    )

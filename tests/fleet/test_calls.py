@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import operator
 import os
 import pickle
 import signal
@@ -13,12 +14,13 @@ import sys
 import threading
 from concurrent.futures import CancelledError
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from elsewhere import CallTimeout, ConnectError, Retry, WorkerLost
+from elsewhere import CallTimeout, ConnectError, Pool, Retry, WorkerLost
 from elsewhere.errors import RemoteError, WorkerStartError
-from elsewhere.fleet import Host
+from elsewhere.fleet import Fleet, Host
 from tests.far.driving import interpreters
 from tests.fleet import work
 from tests.fleet.sshd import Sshd
@@ -180,9 +182,39 @@ def test_what_names_no_python_is_told_at_once(python):
         Host("web1", python=python)
 
 
-def test_trust_is_for_programs_alone():
+def test_what_is_written_before_the_worker_begins_is_not_its_own(server: Sshd, tmp_path: Path, capfd):
+    path = tmp_path / "python3"
+    path.write_text(f'#!/bin/sh\necho junk; echo "junk, too" >&2\nexec {sys.executable} "$@"\n')
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    with Host(server.hosts[0], python=str(path), **options(server)) as host:
+        assert host.call(work.double, 4) == 8
+        becomes(lambda: f"[{host}] junk, too\n" in capfd.readouterr().err)
+
+
+def test_trust_is_for_programs_alone(server: Sshd, tmp_path: Path):
     with pytest.raises(TypeError, match="trust"):
         Host("web1", trust="yes")
+    (tmp_path / "hosts").write_text(
+        "[web]\nweb1 trust=True ansible_trust=True ansible_python_interpreter=/opt/py/bin/python3\n"
+    )
+    (host,) = Fleet(inventory=tmp_path / "hosts")
+    assert (host._given.trust, host.python) == (None, "/opt/py/bin/python3")
+    with (
+        Host(server.hosts[0], **options(server)) as host,
+        pytest.raises(RemoteError, match=r"itemgetter.*trust=True"),
+    ):
+        host.call(operator.itemgetter, 1)
+    with Host(server.hosts[0], trust=True, **options(server)) as host:
+        assert host.call(operator.itemgetter, 1)("ab") == "b"
+
+
+def test_a_pool_trusts_only_if_each_host_is_trusted():
+    for trusted in ([True, True], [True, None], [None, None]):
+        fleet = Fleet(*[Host(f"127.24.0.{n + 90}", trust=each, config=()) for n, each in enumerate(trusted)])
+        with Pool(1, where=fleet) as pool:
+            driver: Any = pool._driver
+            assert driver._opening._trust is all(trusted)
+            pool.terminate()
 
 
 # ---- hosts that are not what they should be --------------------------------------------------------------------------

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from elsewhere.errors import CallTimeout
+from elsewhere.errors import CallTimeout, WorkerLost
 from elsewhere.fleet import Host
+from tests.fleet import work
 from tests.fleet.sshd import Sshd, account
 from tests.fleet.test_commands import pid_in
 from tests.fleet.test_link import becomes, gone
@@ -73,3 +74,17 @@ def test_commands_and_their_end(host: Host, tmp_path: Path) -> None:
     host.close()
     becomes(lambda: gone(pid))
     assert future.exception(20) is not None
+
+
+def test_a_function_and_its_end(host: Host, tmp_path: Path) -> None:
+    for parent in (tmp_path, *tmp_path.parents[:2]):
+        parent.chmod(0o777)
+    pid = host.call(os.getpid)
+    assert host.call(abs, -1) == 1
+    future = host.submit(work.begins, str(tmp_path / "began"))
+    becomes((tmp_path / "began").exists)
+    assert int((tmp_path / "began").read_text()) == pid
+    host.close()
+    with pytest.raises(WorkerLost):
+        future.result(60)
+    becomes(lambda: gone(pid))

@@ -107,7 +107,7 @@ def test_an_initializer_that_raises_breaks_the_pool(server: Sshd):
 
 def test_a_connection_that_breaks_costs_what_ran_there(server: Sshd, tmp_path: Path):
     with Pool(2, where=Fleet(*server.hosts[:2], **options(server))) as pool:
-        futures = [pool.submit(work.begins, str(tmp_path / f"pid{n}"), 3.0) for n in range(2)]
+        futures = [pool.submit(work.begins, str(tmp_path / f"pid{n}"), 1.0) for n in range(2)]
         for n in range(2):
             becomes((tmp_path / f"pid{n}").exists)
         waiting = [pool.submit(work.double, n) for n in range(20)]

@@ -16,6 +16,7 @@ from elsewhere.fleet import CommandError, Host
 from elsewhere.fleet.commands.prepare import prepare
 from elsewhere.fleet.commands.run import run
 from elsewhere.fleet.engine import engine
+from tests.fleet import work
 from tests.fleet.sshd import Sshd, account, sshd
 from tests.fleet.test_link import becomes, gone, options
 from tests.require import require
@@ -43,6 +44,11 @@ def host(home: Sshd, request: pytest.FixtureRequest) -> Iterator[Host]:
     require(program=request.param, install=f"apt-get install {request.param}")
     with Host(f"ewshell-{request.param}@{home.hosts[0]}", **options(home)) as found:
         yield found
+
+
+def test_a_function(host: Host) -> None:
+    assert host.call(work.echo, HARD) == HARD
+    assert host.call(os.getpid) == host.call(os.getpid)
 
 
 def test_all_that_can_be_said(host: Host) -> None:

@@ -12,6 +12,7 @@
     link/       connecting, whom to believe, that nothing is left running
     commands/   what runs there
     files/      what is copied
+    calling/    Python functions there
     output/     what hosts write, shown
 
 SSH itself is asyncssh's job, which is imported when the first connection is made. A `Host` or a `Fleet` alone loads

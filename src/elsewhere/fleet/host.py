@@ -74,6 +74,12 @@ class Host(Calls, Commands, Files, Ways):
         return root._settings
 
     @property
+    def python(self) -> str | None:
+        """The interpreter there that was named, by the program or by an inventory; None for the first that is found."""
+        root = self.root
+        return root._given.python or (None if root._entry is None else root._entry.python)
+
+    @property
     def link(self) -> Link:
         """Its connection; for coroutines on the engine's loop."""
         root, links = self.root, engine().links

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Interpreter"]
 
-LINGERS = 1.0  # seconds for the last that it wrote to come, once it has ended
+LINGERS = 1.0  # seconds without a word of it, once it has ended, and no more will come
 
 
 class Interpreter(Running):
@@ -53,12 +53,15 @@ class Interpreter(Running):
         self._said = said
         self._open = False
         self._full = False
+        self._paused = False
+        self._came_in = 0  # bytes
         self._rest: memoryview | None = None  # of a large piece, of which some has been sent
 
     def _sorted(self, stream: str, data: bytes) -> None:
         (self._took if stream == "stdout" else self._said)(data)
 
     def data_received(self, data: bytes, kind: int | None) -> None:
+        self._came_in += len(data)
         if kind is None and self.pid is not None:
             self._took(data)
         else:
@@ -127,18 +130,24 @@ class Interpreter(Running):
 
     def exit_status_received(self, status: int) -> None:
         super().exit_status_received(status)
-        self._loop.call_later(LINGERS, self._leave_others)
+        self._linger()
 
     def exit_signal_received(self, signal: str, *told: object) -> None:
         super().exit_signal_received(signal, *told)
         if self.pid is not None:  # what it has started holds its standard error, whose end would never come
             self._watcher.kill(self.pid)
-        self._loop.call_later(LINGERS, self._leave_others)
+        self._linger()
 
-    def _leave_others(self) -> None:
+    def _linger(self) -> None:
+        self._loop.call_later(LINGERS, self._leave_others, self._came_in)
+
+    def _leave_others(self, before: int) -> None:
         """It has ended, and others still have what it wrote to: they are no affair of ours."""
-        if not self._done.done():
-            self.resume_reading()
+        if self._done.done():
+            return
+        if self._paused or self._came_in != before:  # what it wrote last is still on its way
+            self._linger()
+        else:
             self._channel.close()
             self._ends(None)
 
@@ -164,10 +173,12 @@ class Interpreter(Running):
     def pause_reading(self) -> None:
         """Nobody takes what it writes just now: sshd is given no more room for it, and it has to wait."""
         if self._channel is not None:
+            self._paused = True
             self._channel.pause_reading()
 
     def resume_reading(self) -> None:
         """All has been taken."""
+        self._paused = False
         if self._channel is not None and not self._done.done():
             self._channel.resume_reading()
 

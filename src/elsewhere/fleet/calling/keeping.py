@@ -20,6 +20,7 @@ from elsewhere.pool.pool import Pool, View
 from elsewhere.sansio.hosts.shares import Shares
 
 if TYPE_CHECKING:
+    from elsewhere.fleet.calling.early import Early
     from elsewhere.fleet.host import Host
     from elsewhere.fleet.link.link import Link, Links
     from elsewhere.fleet.naming.settings import Settings
@@ -38,11 +39,12 @@ class Kept:
 
     Args:
         host: which; itself, and no view of it.
+        early: its connection, where that is begun.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, early: Early | None = None) -> None:
         self.pid = os.getpid()
-        self.pool = Pool(where=_Own(host))
+        self.pool = Pool(where=_Own(host, early))
         self.view = View(self.pool, PLAIN)
         self._forgotten = weakref.finalize(host, _forget, self.pool)
         self._forgotten.atexit = False
@@ -66,8 +68,9 @@ class Kept:
 class _Own:
     """The place: one host, over its own connection. It does not keep the host alive."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, early: Early | None) -> None:
         self._host = weakref.ref(host)
+        self._early = early
 
     def __elsewhere_place__(self, wanted: Wanted) -> OnHosts:
         from elsewhere.fleet.verbs.base import engine
@@ -75,17 +78,17 @@ class _Own:
         host = self._host()
         assert host is not None  # who makes the pool has it
         found, given = engine(), host._given
-        seat = Seat(
-            0, str(host), partial(_link, self._host, found.links, host.settings), False, given.python, found.loop
-        )
+        link = partial(_link, self._host, found.links, host.settings)
+        early = None if self._early is None else self._early.done
+        seat = Seat(0, str(host), link, False, host.python, found.loop, early)
         return OnHosts(wanted, [seat], Shares(1, 1, SLOTS), grows=SLOTS, trust=bool(given.trust))
 
     def __repr__(self) -> str:
         return "on one host"
 
 
-def kept(host: Host, options: Options) -> View:
-    """The host's own pool, which takes calls, with these options.
+def kept(host: Host, options: Options, early: Early | None = None) -> View:
+    """The host's own pool, which takes calls, with these options; `early` is its connection, where that is begun.
 
     Raises:
         ValueError: ssh's configuration cannot be understood.
@@ -97,7 +100,7 @@ def kept(host: Host, options: Options) -> View:
             if found is None or not found.fit:
                 if found is not None:
                     found.end()
-                found = host._kept = Kept(host)
+                found = host._kept = Kept(host, early)
     return found.view if options == PLAIN else View(found.pool, options)
 
 

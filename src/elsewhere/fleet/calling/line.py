@@ -37,7 +37,8 @@ FULL = 4 << 20  # bytes on their way to the driver; more, and the far side has t
 NOISE = 256 << 10  # bytes before the mark: what profiles write
 LONGEST_HELLO = 64 << 10  # bytes
 PATIENCE = 60.0  # seconds from the channel's opening to the first word: a slow profile, a busy host
-KEPT = 20  # last lines of its standard error that an error tells
+KEPT = 10  # last lines of its standard error that an error tells
+LONGEST_LINE = 200  # characters of each
 UNKNOWN_SIGNAL = 99  # see `commands.run`
 
 
@@ -167,6 +168,7 @@ class HostLine:
             data = self._first(data)
             if not data:
                 return
+        self._last.clear()  # it goes on: those words were not its last
         self._in.append(data)
         self._size += len(data)
         self._post()
@@ -231,7 +233,7 @@ class HostLine:
         if not lines:
             return
         texts = [decoded(line) for line in lines]
-        self._last.extend(texts)
+        self._last.extend(text[:LONGEST_LINE] for text in texts)
         if self._unsaid is not None:
             self._unsaid.extend(texts)
             del self._unsaid[:-KEPT]
@@ -249,12 +251,8 @@ class HostLine:
     # ---- its life ----------------------------------------------------------------------------------------------------
 
     async def _whole(self) -> None:
-        late = self._loop.call_later(PATIENCE, self._is_late)
-        try:
-            if not await self._once():  # the connection was dead, which nobody had seen
-                await self._once()
-        finally:
-            late.cancel()
+        if not await self._once():  # the connection was dead, which nobody had seen
+            await self._once()
 
     def _is_late(self) -> None:
         if not self.hello.done():
@@ -267,6 +265,7 @@ class HostLine:
             self._shipped = True
             self._out.appendleft(payload())
         async with self._link.session():
+            late = self._loop.call_later(PATIENCE, self._is_late)
             started = words.starting(self._programs, first_words(len(payload())), self._mark)
             running = Interpreter(started, watcher, connection, self._out, self._came, self._heard)
             self._running = running
@@ -278,6 +277,8 @@ class HostLine:
             except BaseException:
                 await asyncio.shield(running.stop())
                 raise
+            finally:
+                late.cancel()
         return running.begun or not connection.is_closed()
 
     def _kill(self) -> None:

@@ -74,7 +74,7 @@ def place(hosts: Sequence[Host], wanted: Wanted, where: object) -> OnHosts:
         )
     found = engine()
     seats = [
-        Seat(number, str(host), partial(found.links.link, host.settings), True, host.root._given.python, found.loop)
+        Seat(number, str(host), partial(found.links.link, host.settings), True, host.python, found.loop)
         for number, host in enumerate(hosts)
     ]
     trust = all(host.root._given.trust for host in hosts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
 from elsewhere.errors import ElsewhereError, HostKeyError, Unauthorized, WorkerStartError
@@ -41,6 +42,7 @@ class Seat:
         own: nobody else uses that, and it is closed with this.
         python: the interpreter that the user has named, or None.
         loop: the engine's.
+        early: its connection is being made, and this is done when it is.
 
     Attributes:
         spare: a line that has begun and is no worker's yet.
@@ -57,6 +59,7 @@ class Seat:
         own: bool,
         python: str | None,
         loop: asyncio.AbstractEventLoop,
+        early: Future[None] | None = None,
     ) -> None:
         self.number = number
         self.name = name
@@ -71,6 +74,7 @@ class Seat:
         self._programs = self._first
         self._loop = loop
         self._driver: _Told
+        self._early = early
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -129,8 +133,11 @@ class Seat:
             await asyncio.sleep(pause)
             self._programs = self._first  # what was found may be another one now
             line = HostLine(self.name, link, self._programs, self._loop)
-            line.begin()
+            early, self._early = self._early, None
             try:
+                if early is not None:  # where that has failed, it would fail again
+                    await asyncio.wrap_future(early)
+                line.begin()
                 hello = await asyncio.shield(line.hello)
             except ElsewhereError as error:
                 self._driver.post(self._driver.out, self, error)

@@ -43,6 +43,9 @@ class Calls(Many):
 
     def _calling(self, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Work[T]:
         from elsewhere.call import Options
+        from elsewhere.fleet.calling.early import warm
+
+        warm()
         from elsewhere.fleet.calling.checking import check
         from elsewhere.fleet.calling.keeping import kept
 
@@ -65,6 +68,9 @@ class Calls(Many):
 
     def __elsewhere_place__(self, wanted: Wanted) -> Driver:
         """What ``Pool(where=fleet)`` calls."""
+        from elsewhere.fleet.calling.early import warm
+
+        warm()
         from elsewhere.fleet.calling.place import place
 
         return place(self.hosts, wanted, self)

@@ -51,12 +51,21 @@ class Calls(Part):
         return self._calling().submit(fn, *args, **kwargs)
 
     def _calling(self) -> View:
+        host, early = self._host, None
+        if host._kept is None:
+            from elsewhere.fleet.calling.early import Early, first
+
+            if first():
+                early = Early(host)
         from elsewhere.fleet.calling.keeping import kept
 
-        return kept(self._host, cast("Host", self)._options)
+        return kept(host, cast("Host", self)._options, early)
 
     def __elsewhere_place__(self, wanted: Wanted) -> Driver:
         """What ``Pool(where=host)`` calls."""
+        from elsewhere.fleet.calling.early import warm
+
+        warm()
         from elsewhere.fleet.calling.place import place
 
         return place([self._host], wanted, self)

@@ -67,6 +67,10 @@ class Book:
         self._new: list[Draft] = []
         self.failed: str | None = None  # the name that could not be pickled, for the note
 
+    def fresh(self) -> Book:
+        """Another one, to try something out."""
+        return Book({})
+
     def pickler(self, share: bool, take: Callable[[Any], object] | None = None) -> BookPickler:
         """What writes one payload or definition."""
         return BookPickler(self, share, take)

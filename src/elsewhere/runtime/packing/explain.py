@@ -83,7 +83,7 @@ def _note(value: Any, where: Callable[[], str], kind: Kind, book: Book, local: b
     start = ""
     if book.failed is not None and not book.failed.startswith("class:"):
         value, start, kind = book.objects[book.failed], f"the global {book.failed!r} of __main__", "value"
-    path, culprit = _Search().culprit(start, value, kind)
+    path, culprit = _Search(book).culprit(start, value, kind)
     cure = cure_of(culprit) or f"{IN_INITIALIZER}, or pass what it is made from"
     if not local:
         ways = cure.split(", or ")
@@ -95,8 +95,9 @@ def _note(value: Any, where: Callable[[], str], kind: Kind, book: Book, local: b
 class _Search:
     """Goes down into the first part that cannot be packed for itself, to a part of a known kind or with none such."""
 
-    def __init__(self) -> None:
+    def __init__(self, book: Book) -> None:
         self.left = MOST_PARTS
+        self.book = book
 
     def culprit(self, path: str, value: Any, kind: Kind) -> tuple[str, Any]:
         parts = _arguments(value, kind)
@@ -111,13 +112,11 @@ class _Search:
         return path, value
 
     def _fails(self, part: Any) -> bool:
-        from .book import Book
-
         self.left -= 1
         if self.left < 0:
             return False
         try:
-            Book({}).pack(part, share=False)
+            self.book.fresh().pack(part, share=False)
         except Exception:  # noqa: BLE001 - pickling runs the user's code, which may raise anything
             return True
         return False

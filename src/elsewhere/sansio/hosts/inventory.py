@@ -11,7 +11,7 @@ Three kinds, told apart by their text::
 
 A plain list; Ansible's INI; what ``ansible-inventory --list`` prints, and each program that is an inventory:
 https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html. Of the variables, those that say how to
-reach a host are read; passwords never are.
+reach a host, and its Python, are read; passwords never are.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ _USED = {
     "ansible_port": "port", "ansible_ssh_port": "port",
     "ansible_user": "user", "ansible_ssh_user": "user",
     "ansible_ssh_private_key_file": "key", "ansible_private_key_file": "key",
+    "ansible_python_interpreter": "python",
 }  # fmt: skip
+_PROGRAM = re.compile(r"[^\s{}-][^\s{}]*")  # what is looked for by Ansible itself, or made by a template, is none
 
 
 class Entry(NamedTuple):
@@ -42,6 +44,7 @@ class Entry(NamedTuple):
     Attributes:
         name: as the inventory has it.
         hostname, port, user, key: how it is reached, where the inventory says so; key is a private key's file.
+        python: the interpreter there, if the inventory names one.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Entry(NamedTuple):
     port: int | None = None
     user: str | None = None
     key: str | None = None
+    python: str | None = None
 
 
 class Inventory:
@@ -146,6 +150,9 @@ class Inventory:
                 if not str(value).isdigit() or not 0 < int(value) <= 65535:
                     raise ValueError(f"{self._what}: {variable} of {name} is a port, not {value!r}")
                 given[field] = int(value)
+            elif field == "python":
+                if _PROGRAM.fullmatch(str(value)) and not str(value).startswith("auto"):
+                    given[field] = str(value)
             else:
                 given[field] = str(value)
         try:

@@ -69,6 +69,10 @@ class FarBook(Book):
         self.refs: tuple[str, ...] = ()
         self.coded = False
 
+    def fresh(self) -> FarBook:
+        """See `Book.fresh`."""
+        return FarBook(self.owner, {})
+
     def pickler(self, share: bool, take: Callable[[Any], object] | None = None) -> BookPickler:
         """See `Book.pickler`."""
         return FarPickler(self, share, take)

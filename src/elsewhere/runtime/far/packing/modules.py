@@ -83,7 +83,7 @@ class Modules:
             return None
         try:
             found = source_of(name)
-        except (OSError, SyntaxError):
+        except Exception:  # noqa: BLE001 - it cannot be read, or whoever's loader it is fails: it is not there
             return None
         if found is not None:
             from hashlib import blake2b

@@ -14,6 +14,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from itertools import count
 from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:  # they import cloudpickle
 __all__ = ["Body", "Constant", "Packer", "Shared"]
 
 MOST_KEPT = 256  # definitions that are kept for the next call, though no call refers to them
-LARGEST_KEPT = 1 << 20  # bytes of one of those
+LARGEST_KEPT = 1 << 28  # bytes of those together
 NO_SOURCE = "this pool sends byte code only"
 MOVED = b"pathlib._local"  # what Python 3.13 writes for paths, and no other understands
 MOVES = sys.version_info[:2] == (3, 13)
@@ -42,8 +43,9 @@ BOUND = Far(WORKER, "bound")
 
 
 class _Books(threading.local):
-    """Of each thread the definitions of what it packs now."""
+    """Of each thread the definitions of what it packs now, and since which function they were looked up."""
 
+    since = 0
     values: FarBook | None = None
     sources: SourceBook | None = None
 
@@ -68,9 +70,12 @@ class Packer:
         self._modules = Modules()
         self._named: dict[tuple[str | None, str], tuple[Any, Body]] = {}
         self._books = _Books()
+        self._counter = count(1)
+        self._since = 0
         self._classes: dict[str, type] = {}
         self._definitions: weakref.WeakValueDictionary[Any, Constant] = weakref.WeakValueDictionary()
-        self._lock = threading.Lock()  # for the next
+        self._lock = threading.Lock()  # for the next two
+        self._kept_bytes = 0
         self._kept: OrderedDict[Constant, None] = OrderedDict()
 
     # ---- what is sent ------------------------------------------------------------------------------------------------
@@ -81,7 +86,7 @@ class Packer:
         Raises:
             Exception: what pickling raised, with a note that names the culprit and the cure.
         """
-        self._books.values = self._books.sources = None  # its globals may have changed
+        self._since = next(self._counter)  # globals may have changed
         if type(fn) not in NAMED:
             return self._pack(fn, lambda: _called(fn), "value", share=True)
         place = fn.__module__, fn.__qualname__
@@ -116,7 +121,7 @@ class Packer:
         Raises:
             Exception: see `item`.
         """
-        self._books.values = self._books.sources = None
+        self._since = next(self._counter)
         body = self._pack(obj, lambda: "the object to share", "value", share=False)
         return Shared(Constant(self, body), type(obj).__name__)
 
@@ -166,16 +171,17 @@ class Packer:
         from elsewhere.runtime.packing import explain
 
         book = self._books.values
-        if book is None:
+        if book is None or self._books.since != self._since:
             from elsewhere.runtime.far.packing.byvalue import FarBook
 
+            self._books.since, self._books.sources = self._since, None
             book = self._books.values = FarBook(self, self._classes)
         mark = issued.mark()
         try:
             written = self._write(book, value, share=share)
         except Exception as error:
-            issued.take_back(mark)
             explain.annotate(error, value, where, kind, book, local=False)
+            issued.take_back(mark)
             raise
         _refuse_what_is_here(mark, where)
         if share:
@@ -259,13 +265,19 @@ class Packer:
                 self._seen(data)
             body = Body(both[0], both[-1] if source else None, NO_SOURCE, constants)
             constant = self._definitions[key] = Constant(self, body)
-        if len(constant.body.data) <= LARGEST_KEPT:
-            with self._lock:
-                self._kept[constant] = None
-                self._kept.move_to_end(constant)
-                if len(self._kept) > MOST_KEPT:
-                    self._kept.popitem(last=False)
+        self._keep(constant)
         return constant
+
+    def _keep(self, constant: Constant) -> None:
+        """For the next call that needs it: workers have it, and its bytes need not be sent again."""
+        with self._lock:
+            if constant in self._kept:
+                self._kept.move_to_end(constant)
+                return
+            self._kept[constant] = None
+            self._kept_bytes += constant.size
+            while len(self._kept) > MOST_KEPT or (self._kept_bytes > LARGEST_KEPT and self._kept):
+                self._kept_bytes -= self._kept.popitem(last=False)[0].size
 
     def _seen(self, data: bytes) -> None:
         """What is sent: the modules that it names may be asked for, and it may not refer to other pools' objects."""

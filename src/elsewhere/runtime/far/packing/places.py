@@ -23,6 +23,7 @@ __all__ = ["is_own", "source_of", "spec_of"]
 INSTALLED = frozenset({"site-packages", "dist-packages"})
 NEVER = frozenset({"__main__", "__mp_main__", "elsewhere_far", "elsewhere_packing"}) | sys.stdlib_module_names
 OURS = "elsewhere"
+DEEPEST = 50  # dots in a module's name: a host may ask for anything
 
 
 def is_own(name: str) -> bool:
@@ -56,7 +57,7 @@ def source_of(name: str) -> tuple[str, str, bool] | None:
 
 def spec_of(name: str) -> ModuleSpec | None:
     """How the module was imported, or would be."""
-    if not all(part.isidentifier() for part in name.split(".")):
+    if name.count(".") > DEEPEST or not all(part.isidentifier() for part in name.split(".")):
         return None
     top = name.partition(".")[0]
     if top in NEVER:
@@ -81,7 +82,10 @@ def _find(name: str, path: list[str] | None) -> ModuleSpec | None:
     """Ask the finders, as an import would, but import nothing: neither the module nor its parents."""
     for finder in sys.meta_path:
         find: Any = getattr(finder, "find_spec", None)
-        spec = None if find is None else find(name, path)
+        try:
+            spec = None if find is None else find(name, path)
+        except Exception:  # noqa: BLE001 - whoever's finder it is, it does not find the module
+            return None
         if spec is not None:
             return spec if isinstance(spec, ModuleSpec) else None
     return None
@@ -148,7 +152,7 @@ def _recorded(info: str) -> Iterator[str]:
         with open(os.path.join(info, "RECORD"), encoding="utf-8", errors="replace") as file:
             for line in file:
                 first = line.split(",", 1)[0].strip('"').partition("/")[0]
-                if not first.endswith((".dist-info", ".pth")) and not first.startswith("__editable__"):
+                if not first.endswith((".dist-info", ".pth")):
                     yield first.removesuffix(".py")
     except OSError:
         return

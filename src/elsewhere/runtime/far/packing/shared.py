@@ -63,6 +63,12 @@ class Constant:
         self.body = body
         self.token = next(_tokens)
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes here."""
+        data, source = self.body.data, self.body.source
+        return len(data) + (len(source) if source is not None and source is not data else 0)
+
 
 class Shared:
     """The handle that `Pool.share` gives: pass it, and the function receives the object."""

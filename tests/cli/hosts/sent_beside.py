@@ -1,0 +1,5 @@
+"""What `sent` imports."""
+
+
+def twice(x):
+    return 2 * x

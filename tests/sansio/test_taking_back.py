@@ -262,6 +262,24 @@ def test_a_call_that_is_claimed_and_withdrawn_is_neither_interrupted_nor_late():
     assert take(scheduler) == []
 
 
+@pytest.mark.parametrize("seconds", [2.0**-12, 1.0], ids=["short", "long"])
+def test_what_is_on_its_way_is_not_taken_back(seconds: float):
+    """Or it would be dealt to the next idle worker, be on its way there, and so on."""
+    scheduler, job = straggling()
+    job.seconds = seconds
+    scheduler.tick(PATIENCE)
+    assert take(scheduler) == [Observe(1)]
+    scheduler.observed(1, 1, 0.0, PATIENCE, 0.5)
+    scheduler.tick(0.4)
+    scheduler.observed(1, 1, 0.0, 0.4, 0.5)
+    assert Recall not in map(type, take(scheduler))
+    assert scheduler.next_timer() == 0.5
+    scheduler.tick(0.5)
+    assert take(scheduler) == [Observe(1)]
+    scheduler.observed(1, 1, 0.0, 0.5, 0.5)
+    assert take(scheduler) == [Recall(1)]
+
+
 # ---- what else happens to them ---------------------------------------------------------------------------------------
 
 

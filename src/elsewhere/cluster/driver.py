@@ -125,7 +125,7 @@ class DaskDriver(FarDriver):
             peer, line = self.scheduler.peers[channel.key], _line(channel)
             started = peer.done + (bool(peer.held) and line.working)
             since = max(channel.since, peer.fed, line.since)
-            self.scheduler.observed(channel.key, started, since, time.monotonic())
+            self.scheduler.observed(channel.key, started, since, time.monotonic(), self._arrives(peer))
         else:
             super()._tell(channel, action)
 

@@ -148,6 +148,7 @@ class Dealing(Staff):
             self.actions.append(Recall(peer.key))
             self._check_at(peer, peer.fence)
         else:
+            peer.check_at = None  # an earlier look would find no more than this one
             self._check_at(peer, due)
 
     def _withdraw(self, peer: Peer, started: int, now: float) -> None:

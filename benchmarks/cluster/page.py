@@ -12,7 +12,7 @@ from benchmarks.rpc.page import shown
 
 TITLES = {
     "nap": ("20,000 calls that wait 1 ms, over 2 workers of one thread", "s"),
-    "burn": ("20,000 calls that use a core for 1 ms, over 2 workers of one thread", "s"),
+    "burn": ("4,000 calls that use a core for 1 ms, over 2 workers of one thread", "s"),
     "call": ("`abs(-1)` there and back, one call after the other, on what is open", "ms"),
     "cold": ("From a program's start to the first result from a host", "ms"),
     "array": ("One array of 200 MB that 100 calls use", "s"),
@@ -36,7 +36,7 @@ what goes to the scheduler first.
 """
 COLUMNS = (CPU, THERE, SENT)
 QUICK = """
-This was a quick run, with a tenth of the calls and fewer rounds: its figures are only roughly right.
+This was a quick run, with a tenth of the calls or a quarter, and fewer rounds: its figures are only roughly right.
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pickle
 import select
@@ -20,6 +21,7 @@ SIZE = struct.Struct("<Q")
 COUNT = struct.Struct("<I")
 
 
+@functools.cache
 def interpreters() -> list[str]:
     """This one, and the others of 3.8 and newer that are on this machine: of each minor version one."""
     own = "{}.{}".format(*sys.version_info[:2])
@@ -32,6 +34,17 @@ def interpreters() -> list[str]:
             if f"3.{minor}" not in found and _answers(place):
                 found[f"3.{minor}"] = str(place)
     return [found[version] for version in sorted(found, key=lambda text: int(text.split(".")[1]))]
+
+
+def bare() -> list[str]:
+    """The same without the packages of the environment that the tests run in, where elsewhere may be installed."""
+    own = str(getattr(sys, "_base_executable", sys.executable))
+    return [own if python == sys.executable else python for python in interpreters()]
+
+
+def bare_environment() -> dict[str, str]:
+    """This one, as a host has it: without what says where the modules of this house are."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
 def _answers(place: Path) -> bool:
@@ -67,7 +80,7 @@ class Far:
             [python, "-c", words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            **{"stderr": subprocess.PIPE, "bufsize": 0, **(popen or {})},
+            **{"stderr": subprocess.PIPE, "bufsize": 0, "env": bare_environment(), **(popen or {})},
         )
         self.frames = worker.Frames()
         self.modules = modules
@@ -75,11 +88,16 @@ class Far:
         self.asides: list[tuple[int, int, Any]] = []
         self._arrived: list[tuple[int, int, int, bytes]] = []
         self._numbers: dict[bytes, int] = {}
+        self._words = ""
         self.raw(payload)
         if start:
             self.hello = self.next(worker.HELLO)
-            self.send(worker.SETUP, pickle.dumps({"name": "web1", "levels": {}, "initializer": None, **setup}, 4))
+            self.send(worker.SETUP, self.setup(**setup))
             self.next(worker.READY)
+
+    def setup(self, **options: Any) -> bytes:
+        """The payload of a SETUP."""
+        return pickle.dumps({"name": "web1", "stdlib": sorted(sys.stdlib_module_names), **options}, 4)
 
     # ---- out -----------------------------------------------------------------------------------------------------
 
@@ -120,15 +138,23 @@ class Far:
     def next_frame(self, *kinds: int) -> tuple[int, int, int, Any]:
         for kind, flags, number, payload in self._each():
             if kind == worker.ASK:
-                name = payload.decode()
-                self.asked.append(name)
-                self.send(worker.MODULE, pickle.dumps((name, self.modules(name)), 4))
+                self._tell(payload.decode())
             elif kinds and kind not in kinds:
                 self.asides.append((kind, flags, payload))
                 assert kind in (worker.OUTPUT, worker.LOG, worker.RELEASED), f"frame {kind} came: {payload!r:.2000}"
             else:
                 return kind, flags, number, payload
         raise EOFError(f"the worker has ended: {self.wait()}, {self.words()}")
+
+    def answer_one(self) -> None:
+        """Answer the next question for a module, and nothing else."""
+        kind, _, _, payload = next(self._each())
+        assert kind == worker.ASK
+        self._tell(payload.decode())
+
+    def _tell(self, name: str) -> None:
+        self.asked.append(name)
+        self.send(worker.MODULE, pickle.dumps((name, self.modules(name)), 4))
 
     def value(self) -> Any:
         """The next answer, which is a value."""
@@ -176,7 +202,9 @@ class Far:
     def words(self) -> str:
         """What it has written to stderr; waits for its end."""
         self.wait()
-        return self.process.stderr.read().decode() if self.process.stderr else ""
+        if self.process.stderr:
+            self._words += self.process.stderr.read().decode()
+        return self._words
 
     def hang_up(self) -> None:
         """The end of its input."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -38,9 +39,10 @@ class Desk:
     Args:
         client: a `distributed.Client`, connected.
         name: of the pool: for keys of tasks.
+        ours: is the client for this pool alone, so that nobody else closes it?
     """
 
-    def __init__(self, client: Any, name: str) -> None:
+    def __init__(self, client: Any, name: str, *, ours: bool = True) -> None:
         self.client = client
         self.topic = f"{name}-{uuid.uuid4().hex}"
         self.lines: dict[str, LaneLine] = {}
@@ -51,7 +53,9 @@ class Desk:
         self._shares: dict[int, Any] = {}  # token -> future of its bytes, or of that
         self._running: set[asyncio.Task[Any]] = set()
         self._cores: dict[str, int] = {}
-        self._closed = False
+        self._bye = asyncio.Event()  # of the client's loop; nobody waits for it before `_open`
+        self._closing = threading.Event()
+        self._ours = ours
 
     # ---- from any thread ---------------------------------------------------------------------------------------------
 
@@ -64,12 +68,16 @@ class Desk:
         """Begin: from now on `hears` (the driver) is told of workers, `members`, and of the end, `cut_off`."""
         self._hears, self._cores = hears, cores
         self.call(self._open)
+        if not self._ours:
+            threading.Thread(target=self._watch_client, name="elsewhere-dask-client", daemon=True).start()
 
     def close(self) -> None:
         """Give everything back; waits a little for the goodbye."""
-        done = asyncio.run_coroutine_threadsafe(self._close(), self.client.loop.asyncio_loop)
-        with contextlib.suppress(Exception):
-            done.result(CLOSING)
+        self._closing.set()
+        loop = self.client.loop.asyncio_loop
+        if loop.is_running():
+            with contextlib.suppress(Exception):
+                asyncio.run_coroutine_threadsafe(self._close(), loop).result(CLOSING)
 
     # ---- in the loop -------------------------------------------------------------------------------------------------
 
@@ -78,6 +86,11 @@ class Desk:
         task = asyncio.get_running_loop().create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+
+    async def _nap(self, seconds: float) -> None:
+        """Sleep, unless this is the end."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._bye.wait(), seconds)
 
     def later(self, seconds: float, work: Callable[..., Any], *args: Any) -> None:
         """Call this after some time."""
@@ -89,10 +102,12 @@ class Desk:
         self.spawn(self._count())
 
     async def _close(self) -> None:
-        self._closed = True
+        self._bye.set()
         for line in list(self.lines.values()):
             line.end(None, None, "")
-        for task in self._running - {asyncio.current_task()}:
+        if self._running:  # a request of Dask's that is cancelled leaves its connection open: it may come to its end
+            await asyncio.wait(self._running, timeout=CLOSING / 2)
+        for task in self._running:
             task.cancel()
         self._shares.clear()
         if self.client.status == "running":
@@ -232,20 +247,29 @@ class Desk:
 
     async def _watch(self) -> None:
         """Is the scheduler there, and are our tasks what they should be?"""
-        while self.error is None:
+        while not self._bye.is_set() and self.error is None:
             if self.client.status != "running":
-                self._cut_off(f"it is {self.client.status}")
+                self._cut_off(f"the client is {self.client.status}")
                 return
             for line in list(self.lines.values()):
                 line.look()
-            await asyncio.sleep(LOOK)
+            await self._nap(LOOK)
+
+    def _watch_client(self) -> None:
+        """A thread's: a client that its user closes takes its loop with it, so nothing in there can say so."""
+        while not self._closing.wait(LOOK):
+            if self.client.status == "closed" and not self.client.loop.asyncio_loop.is_running():
+                self._cut_off("the client was closed")
+                return
 
     async def _count(self) -> None:
         """Which workers are there?"""
         loop = asyncio.get_running_loop()
         heard = loop.time()
         while self.error is None:
-            await asyncio.sleep(COUNT)
+            await self._nap(COUNT)
+            if self._bye.is_set():
+                return
             cores = None
             with contextlib.suppress(asyncio.TimeoutError):
                 cores = await asyncio.wait_for(gently(self.client.nthreads()), SILENCE)

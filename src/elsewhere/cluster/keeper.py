@@ -46,6 +46,8 @@ PIPE = 1 << 20  # bytes that a pipe is asked to hold
 TICK = 1.0  # seconds between looks at whether anybody still wants the children
 ORPHAN = 3  # such looks in a row that find the key forgotten: what is forgotten is not missed by accident
 KEPT = 60.0  # seconds for which what a child left is kept to be fetched
+REST = 0.004  # seconds for which answers are left in the pipe, when more are to come soon
+MANY = 4  # calls that a child has before it, if it is to be left alone for that long
 FULL = 1 << 26  # bytes to be fetched, beyond which a child is not read
 WORDS = 2000  # bytes of a child's last words
 F_SETPIPE_SZ = 1031
@@ -138,6 +140,7 @@ class Lane:
         self.out: deque[memoryview] = deque()  # to the child
         self.got: list[bytes] = []  # from the child, not told yet
         self.due: float | None = None  # when to tell
+        self.rest: float | None = None  # when to read on
         self.reader = Reader()
         self.words = b""
         self.missed = 0
@@ -223,7 +226,7 @@ class Keeper:
         tick = time.monotonic() + TICK
         while True:
             now = time.monotonic()
-            until = min([tick, *[lane.due for lane in self.lanes.values() if lane.due is not None]])
+            until = min([tick, *[at for lane in self.lanes.values() for at in (lane.due, lane.rest) if at is not None]])
             for key, events in self._selector.select(0 if self._inbox else max(0.0, until - now)):
                 call, lane = key.data
                 call(lane, events)
@@ -232,6 +235,9 @@ class Keeper:
                 call(*args)
             now = time.monotonic()
             for lane in list(self.lanes.values()):
+                if lane.rest is not None and now >= lane.rest:
+                    lane.rest = None
+                    self._listen(lane)
                 if lane.due is not None and now >= lane.due:
                     self._tell(lane)
             if now >= tick:
@@ -275,8 +281,8 @@ class Keeper:
         lane = self.lanes.get(name)
         if lane is not None:
             before, lane.unfetched = lane.unfetched, lane.unfetched - size
-            if before > FULL >= lane.unfetched and not lane.ended:
-                self._selector.register(lane.process.stdout, selectors.EVENT_READ, (self._read, lane))
+            if before > FULL >= lane.unfetched:
+                self._listen(lane)
 
     # ---- visits and messages -----------------------------------------------------------------------------------------
 
@@ -363,7 +369,7 @@ class Keeper:
             os.set_blocking(stream.fileno(), False)
             _widen(stream.fileno())
         register = self._selector.register
-        register(lane.process.stdout, selectors.EVENT_READ, (self._read, lane))
+        self._listen(lane)
         register(lane.process.stderr, selectors.EVENT_READ, (self._read_words, lane))
         try:
             lane.pidfd = os.pidfd_open(lane.process.pid)
@@ -409,7 +415,7 @@ class Keeper:
             return
         if not data:
             lane.ended = True
-            self._selector.unregister(lane.process.stdout)
+            self._ignore(lane)
             if lane.pidfd < 0 and lane.process.poll() is not None:
                 self._died(lane, 0)
             return
@@ -432,8 +438,23 @@ class Keeper:
             self._settle(lane)
         elif hurry:
             self._tell(lane)
-        elif lane.due is None:
-            lane.due = time.monotonic() + lane.pace
+        else:
+            now = time.monotonic()
+            if lane.due is None:
+                lane.due = now + lane.pace
+            if lane.fed - lane.answered >= MANY and not lane.reader.skip:
+                lane.rest = now + REST
+                self._ignore(lane)
+
+    def _listen(self, lane: Lane) -> None:
+        """Read what the child writes, unless there is a reason not to."""
+        stdout = lane.process.stdout
+        if not lane.ended and lane.rest is None and lane.unfetched <= FULL and stdout not in self._selector.get_map():
+            self._selector.register(stdout, selectors.EVENT_READ, (self._read, lane))
+
+    def _ignore(self, lane: Lane) -> None:
+        if lane.process.stdout in self._selector.get_map():
+            self._selector.unregister(lane.process.stdout)
 
     def _read_words(self, lane: Lane, _: int) -> None:
         """What the child's C code and children print goes where the Dask worker's own does."""
@@ -460,6 +481,8 @@ class Keeper:
         status = lane.process.poll()
         if status is None or lane.name not in self.lanes:
             return
+        lane.rest, lane.unfetched = None, 0
+        self._listen(lane)
         for stream, read in ((lane.process.stdout, self._read), (lane.process.stderr, self._read_words)):
             self._drain(lane, stream, read)
         del self.lanes[lane.name]
@@ -474,7 +497,7 @@ class Keeper:
     def _drain(self, lane: Lane, stream: Any, read: Any) -> None:
         from select import select
 
-        while stream.fileno() in self._selector.get_map() and select([stream], [], [], 0)[0]:
+        while select([stream], [], [], 0)[0] and (stream in self._selector.get_map() or lane.rest is not None):
             read(lane, 0)
 
     def _close(self, stream: Any) -> None:
@@ -497,8 +520,8 @@ class Keeper:
             self.held[lane.name, lane.told] = time.monotonic(), data
             said["size"] = len(data)
             before, lane.unfetched = lane.unfetched, lane.unfetched + len(data)
-            if before <= FULL < lane.unfetched and lane.process.stdout in self._selector.get_map():
-                self._selector.unregister(lane.process.stdout)
+            if before <= FULL < lane.unfetched:
+                self._ignore(lane)
         else:
             said["data"] = data
         if more:

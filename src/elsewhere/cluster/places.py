@@ -59,12 +59,12 @@ class DaskPlace:
         wanted.refuse_what_is_local(repr(self))
         packer = Packer(sources=False)
         with contextlib.ExitStack() as undo:
-            client, size = self._client(wanted, undo)
+            client, size, ours = self._client(wanted, undo)
             cores = _cores(client, repr(self))
             here = sum(cores.values())
             if not here:
                 _log.warning("elsewhere: %r has no workers yet; calls wait for them", self)
-            desk = Desk(client, wanted.name)
+            desk = Desk(client, wanted.name, ours=ours)
             undo.callback(desk.close)
             scheduler = Scheduler(
                 here if size is None else min(size, here), lifetime=wanted.lifetime, grace=wanted.grace, budget=BUDGET
@@ -83,8 +83,11 @@ class DaskPlace:
             driver.give_back = undo.pop_all().close
             return driver
 
-    def _client(self, wanted: Wanted, undo: contextlib.ExitStack) -> tuple[Any, int | None]:
-        """A client that is connected, and how many calls are to run at once; what is to be undone is noted."""
+    def _client(self, wanted: Wanted, undo: contextlib.ExitStack) -> tuple[Any, int | None, bool]:
+        """A client that is connected, how many calls are to run at once, and is the client for us alone?
+
+        What is to be undone is noted.
+        """
         if self._target is not None:
             client, ours = connecting.connect(self._target), True
         elif self._where == LOCAL:
@@ -95,12 +98,12 @@ class DaskPlace:
             target = connecting.Target(programs.address, None, programs.address)
             client = connecting.connect(target)
             undo.callback(_close, client)
-            return client, size
+            return client, size, True
         else:
             client, ours = connecting.of_object(self._where)
         if ours:
             undo.callback(_close, client)
-        return client, wanted.size
+        return client, wanted.size, ours
 
 
 def _close(client: Any) -> None:

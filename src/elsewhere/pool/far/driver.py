@@ -127,9 +127,10 @@ class FarDriver(Arrivals):
         for key, channel in list(self._channels.items()):
             with contextlib.suppress(KeyError, IndexError, ValueError):  # it ends while we look
                 peer = self.scheduler.peers[key]
-                if channel.ready and peer.held:
+                started, since = self._begun(channel, peer)
+                if channel.ready and started > peer.done:
                     job, index = peer.first
-                    found.append((ours(job), index, channel.pid or 0, max(channel.since, peer.fed)))
+                    found.append((ours(job), index, channel.pid or 0, since))
         return found
 
     def workers(self) -> list[int]:
@@ -159,8 +160,7 @@ class FarDriver(Arrivals):
     def _tell(self, channel: Channel, action: Order) -> None:
         key, now = channel.key, time.monotonic()
         if type(action) is Observe:
-            peer = self.scheduler.peers[key]
-            self.scheduler.observed(key, peer.done + bool(peer.held), max(channel.since, peer.fed), now)
+            self.scheduler.observed(key, *self._begun(channel, self.scheduler.peers[key]), now)
         elif type(action) is Recall:
             self._recall(channel)
             self._send(channel, [wire.frame(wire.WITHDRAW)])

@@ -14,10 +14,9 @@ import time
 from types import CoroutineType
 from typing import Any, Iterator, NoReturn
 
+from . import answers
 from .answers import (
     PLAIN,
-    CallCancelled,
-    CallTimeout,
     describe_call,
     dumps,
     envelope,
@@ -47,7 +46,6 @@ from .wire import (
     VALUE,
 )
 
-AGAIN = 0.01  # seconds between an interrupt that comes during an import and the next
 MOST = 0xFFFF_FFFF  # microseconds that a frame can tell
 
 
@@ -59,9 +57,10 @@ class Worker(Line):
         self.modules = modules
         self.outputs: list[Output] = []
         self.loop: Any = None
+        self._task: Any = None  # of the coroutine that is awaited
+        self._stopping: BaseException | None = None  # why it is cancelled
         self._bodies: dict[int, bytes] = {}
         self._functions: dict[int, Any] = {}
-        self._raised = 0
 
     def serve(self) -> None:
         """Do what comes, until the caller says EXIT or has gone."""
@@ -151,6 +150,7 @@ class Worker(Line):
         except BaseException as error:
             self.inside = False
             failure = error
+        self._raised = self.begun  # it is over
         if self.forked:
             self._end_fork(failure)
         self.finish_output()
@@ -194,22 +194,27 @@ class Worker(Line):
             return pickle.loads(body)
 
     def _await(self, coroutine: Any) -> Any:
-        """Run a coroutine on the worker's own loop; interrupted, it is cancelled so that it can clean up."""
+        """Run a coroutine on the worker's own loop; stopped, it is cancelled so that it can clean up."""
         import asyncio
 
         if self.loop is None:
             self.loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self.loop)
-        task = self.loop.create_task(coroutine)
+        self._stopping, self._task = None, self.loop.create_task(coroutine)
+        task = self._task
         try:
-            return self.loop.run_until_complete(task)
+            value = self.loop.run_until_complete(task)
         except BaseException:
-            if not task.done():
+            if not task.done():  # a signal handler of the user's has raised in the loop itself
                 task.cancel()
                 self.loop.run_until_complete(asyncio.wait([task]))
-                if not task.cancelled():
-                    task.exception()
-            raise
+            if self._stopping is None:
+                raise
+        finally:
+            self._task = None
+        if self._stopping is not None:
+            raise self._stopping
+        return value
 
     # ---- interrupts ------------------------------------------------------------------------------------------------
 
@@ -220,20 +225,19 @@ class Worker(Line):
             return
         while frame is not None and frame.f_code is not Worker._one.__code__:
             if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
-                # A package whose import was broken off cannot be imported again: it comes again when that is over.
-                # Without `threading`, whose locks may be held by the code that is interrupted.
-                _thread.start_new_thread(self._signal_again, (os.getpid(),))
-                return
+                return  # a package whose import was broken off cannot be imported again: the signal comes again
             frame = frame.f_back
         self._raised = ordinal
+        # Where the host has elsewhere, and the call has imported it, it is that which the call may catch.
+        errors = sys.modules.get("elsewhere.errors", answers)
         if cancelled:
-            raise CallCancelled("this call was cancelled")
-        raise CallTimeout("this call ran longer than its timeout")
-
-    def _signal_again(self, pid: int) -> None:
-        time.sleep(AGAIN)
-        if os.getpid() == pid:
-            signal.pthread_kill(self._main, signal.SIGURG)
+            error: BaseException = errors.CallCancelled("this call was cancelled")
+        else:
+            error = errors.CallTimeout("this call ran longer than its timeout")
+        if self._task is None or sys.modules["asyncio"].current_task(self.loop) is self._task:
+            raise error
+        self._stopping = error  # what is raised in asyncio's own code might be logged there and forgotten
+        self.loop.call_soon_threadsafe(self._task.cancel)
 
     # ---- beside answers --------------------------------------------------------------------------------------------
 

@@ -40,6 +40,7 @@ LOOK = 0.005  # seconds between two looks of the watch at whether the main threa
 LOOKS = 200  # that find it idle, until the watch sleeps
 GRACE = 1.0  # seconds for what runs when the caller has gone: its `finally` clauses, atexit
 THREADS_PATIENCE = 5.0  # seconds that a worker which leaves waits for threads that its calls have left running
+AGAIN = 0.005  # seconds between two signals to a call that is to end, at first
 PIECE = 1 << 16  # bytes read at a time: what a pipe holds
 
 
@@ -76,6 +77,7 @@ class Line:
         self._received = 0  # ordinal of the last call that was handed over
         self._skips: list[tuple[int, int]] = []
         self._interrupt = 0, False  # ordinal; cancelled?
+        self._raised = 0  # ordinal of the last call that was interrupted, or can be no more
         self.begun = 0
         self.current: Run | None = None
         self.inside = self.gone = self.leaving = self.forked = False
@@ -146,12 +148,13 @@ class Line:
         """One frame: what hurries is done at once, the rest is queued."""
         if kind == SKIP:
             first, last = RANGE.unpack(payload)
-            with self.lock:  # what is beyond has been withdrawn meanwhile: its places are those of calls to come
-                self._skips.append((first, min(last, self._received)))
+            with self.lock:  # what speaks of a call that was withdrawn does not mean the next one in its place
+                if first <= self._received:
+                    self._skips.append((first, min(last, self._received)))
         elif kind == WITHDRAW:
             self._withdraw()
         elif kind == INTERRUPT:
-            self._stop(ORDINAL.unpack(payload)[0], bool(flags & 1))
+            self._stop(ORDINAL.unpack(payload)[0], cancelled=bool(flags & 1))
         elif kind == MODULE:
             name, given = pickle.loads(payload)
             with self._news:
@@ -169,14 +172,23 @@ class Line:
                     self._queue.append((kind, number, payload))
                 self._wake_main()
 
-    def _stop(self, ordinal: int, cancelled: bool) -> None:
-        """Raise in a call, or in time when it is begun. One beyond those it has was withdrawn meanwhile."""
+    def _stop(self, ordinal: int, *, cancelled: bool) -> None:
+        """A call is to end: the one that runs, or one that will."""
         with self.lock:
             if ordinal > self._received:
                 return
             self._interrupt = ordinal, cancelled
-        if ordinal == self.begun and self.inside:
+            runs = ordinal == self.begun != self._raised
+        if runs:
+            _thread.start_new_thread(self._insist, (ordinal,))
+
+    def _insist(self, ordinal: int) -> None:
+        """Signal until it is raised: a call may just be on its way into the kernel, or import a module."""
+        pause = AGAIN
+        while ordinal == self.begun == self._interrupt[0] != self._raised and not self.forked:
             signal.pthread_kill(self._main, signal.SIGURG)
+            time.sleep(pause)
+            pause = min(2 * pause, 10 * AGAIN)
 
     def _withdraw(self) -> None:
         """What is not begun is not the worker's any more."""
@@ -303,9 +315,7 @@ class Line:
         self._unpark()
         with self._news:
             self._news.notify_all()
-        self._interrupt = self.begun, True
-        if self.inside:
-            signal.pthread_kill(self._main, signal.SIGURG)
+        self._stop(self.begun, cancelled=True)
 
     def hard_end(self) -> NoReturn:
         """Now, with the programs that calls have started, if this process leads their group."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import atexit
+import faulthandler
 import os
 import pickle
 import signal
@@ -37,6 +38,7 @@ def main(modules: Modules) -> NoReturn:
         fresh.__dict__["__builtins__"] = __builtins__
         names.adopt(fresh.__dict__)
         os.register_at_fork(after_in_child=worker.in_fork)
+        faulthandler.enable(STDERR)
         signal.signal(signal.SIGURG, worker.on_urgent)
         signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is the caller's to answer
         sys.breakpointhook = no_breakpoint

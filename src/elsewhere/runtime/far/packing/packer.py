@@ -37,6 +37,7 @@ LARGEST_KEPT = 1 << 28  # bytes of those together
 NO_SOURCE = "this pool sends byte code only"
 MOVED = b"pathlib._local"  # what Python 3.13 writes for paths, and no other understands
 MOVES = sys.version_info[:2] == (3, 13)
+TBLIB = "tblib"  # how plain pickle writes exceptions where `distributed` was imported: see `dispatch_table`
 MAIN_NAMES = ("__main__", "__mp_main__")
 NAMED = (FunctionType, BuiltinFunctionType)
 BOUND = Far(WORKER, "bound")
@@ -68,7 +69,7 @@ class Packer:
     def __init__(self, *, sources: bool) -> None:
         self._sources = sources
         self._modules = Modules()
-        self._named: dict[tuple[str | None, str], tuple[Any, Body]] = {}
+        self._named: dict[tuple[str | None, str], Body] = {}
         self._books = _Books()
         self._counter = count(1)
         self._since = 0
@@ -91,13 +92,13 @@ class Packer:
             return self._pack(fn, lambda: _called(fn), "value", share=True)
         place = fn.__module__, fn.__qualname__
         known = self._named.get(place)
-        if known is not None and known[0] is fn and _is_there(fn, *place):
-            return known[1]
+        if known is not None and _is_there(fn, *place):
+            return known
         body = self._pack(fn, lambda: _called(fn), "value", share=True)
         if body.source is body.data and not body.constants and _is_there(fn, *place):
             if len(self._named) > MOST_KEPT:
                 self._named.clear()
-            self._named[place] = fn, body
+            self._named[place] = body
         return body
 
     def item(self, value: Any, where: Callable[[], str], kind: Kind = "value") -> Body:
@@ -159,6 +160,7 @@ class Packer:
                     raise
             _refuse_what_is_here(mark, where)
             plain = MAIN not in data and CONNECTION not in data and not (MOVES and MOVED in data)
+            plain = plain and not (TBLIB in sys.modules and TBLIB.encode() in data)
             if data and plain and not registered_by_value():
                 self._seen(data)
                 if buffers:

@@ -12,7 +12,7 @@ from elsewhere.errors import CallTimeout, ProtocolError, RemoteError
 from elsewhere.runtime.far.opening import Opening
 from elsewhere.runtime.far.opening.gate import is_simple
 from tests.far import hostile
-from tests.far.hostile import FIRED, call, mine, name, new, of, state, text, tuple_of, whole
+from tests.far.hostile import FIRED, answer, call, mine, name, new, of, state, text, tuple_of, whole
 
 OWN = {"tests.far.hostile", "tests.far.hostile_import"}
 SHIPPED = {"1": hostile.Settings, "2": hostile.Colour}
@@ -156,7 +156,7 @@ def test_our_own_classes_are_nobodys_but_our_errors_come_back():
     for module, cls in (("elsewhere.pool.pool", "Pool"), ("elsewhere.fleet.host", "Host"), ("elsewhere.call", "Retry")):
         with pytest.raises(RemoteError, match="neither plain nor yours"):
             whichever.value(whole(name(module, cls)))
-    assert type(opening.value(pickle.dumps(CallTimeout("late"), 5))) is CallTimeout
+    assert type(opening.value(answer(CallTimeout("late")))) is CallTimeout
 
 
 def test_a_function_that_was_called_is_no_value_afterwards():

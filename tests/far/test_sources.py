@@ -166,7 +166,7 @@ CALLS = """
 add, read = counter(10)
 assert add() == (11, "\\n  kept as it is\\n") and read() == 11
 cases = [(plain, (1,)), (plain, (1, 2, 3)), (uses, (5,)), (decorated, (2,)), (cached, (4,)), (recursive, (4,)),
-         (eager, (3,)), (notes, ()), (Reads().get, ()),
+         (eager, (3,)), (notes, ()),
          (indented, (50,)), (Square.area, (Square(3),)), (Square(4).area, ()), (Square.make(2).area, ()),
          (Square.unit, ()), (add, (3,)), (functools.partial(plain, 5, c=1), (6,)), (twice, (Point(1),)),
          (Color.RED.shout, ()), (getattr, (Square(3), "double")), (getattr, (Square(1), "label")), (max, (1, 2)),
@@ -174,6 +174,7 @@ cases = [(plain, (1,)), (plain, (1, 2, 3)), (uses, (5,)), (decorated, (2,)), (ca
 values = [Point(1, tags=["t"]), Color.RED, Pair(1), Old(1), Square.Corner(3), [Square(2)], {"k": Color.RED}]
 with Worker() as w:
     assert (w.call(version) == sys.version_info[:2]) == (os.environ["FAR_PYTHON"] == sys.executable)
+    assert w.call(Reads().get) == 3
     for fn, args in cases:
         calls.clear()
         there = w.call(fn, *args)

@@ -259,6 +259,65 @@ def test_what_is_too_new_for_a_python_says_so(script):
     script(NEWER, other(8))
 
 
+REFUSED = """
+import sys
+class Thing:
+    def one(self): return 1
+class Thing(Thing):
+    def two(self): return 2
+def local():
+    class Inner: pass
+    return Inner
+def plain(x): return x
+registered = []
+def refused(fn, *args):
+    try:
+        w.call(fn, *args)
+    except TypeError as error:
+        return str(error)
+with Worker() as w:
+    found = [refused(Thing().two), refused(local()), refused(plain, lambda: 0), refused(plain, [local()()])]
+    assert w.call(plain, 5) == 5
+assert found[0] == "the class Thing is made from an earlier Thing, whose name it has taken", found
+assert found[1] == found[3] == "the class local.<locals>.Inner is defined inside a function: define it at the top of a file"
+assert found[2].startswith("a lambda has no name to find its source by"), found
+"""
+
+
+def test_what_has_no_source_of_its_own_is_refused_where_it_is_passed(script):
+    script(REFUSED, other(8))
+
+
+INTERRUPTED = """
+import signal
+from elsewhere.runtime.far.packing import Packer
+class Stop(Exception): pass
+def stop(*args): raise Stop
+signal.signal(signal.SIGALRM, stop)
+class Counted:
+    def __reduce__(self):
+        times.append(1)
+        if len(times) == when: signal.raise_signal(signal.SIGALRM)
+        if when == 0 and len(times) > 1: raise OSError("not again")
+        return int, ()
+def make(counted):
+    def uses(x): return counted, x
+    return uses
+found = {}
+for when in (1, 2, 9, 0):
+    times = []
+    try:
+        found[when] = Packer(sources=True).function(make(Counted())).refusal
+    except Stop:
+        found[when] = "Stop"
+assert found == {1: "Stop", 2: "Stop", 9: "", 0: "it cannot be sent as source (OSError: not again)"}, found
+"""
+
+
+def test_a_signal_handlers_exception_is_no_refusal(script):
+    script(INTERRUPTED, sys.executable)
+
+
 def test_own_modules_and_closures_of_theirs_work_in_another_python(script, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/__init__.py").write_text("from .base import BASE\n")

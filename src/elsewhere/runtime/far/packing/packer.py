@@ -219,6 +219,10 @@ class Packer:
             return None, str(error)
         except Exception as error:  # noqa: BLE001 - pickling runs the user's code; by value it could be pickled
             issued.take_back(mark)
+            from elsewhere.runtime.driving import signals
+
+            if signals.is_from_handler(error, lambda: self._write(SourceBook(self, {}), value, share=share)):
+                raise
             return None, f"it cannot be sent as source ({type(error).__name__}: {error})"
 
     def _write(self, book: FarBook, value: Any, *, share: bool) -> _Written:

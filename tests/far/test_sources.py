@@ -279,7 +279,8 @@ with Worker() as w:
     found = [refused(Thing().two), refused(local()), refused(plain, lambda: 0), refused(plain, [local()()])]
     assert w.call(plain, 5) == 5
 assert found[0] == "the class Thing is made from an earlier Thing, whose name it has taken", found
-assert found[1] == found[3] == "the class local.<locals>.Inner is defined inside a function: define it at the top of a file"
+assert found[1] == found[3], found
+assert found[1] == "the class local.<locals>.Inner is defined inside a function: define it at the top of a file", found
 assert found[2].startswith("a lambda has no name to find its source by"), found
 """
 

@@ -217,7 +217,7 @@ class Packer:
         except NoSource as error:
             sources.refused[book.refs] = str(error)
             return None, str(error)
-        except Exception as error:  # noqa: BLE001 - pickling runs the user's code; by value it could be pickled
+        except Exception as error:  # pickling runs the user's code; by value it could be pickled
             issued.take_back(mark)
             from elsewhere.runtime.driving import signals
 

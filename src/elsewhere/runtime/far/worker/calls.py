@@ -21,6 +21,8 @@ from .answers import (
     dumps,
     envelope,
     function_name,
+    in_pieces,
+    is_large,
     unsendable,
 )
 from .finder import Modules
@@ -106,16 +108,22 @@ class Worker(Line):
 
     @staticmethod
     def _items(run: Run) -> Iterator[Any]:
-        """Its calls' items: (pickle, None), or (b"", value) where all are one pickle of plain values."""
-        view = memoryview(run.payload)[COUNT.size :]
+        """Its calls' items: [pickle, None], or [b"", value] where all are one pickle of plain values."""
+        payload, at = memoryview(run.payload), COUNT.size
         run.payload = b""
         if run.flags & BATCHED:
-            for value in pickle.loads(view):
-                yield b"", value
-        while view:
-            end = ORDINAL.size + ORDINAL.unpack_from(view)[0]
-            yield view[ORDINAL.size : end], None
-            view = view[end:]
+            for value in pickle.loads(payload[at:]):
+                yield [b"", value]
+            return
+        items = []
+        while at < len(payload):
+            begin = at + ORDINAL.size
+            at = begin + ORDINAL.unpack_from(payload, at)[0]
+            items.append([payload[begin:at], None])
+        del payload  # so that it goes with the last call's
+        items.reverse()
+        while items:
+            yield items.pop()
 
     def _one(self, run: Run, item: Any) -> None:
         """One call, with everything that may happen to it."""
@@ -132,8 +140,10 @@ class Worker(Line):
                     self.on_urgent(signal.SIGURG, None)
                 fn = self._function(run.number)
                 body, given = item
+                item.clear()
                 if body:
                     given = self.load(body)
+                    body = None  # it may be large
                 if shape == ONE:
                     args = (given,)
                 elif shape == STAR:
@@ -163,14 +173,18 @@ class Worker(Line):
     def _answer(self, value: Any, fn: Any, args: Any, kwargs: Any, begin: float) -> BaseException | None:
         """Answer with a value. Returns an error to be answered instead."""
         seconds = time.perf_counter() - begin
+        took = min(int(seconds * 1e6), MOST)
         try:
+            if is_large(value):
+                self.send_pieces(VALUE, in_pieces(value), took)
+                return None
             body = pickle.dumps(value, 5) if type(value) in PLAIN else dumps(value)
         except MemoryError as error:
             return error
         except Exception as error:
             self.send(ERROR, unsendable(error, value, describe_call(function_name(fn), args, kwargs), seconds))
         else:
-            self.send(VALUE, body, 0, min(int(seconds * 1e6), MOST))
+            self.send(VALUE, body, 0, took)
         return None
 
     def _function(self, number: int) -> Any:

@@ -96,17 +96,23 @@ class Line:
     def send(self, kind: int, payload: bytes = b"", flags: int = 0, number: int = 0) -> None:
         """Write a frame, whole."""
         head = HEADER.pack(kind, flags, 0, number, len(payload))
-        with self._writing:
-            if self.forked:
-                return
-            if len(payload) < PIECE:
-                self._write(head + payload)
-            else:
-                self._write(head)
-                self._write(payload)
+        self._send([head + payload] if len(payload) < PIECE else [head, payload])
 
-    def _write(self, data: bytes) -> None:
+    def send_pieces(self, kind: int, pieces: list[Any], number: int) -> None:
+        """Write a frame whose payload is in pieces."""
+        size = sum(memoryview(piece).nbytes for piece in pieces)
+        self._send([HEADER.pack(kind, 0, 0, number, size), *pieces])
+
+    def _send(self, pieces: list[Any]) -> None:
+        with self._writing:
+            if not self.forked:
+                for piece in pieces:
+                    self._write(piece)
+
+    def _write(self, data: Any) -> None:
         rest = memoryview(data)
+        if rest.format != "B" or rest.ndim != 1:
+            rest = rest.cast("B")
         while rest:
             rest = rest[self._write_some(rest) :]
 
@@ -126,23 +132,30 @@ class Line:
     def _read(self) -> None:
         """Wait for input and take it in. Only who holds `_reading` may call this."""
         try:
-            data = os.read(self._in, PIECE)
-        except BlockingIOError:
+            room = self._frames.room()
+            frames = self._read_to(room) if room else self._read_more()
+            if frames is None:
+                self._hang_up()
+                return
+            for kind, flags, number, payload in frames:
+                self._take(kind, flags, number, payload)
+        except BlockingIOError:  # whoever made the pipe wants it so
             import select
 
             select.select((self._in,), (), ())
-            return
         except OSError:
-            data = b""
-        if not data:
             self._hang_up()
-            return
-        try:
-            for kind, flags, number, payload in self._frames.feed(data):
-                self._take(kind, flags, number, payload)
         except Exception as error:
             complain(f"it ends, as what comes in is not from a caller of its kind: {type(error).__name__}: {error}")
             self._hang_up()
+
+    def _read_more(self) -> list[tuple[int, int, int, Any]] | None:
+        data = os.read(self._in, PIECE)
+        return self._frames.feed(data) if data else None
+
+    def _read_to(self, room: memoryview) -> list[tuple[int, int, int, Any]] | None:
+        count = os.readv(self._in, [room])
+        return self._frames.filled(count) if count else None
 
     def _take(self, kind: int, flags: int, number: int, payload: bytes) -> None:
         """One frame: what hurries is done at once, the rest is queued."""

@@ -26,6 +26,4 @@ def test_large_arrays_come_back_in_one_piece():
 def test_two_hundred_megabytes_there_and_back():
     data = bytes(range(256)) * 4096 * 200
     with Far() as far:
-        assert far.call(named("builtins", "bytes"), data) == data
-        far.run(named("operator", "add"), (data, b"!"), shape=worker.STAR)
-        assert far.value() == data + b"!"
+        assert far.call(named("copy", "copy"), data) == data

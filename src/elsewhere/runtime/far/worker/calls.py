@@ -26,9 +26,10 @@ from .answers import (
     unsendable,
 )
 from .finder import Modules
-from .line import Line, Run
+from .ledger import Run
+from .line import Line
 from .names import MISSING, Bound, main, objects
-from .streams import Output
+from .output import Output
 from .wire import (
     BATCHED,
     COUNT,
@@ -136,7 +137,7 @@ class Worker(Line):
         try:
             try:
                 self.inside = True
-                if self._interrupt[0] == self.begun:  # it came before it could be raised
+                if self.ledger.wanted[0] == self.ledger.begun:  # it came before it could be raised
                     self.on_urgent(signal.SIGURG, None)
                 fn = self._function(run.number)
                 body, given = item
@@ -160,7 +161,7 @@ class Worker(Line):
         except BaseException as error:
             self.inside = False
             failure = error
-        self._raised = self.begun  # it is over
+        self.ledger.over = self.ledger.begun
         if self.forked:
             self._end_fork(failure)
         self.finish_output()
@@ -234,14 +235,14 @@ class Worker(Line):
 
     def on_urgent(self, signum: int, frame: Any) -> None:
         """SIGURG: the caller wants the call that it has named to stop."""
-        ordinal, cancelled = self._interrupt
-        if not self.inside or ordinal != self.begun or ordinal == self._raised:
+        ordinal, cancelled = self.ledger.wanted
+        if not self.inside or not self.ledger.to_be_stopped(ordinal):
             return
         while frame is not None and frame.f_code is not Worker._one.__code__:
             if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
                 return  # a package whose import was broken off cannot be imported again: the signal comes again
             frame = frame.f_back
-        self._raised = ordinal
+        self.ledger.over = ordinal
         # Where the host has elsewhere, and the call has imported it, it is that which the call may catch.
         errors = sys.modules.get("elsewhere.errors", answers)
         if cancelled:

@@ -90,16 +90,24 @@ class Packer:
         self._since = next(self._counter)  # globals may have changed
         if type(fn) not in NAMED:
             return self._pack(fn, lambda: _called(fn), "value", share=True)
-        place = fn.__module__, fn.__qualname__
-        known = self._named.get(place)
-        if known is not None and _is_there(fn, *place):
+        known = self.named(fn)
+        if known is not None:
             return known
+        place = fn.__module__, fn.__qualname__
         body = self._pack(fn, lambda: _called(fn), "value", share=True)
         if body.source is body.data and not body.constants and _is_there(fn, *place):
             if len(self._named) > MOST_KEPT:
                 self._named.clear()
             self._named[place] = body
         return body
+
+    def named(self, fn: Any) -> Body | None:
+        """What `function` gives for a function that goes by its name, if it has given that before."""
+        if type(fn) not in NAMED:
+            return None
+        place = fn.__module__, fn.__qualname__
+        known = self._named.get(place)
+        return known if known is not None and _is_there(fn, *place) else None
 
     def item(self, value: Any, where: Callable[[], str], kind: Kind = "value") -> Body:
         """What is passed to a call.

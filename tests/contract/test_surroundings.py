@@ -171,7 +171,7 @@ def test_errors_of_such_modules_arrive_as_themselves(make_pool, place, own):
 
 
 def test_a_module_may_import_elsewhere_also_where_it_is_not(make_pool, own):
-    from package_of_the_caller import pooled  # type: ignore[import-not-found]  # see `own`
+    from package_of_the_caller import pooled
 
     assert make_pool(1).map(pooled.times, [1, 2]) == [9, 18]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from elsewhere import ConnectError, Pool, WorkerLost
 from elsewhere.errors import NeverStarted, WorkerStartError
 from elsewhere.fleet import Fleet, FleetError, Host
 from elsewhere.fleet.calling import seat
+from elsewhere.fleet.link import channels
 from tests.fleet import work
 from tests.fleet.inprocess import Yard, inprocess, plain
 from tests.fleet.sshd import Sshd, sshd
@@ -67,6 +69,31 @@ def test_nine_on_a_connection_as_sshd_comes(tmp_path: Path):
     ):
         becomes(lambda: len(pool._driver.workers()) == 9)
         assert sum(places(pool, 400).values()) == 9
+
+
+def test_a_host_that_gives_fewer_channels_has_fewer_interpreters(tmp_path: Path, monkeypatch, caplog):
+    monkeypatch.setattr(channels, "PAUSES", (0.01,))
+    with (
+        caplog.at_level(logging.WARNING, "elsewhere"),
+        sshd(tmp_path, ["127.24.0.1"], config="MaxSessions 3") as server,
+        Pool(8, where=Host("127.24.0.1", **options(server))) as pool,
+    ):
+        becomes(lambda: pool.statistics().size == 2)
+        assert sum(places(pool).values()) <= 2
+        assert pool.map(work.double, range(20)) == [2 * n for n in range(20)]
+    assert caplog.text.count("fewer interpreters than it should") == 1
+
+
+def test_a_host_whose_interpreters_end_before_they_are_ready(server: Sshd, tmp_path: Path, caplog):
+    broken = tmp_path / "python3"
+    tests = f'[ "$1" = -ISc ] && exec {sys.executable} "$@"'
+    broken.write_text(f'#!/bin/sh\n{tests}\nexec {sys.executable} "$@" <{os.devnull}\n')
+    broken.chmod(0o755)
+    bad = Host(server.hosts[1], python=str(broken), **options(server))
+    fleet = Fleet(Host(server.hosts[0], **options(server)), bad)
+    with caplog.at_level(logging.WARNING, "elsewhere"), Pool(2, where=fleet) as pool:
+        becomes(lambda: f"{bad} is left out" in caplog.text)
+        assert set(places(pool)) == {server.hosts[0]}
 
 
 def test_a_host_that_is_not_there_is_left_out_with_one_warning(server: Sshd, caplog):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from elsewhere.errors import ConnectError, ConnectionLost, ElsewhereError, NeverStarted, Unauthorized, WorkerStartError
 from elsewhere.fleet.calling.line import HostLine
-from elsewhere.fleet.calling.seat import PAUSE, Seat
+from elsewhere.fleet.calling.seat import Seat
 from elsewhere.fleet.kinds import report
 from elsewhere.fleet.results import FleetError
 from elsewhere.pool.far.channel import Channel
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST", "OnHosts", "place"]
 
 MOST = 9  # interpreters on a host: sshd takes ten channels on a connection (MaxSessions), and the watcher is one
+WAYS = (ConnectError, ConnectionLost, Unauthorized)  # what is wrong with the way there, and not with what is there
 TRIES = 3  # interpreters in a row that do not start, and their host is left out
 
 RETURN = "\r"
@@ -140,11 +141,14 @@ class OnHosts(FarDriver):
 
     def ended(self, key: int, status: int | None, error: ElsewhereError | None, words: str) -> None:
         """A line has ended; see `FarDriver.ended`."""
-        if isinstance(error, ConnectError | ConnectionLost | Unauthorized) and (seat := self._at.get(key)) is not None:
-            self._lost(seat, key, error)
-        super().ended(key, status, error, words)
-        if (seat := self._at.pop(key, None)) is not None:
+        seat = self._at.get(key)
+        if seat is not None:
             self._shares.open[seat.number] -= 1
+            if isinstance(error, WAYS):
+                self._lost(seat, key, error)
+        super().ended(key, status, error, words)
+        if seat is not None:
+            del self._at[key]
             self._settle()
 
     def _lost(self, seat: Seat, key: int, error: ElsewhereError) -> None:
@@ -153,7 +157,11 @@ class OnHosts(FarDriver):
             return
         others = [each for each, at in self._at.items() if at is seat and each != key]
         if others and not isinstance(error, ConnectionLost):
-            _log.warning("%s: no more than %d interpreters can be had there: %s", seat.name, len(others), error)
+            if not seat.limited:
+                _log.warning(
+                    "%s: it has fewer interpreters than it should, as no more can be had: %s", seat.name, error
+                )
+            seat.limited = True
             self._shares.limit(seat.number, len(others))
             others = []
         else:
@@ -171,11 +179,11 @@ class OnHosts(FarDriver):
             scheduler.resize(max(0, scheduler.size - 1), now, first=[channel.key])
         scheduler.lost(channel.key, 0, error, now)
         seat = self._at.get(channel.key)
-        if seat is not None and self._shares.is_up(seat.number):
+        if seat is not None and self._shares.is_up(seat.number) and not isinstance(error, WAYS):  # see `_lost`
             seat.failures += 1
             if seat.failures >= TRIES:
                 self.out(seat, error if isinstance(error, NeverStarted) else _never(error))
-                seat.reach(self, pause=PAUSE)
+                seat.reach(self, again=True)
         self._settle()
 
     def _aside(self, channel: Channel, kind: int, flags: int, payload: Any) -> None:

@@ -49,6 +49,7 @@ class Seat:
         failures: interpreters that did not start since one did.
         error: why it is not used, or None.
         cores: that it says it has.
+        limited: it did not give as many channels as were wanted.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Seat:
         self.spare: HostLine | None = None
         self.failures = 0
         self.cores = 1
+        self.limited = False
         self.error: ElsewhereError | None = None
         self._get_link = link
         self._link: Link | None = None
@@ -75,20 +77,21 @@ class Seat:
         self._loop = loop
         self._driver: _Told
         self._early = early
+        self._pause = PAUSE
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
     # ---- from the thread that drives ---------------------------------------------------------------------------------
 
-    def reach(self, driver: _Told, *, pause: float = 0.0) -> None:
+    def reach(self, driver: _Told, *, again: bool = False) -> None:
         """Find out whether it can be used; the driver is told.
 
         Args:
             driver: whose.
-            pause: seconds before the first try.
+            again: not at once: it was reached, and no interpreter could be used there.
         """
         self._driver = driver
-        self._soon(lambda: self._reach(pause))
+        self._soon(lambda: self._reach(again))
 
     def line(self) -> HostLine:
         """A new line to it; it was reached."""
@@ -102,7 +105,7 @@ class Seat:
 
     def heard(self, hello: dict[str, Any]) -> int:
         """It is up; how many cores it says it has."""
-        self.error, self.failures = None, 0
+        self.error, self.failures, self.limited = None, 0, False
         program = hello.get("executable")
         if isinstance(program, str) and program.startswith("/") and "\0" not in program:
             self._programs = (program, *self._first)  # the next ones need not search
@@ -120,15 +123,15 @@ class Seat:
 
     # ---- on the loop -------------------------------------------------------------------------------------------------
 
-    def _reach(self, pause: float) -> None:
+    def _reach(self, again: bool) -> None:
         if self._closed or (self._task is not None and not self._task.done()):
             return
         if self._link is None:
             self._link = self._get_link()
-        self._task = self._loop.create_task(self._again_and_again(self._link, pause))
+        self._pause = min(2 * self._pause, LONGEST_PAUSE) if again else PAUSE
+        self._task = self._loop.create_task(self._again_and_again(self._link, self._pause if again else 0.0))
 
     async def _again_and_again(self, link: Link, pause: float) -> None:
-        following = PAUSE
         while True:
             await asyncio.sleep(pause)
             self._programs = self._first  # what was found may be another one now
@@ -154,7 +157,7 @@ class Seat:
                 self.spare = line
                 self._driver.post(self._driver.up, self, hello)
                 return
-            pause, following = following, min(2 * following, LONGEST_PAUSE)
+            pause, self._pause = self._pause, min(2 * self._pause, LONGEST_PAUSE)
 
     def _close(self) -> None:
         if self._closed:

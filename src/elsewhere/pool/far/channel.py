@@ -15,9 +15,10 @@ class Channel:
 
     Args:
         key: the scheduler's name for it.
-        name: of the machine, or "" where that says nothing.
+        name: of the machine, in front of what its calls print; "" where that says nothing.
 
     Attributes:
+        where: it is, for messages; its name if nothing else is said.
         line: to it; None where runs are carried by other means.
         frames: the parser of what it sends.
         pid: its process's number there; None until it has said so.
@@ -26,6 +27,8 @@ class Channel:
         functions: the numbers of those it knows.
         tokens: of the shared objects that it has.
         since: when its last answer came (`time.monotonic`): the call it is in has begun then.
+        handed: how many calls it was handed in its life, but for those that were taken back.
+        fed: when it was last handed calls and had none: the first of them begins then.
         ready: its initializer has run.
         start_error: the envelope of what its setup raised.
     """
@@ -33,6 +36,7 @@ class Channel:
     def __init__(self, key: int, name: str, line: Line | None = None) -> None:
         self.key = key
         self.name = name
+        self.where = ""
         self.line = line
         self.frames = Frames()
         self.pid: int | None = None
@@ -40,7 +44,8 @@ class Channel:
         self.cores = 1
         self.functions: set[int] = set()
         self.tokens: set[int] = set()
-        self.since = 0.0
+        self.since = self.fed = 0.0
+        self.handed = 0
         self.ready = False
         self.start_error: bytes | None = None
 
@@ -60,4 +65,5 @@ class Channel:
     def place(self) -> str:
         """For messages: which worker it is, and where."""
         number = f" {self.pid}" if self.pid else ""
-        return f"worker{number} on {self.name}" if self.name else f"worker{number}"
+        where = self.where or self.name
+        return f"worker{number} on {where}" if where else f"worker{number}"

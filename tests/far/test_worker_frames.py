@@ -141,6 +141,7 @@ OLD = {
         "atexit",
         "faulthandler",
         "codecs",
+        "copyreg",
         "collections",
         "importlib",
         "io",

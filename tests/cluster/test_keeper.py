@@ -7,7 +7,9 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elsewhere.cluster import keeper, lines, shipping
+from elsewhere.cluster import lines, shipping
+from elsewhere.cluster.keeping import frames as keeping
+from elsewhere.cluster.keeping import keeper
 from elsewhere.runtime.far import worker as wire
 
 KINDS = st.sampled_from([wire.HELLO, wire.VALUE, wire.ERROR, wire.OUTPUT, wire.RELEASED])
@@ -15,9 +17,9 @@ FRAMES = st.lists(st.tuples(KINDS, st.binary(max_size=40)), max_size=12)
 
 
 def test_it_speaks_the_far_workers_language() -> None:
-    assert keeper.HEADER.format == wire.HEADER.format
+    assert keeping.HEADER.format == wire.HEADER.format
     names = ("RUN", "HELLO", "READY", "VALUE", "ERROR", "SKIPPED", "RELEASED", "ASK", "FAILED")
-    assert [getattr(keeper, name) for name in names] == [getattr(wire, name) for name in names]
+    assert [getattr(keeping, name) for name in names] == [getattr(wire, name) for name in names]
     assert keeper.OP == shipping.OP
 
 
@@ -25,7 +27,7 @@ def test_it_speaks_the_far_workers_language() -> None:
 def test_frames_are_counted_however_the_bytes_are_cut(frames, data) -> None:
     whole = b"".join(wire.frame(kind, payload) for kind, payload in frames)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=8)))
-    reader, found = keeper.Reader(), []
+    reader, found = keeping.Reader(), []
     for lo, hi in zip([0, *cuts], [*cuts, len(whole)], strict=True):
         found += reader.feed(whole[lo:hi])
     assert found == [(kind, payload if kind == wire.RELEASED else b"") for kind, payload in frames]
@@ -48,7 +50,7 @@ def test_runs_that_are_withdrawn_are_taken_out_and_nothing_else(frames, data) ->
     assert [(kind, b"".join(parts)) for kind, parts in lines.frames_of(pieces)] == [
         (kind, wire.frame(kind, payload)) for kind, payload in frames
     ]
-    kept = b"".join(bytes(piece) for piece in keeper._without_runs(pieces))
+    kept = b"".join(bytes(piece) for piece in keeping.without_runs(pieces))
     assert kept == b"".join(wire.frame(kind, payload) for kind, payload in frames if kind != wire.RUN)
 
 

@@ -19,6 +19,7 @@ PACKAGE = {
     "app/parts/__init__.py": "",
     "app/parts/base.py": "import appside\nBASE = appside.SIDE",
     "app/jobs.py": "from . import parts\nfrom .parts.base import BASE\ndef run(n): return n + BASE\n"
+    "def maker():\n    def made():\n        from .parts.base import BASE\n        return BASE\n    return made\n"
     "class Job:\n    def __init__(self, n): self.n = n\n    def go(self): return run(self.n)",
     "appside.py": "SIDE = 40",
     "appsecret.py": "SECRET = 1\nraise RuntimeError('never imported')",
@@ -248,6 +249,7 @@ def test_own_modules_are_imported_there_as_they_are_asked_for(folder):
         assert sent.called(jobs.run, 2) == 42
         assert sent.called(jobs.Job.go, jobs.Job(3)) == 43
         assert sent.called(inner.three) == 3
+        assert sent.called(jobs.maker()) == 40
         assert sent.asked[0] == "app"
         assert set(sent.asked) == {
             "app",

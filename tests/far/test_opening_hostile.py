@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from elsewhere.errors import ProtocolError, RemoteError
+from elsewhere.errors import CallTimeout, ProtocolError, RemoteError
 from elsewhere.runtime.far.opening import Opening
 from elsewhere.runtime.far.opening.gate import is_simple
 from tests.far import hostile
@@ -149,6 +149,26 @@ def test_names_in_the_registry_of_extensions_are_not_known_even_when_cached():
 )
 def test_opcodes_that_no_pickler_of_ours_writes_are_refused(body):
     refused(whole(body))
+
+
+def test_our_own_classes_are_nobodys_but_our_errors_come_back():
+    whichever = Opening(lambda token: None, lambda module: True, trust=False)
+    for module, cls in (("elsewhere.pool.pool", "Pool"), ("elsewhere.fleet.host", "Host"), ("elsewhere.call", "Retry")):
+        with pytest.raises(RemoteError, match="neither plain nor yours"):
+            whichever.value(whole(name(module, cls)))
+    assert type(opening.value(pickle.dumps(CallTimeout("late"), 5))) is CallTimeout
+
+
+def test_a_function_that_was_called_is_no_value_afterwards():
+    member = b"\x94" + tuple_of(mine("Colour"), text("RED")) + b"R"
+    assert opening.value(whole(name("builtins", "getattr") + member)) is hostile.Colour.RED
+    refused(whole(b"(" + name("builtins", "getattr") + member + b"h\x00t"))
+
+
+def test_long_fractions_are_not_reduced():
+    """It takes the square of their length."""
+    assert opening.value(whole(call(name("fractions", "Fraction"), of(2**60_000), of(2)))).numerator == 2**59_999
+    refused(whole(call(name("fractions", "Fraction"), of(3**60_000), of(2**90_000))))
 
 
 def test_a_token_that_was_not_sent_means_nothing():

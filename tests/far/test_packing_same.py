@@ -39,3 +39,16 @@ with Worker() as w, ThreadPoolExecutor(1) as other:
     assert call() == "new"
 """
     )
+
+
+def test_a_global_may_be_a_shared_object(script):
+    script(
+        """
+HANDLE = None
+def read(): return HANDLE[0]
+with Worker() as w:
+    HANDLE = w.packer.share([5])
+    assert w.call(read) == 5
+    assert w.call(lambda: HANDLE) == [5]
+"""
+    )

@@ -40,6 +40,14 @@ def plain(a, /, b=2, *args, c=BASE, **more):
 def helper(x: "int") -> typing.List[int]:
     return [x, *NAMES.values()]
 
+def notes():
+    return {name: str(value) for name, value in helper.__annotations__.items()}
+
+ONLY = 3
+
+class Reads:
+    def get(self): return ONLY
+
 def uses(x):
     calls.append(x)
     return helper(x), json.dumps(NAMES), len(calls), os.path.basename("a/b")
@@ -158,7 +166,8 @@ CALLS = """
 add, read = counter(10)
 assert add() == (11, "\\n  kept as it is\\n") and read() == 11
 cases = [(plain, (1,)), (plain, (1, 2, 3)), (uses, (5,)), (decorated, (2,)), (cached, (4,)), (recursive, (4,)),
-         (eager, (3,)), (indented, (50,)), (Square.area, (Square(3),)), (Square(4).area, ()), (Square.make(2).area, ()),
+         (eager, (3,)), (notes, ()), (Reads().get, ()),
+         (indented, (50,)), (Square.area, (Square(3),)), (Square(4).area, ()), (Square.make(2).area, ()),
          (Square.unit, ()), (add, (3,)), (functools.partial(plain, 5, c=1), (6,)), (twice, (Point(1),)),
          (Color.RED.shout, ()), (getattr, (Square(3), "double")), (getattr, (Square(1), "label")), (max, (1, 2)),
          (Square.Corner(1).moved, ()), (name_of, (Lazy(),)), (Decimal, ("2.5",)), (Square.sides.__add__, (1,))]

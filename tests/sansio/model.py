@@ -333,6 +333,10 @@ class Model:
             assert len(here) == self.size
         elif not self.terminated and self.broken is None:
             assert len(here) >= min(self.size, scheduler.unfinished)
+        for job in self.jobs:
+            runs = [(run, peer) for peer in scheduler.peers.values() for run in peer.held if run.job is job]
+            assert job.held == {run.lo: peer for run, peer in runs}
+            assert all(run.hi - run.lo <= job.longest for run, _ in runs)
         for worker in self.workers.values():
             self.check_worker(worker)
             self.check_promptness(worker)

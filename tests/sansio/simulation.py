@@ -307,4 +307,5 @@ class Simulation(Model):
         assert not self.scheduler._timers
         for job in self.jobs:
             assert not job.settled
+            assert not job.held
             assert not job.failures

@@ -22,7 +22,7 @@ from elsewhere.pool.far.driver import FarDriver
 from elsewhere.pool.places import relay
 from elsewhere.runtime.far.opening import Opening
 from elsewhere.runtime.far.packing import Packer
-from elsewhere.sansio.scheduling.jobs import Observe, Order
+from elsewhere.sansio.scheduling.peer import Peer
 from elsewhere.sansio.scheduling.scheduler import Scheduler
 
 __all__ = ["DaskDriver"]
@@ -92,6 +92,7 @@ class DaskDriver(FarDriver):
         if not room or max(room.values()) <= 0:
             raise WorkerStartError("no Dask worker has a thread to spare")
         line = LaneLine(self._desk, key, max(room, key=room.__getitem__), self)
+        self._channels[key].where = line.address
         line.open()
         return line
 
@@ -120,14 +121,10 @@ class DaskDriver(FarDriver):
             return
         super()._greeted(channel)
 
-    def _tell(self, channel: Channel, action: Order) -> None:
-        if type(action) is Observe:  # a call that waits for a thread of the Dask worker has not begun
-            peer, line = self.scheduler.peers[channel.key], _line(channel)
-            started = peer.done + (bool(peer.held) and line.working)
-            since = max(channel.since, peer.fed, line.since)
-            self.scheduler.observed(channel.key, started, since, time.monotonic())
-        else:
-            super()._tell(channel, action)
+    def _begun(self, channel: Channel, peer: Peer) -> tuple[int, float]:
+        """A call that waits for a thread of its Dask worker has not begun."""
+        line = _line(channel)
+        return peer.done + (bool(peer.held) and line.working), max(channel.since, peer.fed, line.since)
 
     def _show(self, channel: Channel, stream: int, text: bytes) -> None:
         relay.show(stream, text, self._context(channel))

@@ -20,6 +20,7 @@ from elsewhere.runtime.driving.driver import Driver
 from elsewhere.runtime.far import worker as wire
 from elsewhere.runtime.far.opening import Opening
 from elsewhere.runtime.jobs import CallJob, ours
+from elsewhere.sansio.scheduling.peer import Peer
 from elsewhere.sansio.scheduling.scheduler import FENCE, Scheduler
 
 __all__ = ["Arrivals"]
@@ -44,6 +45,10 @@ class Arrivals(Driver):
 
     def _asked(self, channel: Channel, module: str) -> None:
         """It wants the source of a module."""
+
+    def _begun(self, channel: Channel, peer: Peer) -> tuple[int, float]:
+        """How many calls it has begun in its life, as far as is known here, and when the last of them."""
+        return peer.done + bool(peer.held), max(channel.since, peer.fed)
 
     # ---- frames ------------------------------------------------------------------------------------------------------
 
@@ -136,7 +141,7 @@ class Arrivals(Driver):
         started = max(peer.done, min(started, peer.done + 1))  # it answers each before it begins another
         now = time.monotonic()
         self.scheduler.recalled(channel.key, now - FENCE)
-        self.scheduler.observed(channel.key, started, channel.since, now)
+        self.scheduler.observed(channel.key, started, self._begun(channel, peer)[1], now)
 
     # ---- calls -------------------------------------------------------------------------------------------------------
 

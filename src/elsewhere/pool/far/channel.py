@@ -15,9 +15,10 @@ class Channel:
 
     Args:
         key: the scheduler's name for it.
-        name: of the machine, or "" where that says nothing.
+        name: of the machine, in front of what its calls print; "" where that says nothing.
 
     Attributes:
+        where: it is, for messages; its name if nothing else is said.
         line: to it; None where runs are carried by other means.
         frames: the parser of what it sends.
         pid: its process's number there; None until it has said so.
@@ -33,6 +34,7 @@ class Channel:
     def __init__(self, key: int, name: str, line: Line | None = None) -> None:
         self.key = key
         self.name = name
+        self.where = ""
         self.line = line
         self.frames = Frames()
         self.pid: int | None = None
@@ -60,4 +62,5 @@ class Channel:
     def place(self) -> str:
         """For messages: which worker it is, and where."""
         number = f" {self.pid}" if self.pid else ""
-        return f"worker{number} on {self.name}" if self.name else f"worker{number}"
+        where = self.where or self.name
+        return f"worker{number} on {where}" if where else f"worker{number}"

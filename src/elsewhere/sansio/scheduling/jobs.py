@@ -5,9 +5,12 @@ Rule: these are records. Nothing here decides, and nothing here knows what a fun
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from elsewhere.call import Retry
+
+if TYPE_CHECKING:
+    from elsewhere.sansio.scheduling.peer import Peer
 
 __all__ = ["Action", "Failed", "Interrupt", "Job", "Kill", "Observe", "Order", "Recall", "Retire", "Run", "Send"]
 __all__ += ["Skip", "Start", "Stop", "Withdraw"]
@@ -27,7 +30,10 @@ class Job:
         whole: all its calls are added at once, so that what is ready of it tells how near its end is.
     """
 
-    __slots__ = ("answered", "chunk", "failures", "heap", "retry", "sample", "seconds", "settled", "timeout", "whole")
+    __slots__ = (
+        "answered", "chunk", "failures", "heap", "held", "longest", "retry", "sample", "seconds", "settled", "timeout",
+        "whole",
+    )  # fmt: skip
 
     def __init__(self, timeout: float | None = None, retry: Retry | None = None, chunk: int | None = None) -> None:
         self.timeout = timeout
@@ -39,6 +45,8 @@ class Job:
         self.heap = 1
         self.whole = False
         self.failures: dict[int, int] = {}  # index -> failed runs so far, for calls that are not over
+        self.held: dict[int, Peer] = {}  # `lo` of each run of it that a worker holds -> the worker
+        self.longest = 0  # calls in the longest of these runs there has been
         self.settled: set[int] = set()  # indexes whose outcome is told although a worker still holds them
 
 

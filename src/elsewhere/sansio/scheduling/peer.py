@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from elsewhere.sansio.scheduling.jobs import Job, Run
 
-__all__ = ["Peer", "Recalling", "State"]
+__all__ = ["Peer", "Recalling", "State", "holder"]
 
 
 class State(enum.Enum):
@@ -29,6 +29,19 @@ class Recalling(enum.Enum):
     NO = enum.auto()
     ASKED = enum.auto()  # it begins no further call before it has heard which are withdrawn
     WITHDRAWN = enum.auto()  # it has not said yet that it has heard
+
+
+def holder(job: Job, index: int) -> tuple[Peer, int] | None:
+    """The worker that holds a call, and where in its life it has it; None if none does."""
+    near = range(index, index - job.longest, -1)  # where its run may begin
+    if len(job.held) < job.longest:
+        peers = [peer for lo, peer in job.held.items() if lo in near]
+    else:
+        peers = [job.held[lo] for lo in near if lo in job.held]
+    for peer in peers:
+        if (ordinal := peer.ordinal_of(job, index)) is not None:
+            return peer, ordinal
+    return None
 
 
 class Peer:
@@ -79,10 +92,13 @@ class Peer:
     def hold(self, job: Job, lo: int, hi: int, now: float) -> None:
         """A run is handed over."""
         self.fed = now
-        if self.held and (last := self.held[-1]).job is job and last.hi == lo:
-            last.hi = hi
+        if self.held and (run := self.held[-1]).job is job and run.hi == lo:
+            run.hi = hi
         else:
-            self.held.append(Run(job, lo, hi))
+            run = Run(job, lo, hi)
+            self.held.append(run)
+            job.held[lo] = self
+        job.longest = max(job.longest, hi - run.lo)
         self.outstanding += hi - lo
         if self.left is not None:
             self.left -= 1 if job.chunk is not None else hi - lo
@@ -90,9 +106,13 @@ class Peer:
     def answered(self, count: int) -> None:
         """The first `count` calls of the first run are over."""
         run = self.held[0]
+        held = run.job.held
+        del held[run.lo]
         run.lo += count
         if run.lo == run.hi:
             self.held.popleft()
+        else:
+            held[run.lo] = self
         self.outstanding -= count
         self.done += count
 
@@ -105,6 +125,7 @@ class Peer:
             size = run.hi - run.lo
             if size <= excess:
                 back.appendleft(self.held.pop())
+                del run.job.held[run.lo]
             else:
                 back.appendleft(Run(run.job, run.hi - excess, run.hi))
                 run.hi -= excess

@@ -38,7 +38,7 @@ from elsewhere.sansio.scheduling.jobs import (
     Stop,
 )
 from elsewhere.sansio.scheduling.ledger import Span
-from elsewhere.sansio.scheduling.peer import Peer, Recalling, State
+from elsewhere.sansio.scheduling.peer import Peer, Recalling, State, holder
 
 __all__ = ["FENCE", "PATIENCE", "STRANDED", "Scheduler", "Span"]
 
@@ -103,6 +103,9 @@ class Scheduler(Dealing):
         """Forget one call, interrupting it if it runs; False if its outcome is already told."""
         if index in job.settled:
             return False
+        if (found := holder(job, index)) is not None:
+            self._settle(found[0], job, index, found[1], now)
+            return True
         for at, run in enumerate(self._ready):
             if run.job is job and run.lo <= index < run.hi:
                 del self._ready[at]
@@ -117,10 +120,6 @@ class Scheduler(Dealing):
                 heapq.heapify(self._delayed)
                 self._over(job, index)
                 return True
-        for peer in self.peers.values():
-            if (ordinal := peer.ordinal_of(job, index)) is not None:
-                self._settle(peer, job, index, ordinal, now)
-                return True
         return False
 
     def drop(self, job: Job, now: float) -> int:
@@ -133,7 +132,7 @@ class Scheduler(Dealing):
         self._delayed = [entry for entry in self._delayed if entry[2] is not job]
         heapq.heapify(self._delayed)
         self.unfinished -= len(gone)
-        for peer in self.peers.values():
+        for peer in dict.fromkeys(job.held.values()):
             for index, ordinal in list(peer.calls_of(job)):
                 if index not in job.settled:
                     self._settle(peer, job, index, ordinal, now)
@@ -213,10 +212,12 @@ class Scheduler(Dealing):
         peer.left, peer.worn = 0, True
         self._release_if_due(peer)
 
-    def observed(self, key: int, started: int, since: float, now: float) -> None:
+    def observed(self, key: int, started: int, since: float, now: float, arrives: float = 0.0) -> None:
         """The worker has begun `started` calls, the last of them at `since`.
 
-        Answers that came just before the look may not be told yet, so it need not be in the first call it holds.
+        Answers that came just before the look may not be told yet, so it need not be in the first call it holds. What
+        it was handed last may be on its way until `arrives`: nothing is taken back from it sooner, or it would be dealt
+        from one worker to the next and never begin.
         """
         peer = self.peers.get(key)
         if peer is None or peer.state is State.KILLED:
@@ -228,7 +229,7 @@ class Scheduler(Dealing):
                 self._check_at(peer, peer.fence)
         if not peer.held:
             return
-        self._watch_stall(peer, started, since, now)
+        self._watch_stall(peer, started, since, now, arrives)
         if started and peer.interrupted == started:
             return
         deadline = inf
@@ -278,7 +279,7 @@ class Scheduler(Dealing):
             ran_out = peer.interrupted == started and not peer.cancelled
             peer.answered(1)
             self._fault(job, index, self._too_late(job) if ran_out else error, now)
-        for run in reversed(peer.held):
+        for run in reversed(peer.withdraw(peer.done + 1)):
             self._give_back(run)
         if peer.state is State.STARTING and not expected:
             self._start_failed(key, str(error), error, killed)

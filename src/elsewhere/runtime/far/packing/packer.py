@@ -37,6 +37,7 @@ LARGEST_KEPT = 1 << 28  # bytes of those together
 NO_SOURCE = "this pool sends byte code only"
 MOVED = b"pathlib._local"  # what Python 3.13 writes for paths, and no other understands
 MOVES = sys.version_info[:2] == (3, 13)
+TBLIB = "tblib"  # how plain pickle writes exceptions where `distributed` was imported: see `dispatch_table`
 MAIN_NAMES = ("__main__", "__mp_main__")
 NAMED = (FunctionType, BuiltinFunctionType)
 BOUND = Far(WORKER, "bound")
@@ -68,7 +69,7 @@ class Packer:
     def __init__(self, *, sources: bool) -> None:
         self._sources = sources
         self._modules = Modules()
-        self._named: dict[tuple[str | None, str], tuple[Any, Body]] = {}
+        self._named: dict[tuple[str | None, str], Body] = {}
         self._books = _Books()
         self._counter = count(1)
         self._since = 0
@@ -89,16 +90,24 @@ class Packer:
         self._since = next(self._counter)  # globals may have changed
         if type(fn) not in NAMED:
             return self._pack(fn, lambda: _called(fn), "value", share=True)
+        known = self.named(fn)
+        if known is not None:
+            return known
         place = fn.__module__, fn.__qualname__
-        known = self._named.get(place)
-        if known is not None and known[0] is fn and _is_there(fn, *place):
-            return known[1]
         body = self._pack(fn, lambda: _called(fn), "value", share=True)
         if body.source is body.data and not body.constants and _is_there(fn, *place):
             if len(self._named) > MOST_KEPT:
                 self._named.clear()
-            self._named[place] = fn, body
+            self._named[place] = body
         return body
+
+    def named(self, fn: Any) -> Body | None:
+        """What `function` gives for a function that goes by its name, if it has given that before."""
+        if type(fn) not in NAMED:
+            return None
+        place = fn.__module__, fn.__qualname__
+        known = self._named.get(place)
+        return known if known is not None and _is_there(fn, *place) else None
 
     def item(self, value: Any, where: Callable[[], str], kind: Kind = "value") -> Body:
         """What is passed to a call.
@@ -159,6 +168,7 @@ class Packer:
                     raise
             _refuse_what_is_here(mark, where)
             plain = MAIN not in data and CONNECTION not in data and not (MOVES and MOVED in data)
+            plain = plain and not (TBLIB in sys.modules and TBLIB.encode() in data)
             if data and plain and not registered_by_value():
                 self._seen(data)
                 if buffers:

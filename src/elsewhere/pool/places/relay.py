@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from elsewhere.pool.far import tame
 from elsewhere.runtime.packing import loads_result
 from elsewhere.runtime.worker.streams.logs import RECORD
 
@@ -109,10 +110,7 @@ def _log(payload: bytes, loads: Loads | None, host: str) -> None:
             state[name] = f"<it cannot be unpickled here: {error!r}>"
     record = logging.makeLogRecord({})
     offset = record.relativeCreated - record.created * 1000  # the worker's clock began at another moment
-    record.__dict__.update(state)
-    if host:
-        record.__dict__["host"] = host
-        record.msg = f"[{host.replace('%', '%%') if record.args else host}] {record.msg}"
+    record.__dict__.update(tame.record_of(state, host) if host else state)
     record.relativeCreated = max(0.0, record.created * 1000 + offset)
     logger = logging.getLogger(None if record.name == "root" else record.name)
     if not logger.isEnabledFor(record.levelno):
@@ -143,10 +141,12 @@ def _handle_above(logger: logging.Logger, record: logging.LogRecord, taken: froz
 
 def _warn(payload: bytes, loads: Loads | None, host: str) -> None:
     body, text, known, filename, lineno, name = (loads or pickle.loads)(payload)
-    message = _message(body, f"[{host}] {text}" if host else text, known, loads or loads_result)
+    if host:
+        body, text, filename = None, tame.text_of(text, host), tame.place_of(filename, host)
+    message = _message(body, text, known, loads or loads_result)
     category = type(message)
-    module = sys.modules.get(name)
-    registry = _registries.setdefault(name or filename, {})
+    module = None if host else sys.modules.get(name)
+    registry = tame.registry_of(host) if host else _registries.setdefault(name or filename, {})
     if module is not None and getattr(module, "__file__", filename) == filename:
         registry = module.__dict__.setdefault("__warningregistry__", {})
     show: Callable[..., None] = warnings.showwarning

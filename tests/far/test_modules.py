@@ -57,7 +57,7 @@ def test_what_has_source_and_is_nobodys_distribution_is_own(folder):
 
 def test_this_checkout_is_own():
     assert is_own("tests.contract.work")
-    assert is_own("elsewhere.errors")
+    assert not is_own("elsewhere.errors")  # but for ourselves
 
 
 def test_what_python_has_or_a_package_installer_brought_is_not_own():

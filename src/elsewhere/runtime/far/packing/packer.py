@@ -225,8 +225,12 @@ class Packer:
         except NoSource as error:
             sources.refused[book.refs] = str(error)
             return None, str(error)
-        except Exception as error:  # noqa: BLE001 - pickling runs the user's code; by value it could be pickled
+        except Exception as error:  # pickling runs the user's code; by value it could be pickled
             issued.take_back(mark)
+            from elsewhere.runtime.driving import signals
+
+            if signals.is_from_handler(error, lambda: self._write(SourceBook(self, {}), value, share=share)):
+                raise
             return None, f"it cannot be sent as source ({type(error).__name__}: {error})"
 
     def _write(self, book: FarBook, value: Any, *, share: bool) -> _Written:
@@ -255,10 +259,9 @@ class Packer:
         if source is None:
             return Body(data, None, refusal, tuple(constants))
         constants.update(dict.fromkeys(source.constants))
-        same = source is written
-        return Body(
-            data, data if same else join([found[name] for name in source_of], source.payload), "", tuple(constants)
-        )
+        if source.payload is written.payload and list(source_of) == list(value_of):
+            return Body(data, data, "", tuple(constants))  # what differs is in the definitions
+        return Body(data, join([found[name] for name in source_of], source.payload), "", tuple(constants))
 
     def _definition(
         self, name: str, value: Draft | None, source: Draft | None, constants: tuple[Constant, ...]
@@ -270,7 +273,8 @@ class Packer:
         key = name, value and value.digest, source and source.digest
         constant = self._definitions.get(key)
         if constant is None:
-            both = [pickle.dumps((draft.name, draft.digest, draft.body), 5) for draft in (value, source) if draft]
+            drafts = dict.fromkeys(draft for draft in (value, source) if draft)  # those of plain data are equal
+            both = [pickle.dumps((draft.name, draft.digest, draft.body), 5) for draft in drafts]
             for data in both:
                 self._seen(data)
             body = Body(both[0], both[-1] if source else None, NO_SOURCE, constants)

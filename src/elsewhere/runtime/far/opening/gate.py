@@ -9,8 +9,11 @@ and frozensets, or no keys, or little and nothing twice.
 from __future__ import annotations
 
 import re
+from typing import Any
 
-__all__ = ["is_simple"]
+from .machine import DEEP
+
+__all__ = ["is_simple", "too_deep"]
 
 SHORT = rb"(?:" + b"|".join(re.escape(bytes([size])) + b".{%d}" % size for size in range(256)) + b")"
 """A byte that says how many follow, and those."""
@@ -60,3 +63,20 @@ def _reaches_end(simple: re.Pattern[bytes], data: bytes | bytearray | memoryview
         body = position + 1 + width
         position = body + int.from_bytes(data[position + 1 : body], "little")
     return False
+
+
+def too_deep(data: bytes | bytearray | memoryview, value: Any) -> bool:
+    """Does a plain value hold tuples so deep in each other that whoever hashes it ends the process?
+
+    Lists are looked through as well, and refused by nobody: `opcodes.load` then tells them apart.
+    """
+    if len(data) <= LITTLE or not isinstance(value, tuple | list):
+        return False
+    level, left = {id(value): value}, 16 * len(data)
+    for _ in range(DEEP):
+        inner = {id(part): part for one in level.values() for part in one if type(part) in (tuple, list)}
+        left -= sum(map(len, level.values()))
+        level = inner
+        if not level or left < 0:
+            break
+    return bool(level)

@@ -10,6 +10,7 @@ from typing import Any, Callable
 from .names import shipped, tokens
 
 PLAIN = frozenset({int, float, complex, bool, type(None), str, bytes})
+LARGE = 1 << 20  # bytes
 OURS = "<elsewhere>/"  # how the file names of all that was shipped with this begin
 caller: Any = None  # the version of the caller's Python, as (3, 11)
 
@@ -69,6 +70,27 @@ def _dumped(kind: Any, value: Any) -> bytes:
     finally:
         pickler.clear_memo()  # a pickler is part of a cycle, and what it remembers may be large
     return file.getvalue()
+
+
+def is_large(value: Any) -> bool:
+    """Is it worth being sent without a copy?"""
+    kind = type(value)
+    if kind is bytes or kind is bytearray:
+        return len(value) >= LARGE
+    return kind.__name__ == "ndarray" and value.nbytes >= LARGE and not value.dtype.hasobject
+
+
+class _Pieces(list):  # type: ignore[type-arg]  # 3.8's is no generic
+    """A file to which a pickler gives large data as it is."""
+
+    write = list.append
+
+
+def in_pieces(value: Any) -> list[Any]:
+    """A large result's pickle, the data itself not copied."""
+    pieces = _Pieces()
+    pickle.Pickler(pieces, 5).dump(value)
+    return pieces
 
 
 def text_of(value: Any, form: Callable[[Any], str] = str) -> str:

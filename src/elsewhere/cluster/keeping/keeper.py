@@ -105,6 +105,9 @@ class Keeper:
             lanes, self.lanes = list(self.lanes.values()), {}
             for lane in lanes:
                 lane.kill()
+                with contextlib.suppress(Exception):
+                    lane.process.wait(TICK)
+                    lane.close()
                 self._publish(lane.topic, lane.name, {"gone": True})
             visits = [visit for lane in lanes for visit in (*lane.visits, *lane.early.values())]
             for visit in (*visits, *self._now):

@@ -169,7 +169,8 @@ def allowed() -> tuple[set[int], set[int], set[str]]:
     """The process ids, file descriptors and temporary files that live on by design, as long as the process.
 
     Ours are the shared fork servers. The standard library's are the helpers of multiprocessing, which a test may
-    have started through it: the resource tracker, the fork server, and the folder of their sockets.
+    have started through it: the resource tracker, the fork server, and the folder of their sockets. A client of Dask's
+    that is open keeps connections warm, as many as it needed at once.
     """
     pids: set[int] = set()
     fds: set[int] = set()
@@ -187,7 +188,19 @@ def allowed() -> tuple[set[int], set[int], set[str]]:
     if process := sys.modules.get("multiprocessing.process"):
         temp.add(os.path.basename(process.current_process()._config.get("tempdir") or ""))
     fds.update(block.fd for block in _warm_blocks())
+    fds.update(_warm_connections())
     return pids, fds, temp
+
+
+def _warm_connections() -> Iterable[int]:
+    """The descriptors of connections that open clients of Dask's keep for their next requests."""
+    module = sys.modules.get("distributed.client")
+    for client in list(module.Client._instances) if module else ():
+        if client.status == "running":
+            for kept in (client.rpc.available, client.rpc.occupied):
+                for comm in [comm for comms in list(kept.values()) for comm in list(comms)]:
+                    if (stream := getattr(comm, "stream", None)) is not None and not stream.closed():
+                        yield stream.socket.fileno()
 
 
 def _warm_blocks() -> list[Any]:

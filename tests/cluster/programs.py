@@ -11,14 +11,15 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def worker(address: str, host: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a worker of one thread; it may not have joined yet."""
+def worker(address: str, host: str, folder: Path, *options: str, threads: int = 1) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker; it may not have joined yet."""
     log = folder / f"{host}.log"
     with log.open("wb") as file:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "distributed.cli.dask_worker", address.replace("dask", "tcp", 1)),
-                *("--host", host, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(folder)),
+                *("--host", host, "--nthreads", str(threads), "--local-directory", str(folder)),
+                *("--no-nanny", "--no-dashboard", *options),
             ],
             stdin=subprocess.DEVNULL,
             stdout=file,

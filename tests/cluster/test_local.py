@@ -83,6 +83,16 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+@pytest.mark.slow
+def test_a_worker_of_ours_that_is_killed_is_replaced() -> None:
+    before = set(descendants(os.getpid()))
+    with Pool(1, where="dask") as pool:
+        _, worker, _ = pool.apply(work.whereabouts)
+        assert worker in set(descendants(os.getpid())) - before
+        os.kill(worker, signal.SIGKILL)
+        assert pool.options(retry=3).apply(work.whereabouts)[1] != worker
+
+
 def test_programs_that_do_not_start_are_an_error(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture) -> None:
     monkeypatch.setattr(programs, "_source", lambda: "import sys; sys.exit(3)")
     with pytest.raises(WorkerStartError, match="ended with status 3 before it served"):

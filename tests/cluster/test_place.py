@@ -10,8 +10,8 @@ import threading
 
 import pytest
 
-from elsewhere import ConnectError, ConnectTimeout, Pool
-from elsewhere.cluster import connecting, place
+from elsewhere import ConnectError, ConnectTimeout, Pool, WorkerStartError
+from elsewhere.cluster import connecting, driver, place
 from tests.cluster import work
 from tests.contract.work import until
 from tests.contract.yards import Dask
@@ -127,6 +127,15 @@ def test_a_closed_client_is_refused(cluster: Dask) -> None:
 def test_other_objects_are_refused() -> None:
     with pytest.raises(TypeError, match=r"distributed\.Client"):
         Pool(where=place(42))
+
+
+def test_another_minor_version_of_python_is_refused_by_name(cluster: Dask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "_here", lambda: (3, 99))
+    with (
+        Pool(1, where=cluster.address) as pool,
+        pytest.raises(WorkerStartError, match=r"runs Python 3\.\d+, and this is 3\.99"),
+    ):
+        pool.apply(work.triple, (1,))
 
 
 def test_without_distributed_one_sentence_names_the_cure() -> None:

@@ -84,9 +84,21 @@ def note_slowly(given):
 
 
 def note_pid_and_wait(file):
-    Path(file).write_text(f"{os.getpid()} {os.getppid()}\n")
+    with Path(file).open("a") as pid:
+        pid.write(f"{os.getpid()} {os.getppid()}\n")
     time.sleep(600)
 
 
 def draw():
     return random.random()
+
+
+def meet(given):
+    """Come back when so many calls are under way at once."""
+    folder, x, count = given
+    note(folder, f"met{x}")
+    until = time.monotonic() + 60
+    while len(list(Path(folder).glob("met*"))) < count:
+        assert time.monotonic() < until, "the others do not come"
+        time.sleep(0.005)
+    return x

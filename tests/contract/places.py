@@ -95,9 +95,8 @@ DASK = Place(
     isolated=True,
     kills=True,
     inherits=False,
-    whose=r"worker \d+ on .*127\.26\.0\.[45]",
+    whose=r"worker \d+( on .*127\.26\.0\.[45]:\d+)?$",
     shown="dask://.*",
-    prefix=r"\[.*127\.26\.0\.[45]\] ",
     slow=True,
 )
 
@@ -128,4 +127,5 @@ PLACES = [
     ),
     NEARBY,
     HOSTS,
+    DASK,
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from tests.contract.places import DASK, DIFFERENCES, HOSTS, NEARBY, PLACES, Place
+from tests.contract.places import DIFFERENCES, HOSTS, NEARBY, PLACES, Place
 from tests.require import ROOT
 
 COLUMNS = {"processes": "forkserver", "threads": "threads", "loop": "loop", "inline": "inline"}
@@ -22,7 +22,7 @@ def test_each_difference_is_in_the_table_of_the_docs():
     ]
     heads = next(row for row in rows if row[0] == "" and "loop" in row)
     assert set(heads[1:]) == set(COLUMNS)
-    places = {place.name: place for place in [*PLACES, DASK]}
+    places = {place.name: place for place in PLACES}
     for name, sentence in DIFFERENCES.items():
         (row,) = [row for row in rows if row[0] == sentence]
         for head, cell in zip(heads[1:], row[1:], strict=True):

@@ -135,8 +135,17 @@ def _all_here(address: str, count: int) -> None:
         client.wait_for_workers(count, timeout=PATIENCE)
 
 
+def warm(found: Dask) -> None:
+    """Something large is sent: that starts a thread of Dask's which stays with the process, once."""
+    from distributed import Client
+
+    with Client(found.address.replace("dask://", "tcp://"), timeout=PATIENCE) as client:
+        client.gather(client.scatter(bytes(20_000_000)))
+
+
 @pytest.fixture(scope="package")
 def dask_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A cluster of two workers of one thread each."""
     with dask(tmp_path_factory.mktemp("dask")) as found:
+        warm(found)
         yield found.address

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import copyreg
 import enum
+import io
 import pickle
 import struct
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.far.hostile_arms import Armed  # an own module has the names of others, too
+from tests.far.hostile_arms import Armed, Loaded  # noqa: F401 - an own module has the names of others, too
 
 FIRED: list[Any] = []
 
@@ -42,7 +44,31 @@ class Settings:
 
 
 class Meta(type):
-    pass
+    def __getnewargs__(cls) -> Any:
+        return ()
+
+
+class Maker:
+    """Its objects are whatever its `__new__` says."""
+
+    def __new__(cls) -> Any:
+        return fire
+
+    def __reduce__(self) -> Any:
+        return Maker, ()
+
+
+class Newer:
+    def __new__(cls, *args: Any) -> Any:
+        if args:
+            fire(*args)
+        return super().__new__(cls)
+
+
+class Register:
+    """A class that is a container itself."""
+
+    add = append = update = classmethod(lambda cls, item: fire(item))
 
 
 class Colour(enum.Enum):
@@ -57,6 +83,15 @@ class Colour(enum.Enum):
 class Plain:
     def __init__(self, *args: Any) -> None:
         fire(*args)
+
+
+class Hidden(Exception):
+    def __init__(self, *args: Any) -> None:
+        fire(*args)
+
+
+Nickname = Hidden
+del Hidden
 
 
 class Size(bytes):
@@ -124,6 +159,19 @@ def of(value: Any) -> bytes:
     return data[9:] if data[:1] == b"\x95" else data
 
 
+def answer(value: Any, protocol: int = 5) -> bytes:
+    """What an honest host answers; here distributed may have taught `copyreg` to pickle errors in a way of its own."""
+    file = io.BytesIO()
+    pickler = pickle.Pickler(file, protocol)
+    pickler.dispatch_table = {
+        kind: way
+        for kind, way in copyreg.dispatch_table.items()
+        if not (isinstance(kind, type) and issubclass(kind, BaseException))
+    }
+    pickler.dump(value)
+    return file.getvalue()
+
+
 def whole(body: bytes) -> bytes:
     return b"\x80\x05" + body + b"."
 
@@ -180,6 +228,18 @@ RUNS = [
     attack("a class of another module, by its name here", call(mine("Armed"))),
     attack("a class whose constructor does something", call(mine("Job"))),
     attack("... made by INST", b"(" + of(1) + b"i" + __name__.encode() + b"\nJob\n"),
+    attack("... that defines its pickling, too", call(mine("Loaded"))),
+    attack("... under another name of the caller's", call(mine("Nickname"))),
+    attack(
+        "... as what a defaultdict makes", call(name("collections", "defaultdict"), mine("Job")), lambda made: made[1]
+    ),
+    attack("what a class has given", call(call(mine("Maker")))),
+    attack("a constructor, with arguments", new(mine("Newer"), of(1))),
+    attack("a class, as a set", mine("Register") + b"(" + of(1) + b"\x90"),
+    attack("a class, as a list", mine("Register") + of(1) + b"a"),
+    attack(
+        "a class of classes, by NEWOBJ", new(mine("Meta"), text("X"), of(()), of({})), lambda made: made.__name__ == "X"
+    ),
     attack("a class that says nothing of pickling, called", call(mine("Plain"), of(1))),
     attack("__del__, with what the host chose", state(new(mine("Cleaner")), of({"path": "/"})) + b"0N"),
     attack("a method, by a dotted name", call(mine("Armed.run"))),

@@ -14,3 +14,8 @@ class Armed:
         from tests.far import hostile
 
         hostile.fire("armed")
+
+
+class Loaded(Armed):
+    def __reduce__(self) -> Any:
+        return Loaded, ()

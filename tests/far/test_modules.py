@@ -14,8 +14,15 @@ from elsewhere.runtime.far.packing.modules import Modules, imported_by_code, imp
 from elsewhere.runtime.far.packing.places import is_own, source_of
 from tests.far.packed import Sent
 
+MAKER = """
+def maker():
+    def made():
+        from .parts.base import BASE
+        return BASE
+    return made
+"""
 PACKAGE = {
-    "app/__init__.py": "from .parts.base import BASE",
+    "app/__init__.py": "from .parts.base import BASE\n" + MAKER,
     "app/parts/__init__.py": "",
     "app/parts/base.py": "import appside\nBASE = appside.SIDE",
     "app/jobs.py": "from . import parts\nfrom .parts.base import BASE\ndef run(n): return n + BASE\n"
@@ -56,7 +63,7 @@ def test_what_has_source_and_is_nobodys_distribution_is_own(folder):
 
 def test_this_checkout_is_own():
     assert is_own("tests.contract.work")
-    assert is_own("elsewhere.errors")
+    assert not is_own("elsewhere.errors")  # but for ourselves
 
 
 def test_what_python_has_or_a_package_installer_brought_is_not_own():
@@ -248,6 +255,7 @@ def test_own_modules_are_imported_there_as_they_are_asked_for(folder):
         assert sent.called(jobs.run, 2) == 42
         assert sent.called(jobs.Job.go, jobs.Job(3)) == 43
         assert sent.called(inner.three) == 3
+        assert sent.called(sys.modules["app"].maker()) == 40
         assert sent.asked[0] == "app"
         assert set(sent.asked) == {
             "app",

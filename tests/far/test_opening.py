@@ -28,6 +28,7 @@ import pytest
 
 from elsewhere.errors import ProtocolError, RemoteError
 from elsewhere.runtime.far.opening import Opening
+from tests.far.hostile import answer
 
 opening = Opening(lambda token: None, lambda module: False, trust=False)
 
@@ -101,7 +102,7 @@ def test_what_may_come_back_comes_back(value, protocol):
 def test_errors_come_back_as_themselves(error):
     error.add_note("a note")
     error.extra = [1]
-    back = opening.value(pickle.dumps(error, 5))
+    back = opening.value(answer(error))
     assert type(back) is type(error)
     assert str(back) == str(error)
     assert back.__notes__ == ["a note"]

@@ -8,7 +8,7 @@ import pytest
 
 from elsewhere.errors import RemoteError
 from elsewhere.runtime.far.opening import Opening
-from tests.far.hostile import whole
+from tests.far.hostile import answer, whole
 
 opening = Opening(lambda token: None, {"tests.far.hostile"}.__contains__, trust=False)
 
@@ -30,7 +30,7 @@ def opened(data, name="fn", index=3):
 
 
 def test_it_is_itself_with_the_remote_traceback_and_a_note():
-    error, seconds = opened(told(pickle.dumps(KeyError("k"), 5)))
+    error, seconds = opened(told(answer(KeyError("k"), 5)))
     assert type(error) is KeyError
     assert error.args == ("k",)
     assert seconds == 1.5
@@ -42,15 +42,15 @@ def test_it_is_itself_with_the_remote_traceback_and_a_note():
 
 
 def test_a_call_under_another_name_is_told_under_both():
-    error, _ = opened(told(pickle.dumps(KeyError("k"), 5)), name="job")
+    error, _ = opened(told(answer(KeyError("k"), 5)), name="job")
     assert error.__notes__ == ["raised by job: fn(1), input 3, in worker 7 on web1"]
-    error, _ = opened(told(pickle.dumps(KeyError("k"), 5)), name="job", index=None)
+    error, _ = opened(told(answer(KeyError("k"), 5)), name="job", index=None)
     assert error.__notes__ == ["raised by fn(1), in worker 7 on web1"]
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
 def test_what_ends_a_program_there_is_the_calls_error_here_and_not_raised(kind):
-    error, _ = opened(told(pickle.dumps(kind(3), 5)))
+    error, _ = opened(told(answer(kind(3), 5)))
     assert type(error) is kind
 
 
@@ -58,9 +58,9 @@ def test_what_ends_a_program_there_is_the_calls_error_here_and_not_raised(kind):
     ("body", "why"),
     [
         (None, "it could not be pickled"),
-        (pickle.dumps(1, 5), "it came back as a int"),
+        (answer(1, 5), "it came back as a int"),
         (b"\x80\x05.", "it could not be opened"),
-        (pickle.dumps(print, 5), "builtins.print is not opened|print is not opened"),
+        (answer(print, 5), "builtins.print is not opened|print is not opened"),
     ],
 )
 def test_what_cannot_come_as_itself_comes_in_words(body, why):
@@ -87,7 +87,7 @@ def test_a_time_that_is_none_is_none(seconds):
 @pytest.mark.parametrize(
     "data",
     [
-        *[b"", b"junk", pickle.dumps(1), pickle.dumps((1, 2)), whole(b"N")],
+        *[b"", b"junk", answer(1), answer((1, 2)), whole(b"N")],
         *[told(1), told([]), told(None, kind=1), told(None, text=5), told(None, trace=b"x"), told(None, call=None)],
         *[told(None, text=("a",)), told(None, text=("a", 1)), told(None, kind="MaybeEncodingError", trace="")],
     ],
@@ -100,7 +100,7 @@ def test_what_is_no_error_is_an_error_that_says_so(data):
 
 def test_an_error_class_that_forbids_everything_is_raised_all_the_same():
     error, _ = Opening(lambda token: None, {__name__}.__contains__, trust=False).error(
-        told(pickle.dumps(Stubborn(), 5)), "fn", None, "worker 7"
+        told(answer(Stubborn(), 5)), "fn", None, "worker 7"
     )
     assert type(error) is Stubborn
     assert type(error.__cause__).__name__ == "RemoteTraceback"

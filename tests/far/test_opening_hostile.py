@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from elsewhere.errors import ProtocolError, RemoteError
+from elsewhere.errors import CallTimeout, ProtocolError, RemoteError
 from elsewhere.runtime.far.opening import Opening
 from elsewhere.runtime.far.opening.gate import is_simple
 from tests.far import hostile
-from tests.far.hostile import FIRED, call, mine, name, new, of, state, text, tuple_of, whole
+from tests.far.hostile import FIRED, answer, call, mine, name, new, of, state, text, tuple_of, whole
 
 OWN = {"tests.far.hostile", "tests.far.hostile_import"}
 SHIPPED = {"1": hostile.Settings, "2": hostile.Colour}
@@ -151,6 +151,26 @@ def test_opcodes_that_no_pickler_of_ours_writes_are_refused(body):
     refused(whole(body))
 
 
+def test_our_own_classes_are_nobodys_but_our_errors_come_back():
+    whichever = Opening(lambda token: None, lambda module: True, trust=False)
+    for module, cls in (("elsewhere.pool.pool", "Pool"), ("elsewhere.fleet.host", "Host"), ("elsewhere.call", "Retry")):
+        with pytest.raises(RemoteError, match="neither plain nor yours"):
+            whichever.value(whole(name(module, cls)))
+    assert type(opening.value(answer(CallTimeout("late")))) is CallTimeout
+
+
+def test_a_function_that_was_called_is_no_value_afterwards():
+    member = b"\x94" + tuple_of(mine("Colour"), text("RED")) + b"R"
+    assert opening.value(whole(name("builtins", "getattr") + member)) is hostile.Colour.RED
+    refused(whole(b"(" + name("builtins", "getattr") + member + b"h\x00t"))
+
+
+def test_long_fractions_are_not_reduced():
+    """It takes the square of their length."""
+    assert opening.value(whole(call(name("fractions", "Fraction"), of(2**60_000), of(2)))).numerator == 2**59_999
+    refused(whole(call(name("fractions", "Fraction"), of(3**60_000), of(2**90_000))))
+
+
 def test_a_token_that_was_not_sent_means_nothing():
     refused(whole(call(name("elsewhere_far", "shipped"), of("3"))))
     refused(whole(call(name("elsewhere_far", "shipped"), of(1))))
@@ -220,7 +240,9 @@ signal.setitimer(signal.ITIMER_PROF, 0.5)  # half a second of a core; its signal
 
 def load(data):
     try:
-        pickle.loads(data)
+        value = pickle.loads(data)
+        if type(value) is tuple:
+            hash(value)
     except MemoryError:
         os._exit(17)
 
@@ -261,7 +283,11 @@ ENDS = {
     "a deep key": b"}" + KEY + b"Ns",
     "a deep member": b"\x8f(" + KEY + b"\x90",
     "a deep member of a frozenset": b"(" + KEY + b"\x91",
+    "a deep tuple, hashed by whoever gets it": KEY,
     "a key of 2**60 parts": kept(b"N", *(twice(i) + b"\x86" for i in range(60))) + b"}h\x3cNs",
+    "a tuple of 2**60 parts, hashed by whoever gets it": kept(b"N", *(twice(i) + b"\x86" for i in range(60)))
+    + b"h\x3c",
+    "... in much else": b"(" + kept(b"N", *(twice(i) + b"\x86" for i in range(60))) + b"h\x3c" + b"N" * 10_000 + b"t",
     "equal frozensets of 2**30 parts": frozensets(0) + frozensets(60) + b"\x8f(h\x3ah\x76\x90",
     "deques in deques": kept(name("collections", "deque")) + b"h\x00)R" * LEVELS + b"N" + b"a" * LEVELS,
     "defaultdicts": kept(name("collections", "defaultdict")) + b"h\x00)RN" * LEVELS + b"N" + b"s" * LEVELS,
@@ -275,7 +301,7 @@ ENDS = {
 class TestEnd:
     def test_it_fails(self, what):
         data = whole(ENDS[what])
-        assert not is_simple(data)
+        assert not is_simple(data) or what.startswith(("a deep tuple", "..."))
         with pytest.raises((RemoteError, ProtocolError), match=r"nested so|is made of a|0x72"):
             opening.value(data)
 
@@ -292,7 +318,24 @@ def test_what_is_filled_after_it_was_put_into_another_is_not_deep_either():
     assert len(opening.value(whole(body))) == 1
 
 
+def test_a_large_key_is_not_hashed_again_and_again():
+    body = b"(" + b"K\x01" * 1000 + b"t\x940" + b"](" + b"}h\x00Ns" * 2000 + b"e"
+    with pytest.raises(RemoteError, match="nested so often"):
+        opening.value(whole(body))
+    assert len(opening.value(whole(b"(" + b"K\x01" * 1000 + b"t\x940" + b"](" + b"}h\x00Ns" * 10 + b"e"))) == 10
+
+
+def test_axes_are_as_many_as_there_are():
+    axes = call(name("builtins", "range"), of(0), of(10**6), of(1))
+    array = call(hostile.BUFFER, of(b"\1" * 8), hostile._numpy_dtype("i8"), of((1,)), text("K"), axes)
+    with pytest.raises(RemoteError, match="its shape is none"):
+        opening.value(whole(array))
+
+
 def test_as_many_as_one_likes_of_what_is_not_nested():
+    assert len(opening.value(whole(b"]" * 20_000 + b"a" * 19_999))) == 1  # a list is hashed by nobody
+    pairs = [(i, (i,)) for i in range(20_000)]
+    assert opening.value(pickle.dumps(pairs, 5)) == pairs
     assert len(opening.value(pickle.dumps([{"a": (i, (i, i))} for i in range(3000)], 5))) == 3000
     key = tuple(range(500))
     assert opening.value(pickle.dumps({(i, key): None for i in range(20)}, 5)) == {(i, key): None for i in range(20)}

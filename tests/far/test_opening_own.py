@@ -2,7 +2,6 @@
 
 import dataclasses
 import enum
-import pickle
 import typing
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 from elsewhere.errors import RemoteError
 from elsewhere.runtime.far.opening import Opening
 from tests.far import hostile
-from tests.far.hostile import call, name, new, of, state, whole
+from tests.far.hostile import answer, call, name, new, of, state, whole
 
 opening = Opening(lambda token: None, {__name__, "tests.far.hostile"}.__contains__, trust=False)
 closed = Opening(lambda token: None, lambda module: False, trust=False)
@@ -147,6 +146,14 @@ class Leaves:
         raise SystemExit(given)
 
 
+class Left:
+    def __new__(cls):
+        raise SystemExit(4)
+
+    def __reduce__(self):
+        return Left, ()
+
+
 def words() -> Words:
     made = Words([1, 2])
     made.extra = 3
@@ -172,7 +179,7 @@ VALUES = [
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)
 def test_they_come_back(value):
-    data = pickle.dumps(value, 5)
+    data = answer(value, 5)
     back = opening.value(data)
     assert back == value
     assert type(back) is type(value)
@@ -184,18 +191,32 @@ def test_they_come_back(value):
 
 def test_arrays_of_their_own_class_come_back():
     array = np.arange(6).reshape(2, 3).view(Field)
-    back = opening.value(pickle.dumps(array, 5))
+    back = opening.value(answer(array, 5))
     assert type(back) is Field
     assert back.tolist() == array.tolist()
-    with pytest.raises(RemoteError):
-        opening.value(whole(new(name(__name__, "Field"), of((10**12,)))))
-    with pytest.raises(RemoteError):
-        opening.value(whole(call(name(__name__, "Field"), of((10**12,)))))
+    for make in (new, call):
+        with pytest.raises(RemoteError, match="numpy's own way only"):
+            opening.value(whole(make(name(__name__, "Field"), of((10,)))))
+
+
+@pytest.mark.parametrize(("cls", "args"), [("Text", (b"x", "utf8")), ("Number", ("9",)), ("Raw", ("x", "utf8"))])
+def test_a_text_is_made_of_text(cls, args):
+    """`str` takes bytes and the name of a codec, too, which would be looked for and imported."""
+    with pytest.raises(RemoteError, match="it is not made of a"):
+        opening.value(whole(new(name(__name__, cls), *map(of, args))))
+
+
+def test_a_deep_tuple_is_refused_whatever_makes_it():
+    deep = b"N" + b"\x85" * 2000
+    pairs = name(__name__, "Pair") + b"\x940" + b"h\x00K\x01" * 2000 + b"N" + b"\x86\x81" * 2000
+    for make in (pairs, new(name(__name__, "Pair"), of(1), deep), call(name(__name__, "Names"), b"](" + deep + b"e")):
+        with pytest.raises(RemoteError, match="nested so deep"):
+            opening.value(whole(make))
 
 
 def test_errors_of_their_own_come_back():
     error = Trouble(5, extra="x")
-    back = opening.value(pickle.dumps(error, 5))
+    back = opening.value(answer(error, 5))
     assert type(back) is Trouble
     assert (back.args, back.code, back.extra) == ((5,), 5, "x")
 
@@ -215,7 +236,7 @@ def test_a_shipped_class_is_the_callers_own_by_its_token():
 
 def test_a_class_that_defines_how_it_ends_is_not_made_and_the_error_says_so():
     with pytest.raises(RemoteError, match="defines __del__"):
-        opening.value(pickle.dumps(hostile.Cleaner(), 5))
+        opening.value(answer(hostile.Cleaner(), 5))
     hostile.FIRED.clear()
 
 
@@ -223,6 +244,9 @@ def test_what_a_class_raises_while_it_is_made_is_the_calls_error():
     """Even SystemExit: its `__setstate__` is the caller's own, and what it is given is the host's."""
     with pytest.raises(RemoteError, match="making it raises SystemExit: 3"):
         opening.value(whole(state(new(name(__name__, "Leaves")), of(3))))
+    for make in (new, call):
+        with pytest.raises(RemoteError, match="making it raises SystemExit: 4"):
+            opening.value(whole(make(name(__name__, "Left"))))
 
 
 def test_a_module_that_is_not_loaded_is_not_loaded_for_a_host():

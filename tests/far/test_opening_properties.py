@@ -1,5 +1,6 @@
 """Whatever the bytes are: a value, or one of our errors, and nothing runs."""
 
+import contextlib
 import datetime as dt
 import pickle
 import pickletools
@@ -122,6 +123,15 @@ WORDS = st.sampled_from(
 )
 
 
+def names_in(data):
+    """The opcodes, as far as the standard library can read them: text may be none."""
+    found = set()
+    with contextlib.suppress(ValueError):
+        for opcode, _, _ in pickletools.genops(data):
+            found.add(opcode.name)
+    return found
+
+
 def survive(data):
     hostile.FIRED.clear()
     hostile.Settings.secure = True
@@ -136,7 +146,7 @@ def survive(data):
     assert hostile.FIRED == []
     assert hostile.Settings.secure is True
     if gate.is_simple(data):
-        assert {opcode.name for opcode, _, _ in pickletools.genops(data)} <= SAFE
+        assert names_in(data) <= SAFE
 
 
 @given(st.binary(max_size=60))

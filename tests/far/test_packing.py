@@ -1,6 +1,7 @@
 """What packs here opens there as the same value; what cannot travel says so where it was passed."""
 
 import collections
+import copyreg
 import datetime as dt
 import decimal
 import functools
@@ -10,7 +11,9 @@ import operator
 import pickle
 import queue
 import re
+import sys
 import threading
+import types
 import weakref
 
 import numpy as np
@@ -111,6 +114,32 @@ def test_a_large_array_is_copied_once():
     assert peak < 1.7 * len(array)  # pickle's buffer may grow by half of itself
 
 
+def test_exceptions_need_nothing_there_that_others_register_here(monkeypatch):
+    """As `distributed` does for all exceptions, with tblib's reducers."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tblib"]:
+        monkeypatch.delitem(sys.modules, name)
+    tblib = types.ModuleType("tblib")
+
+    def pickle_exception(error):
+        return unpickle_exception, (error.args,)
+
+    def unpickle_exception(args):
+        raise AssertionError
+
+    for function in (pickle_exception, unpickle_exception):
+        function.__module__, function.__qualname__ = "tblib", function.__name__
+        setattr(tblib, function.__name__, function)
+    monkeypatch.setitem(sys.modules, "tblib", tblib)
+    monkeypatch.setitem(copyreg.dispatch_table, LookupError, pickle_exception)
+    monkeypatch.setitem(copyreg.dispatch_table, OSError, functools.partial(pickle_exception))
+    assert b"tblib" in pickle.dumps(LookupError(1))
+    for error in (LookupError(1), OSError(2, "words")):
+        body = packed([error])
+        assert b"tblib" not in body.data
+        (back,) = pickle.loads(body.data)
+        assert (type(back), back.args) == (type(error), error.args)
+
+
 # ---- bodies ----------------------------------------------------------------------------------------------------------
 
 
@@ -156,6 +185,7 @@ def test_a_function_that_uses_nothing_of_its_module_does_not_need_it_there():
     packer = Packer(sources=False)
     with Sent(packer=packer) as sent:
         assert sent.called(lambda x: x + len("ab"), 3) == 5
+        assert sent.called(lambda: __name__) == __name__
         assert sent.asked == []
 
 

@@ -39,3 +39,39 @@ with Worker() as w, ThreadPoolExecutor(1) as other:
     assert call() == "new"
 """
     )
+
+
+def test_a_global_may_be_a_shared_object(script):
+    script(
+        """
+HANDLE = None
+def read(): return HANDLE[0]
+with Worker() as w:
+    HANDLE = w.packer.share([5])
+    assert w.call(read) == 5
+    assert w.call(lambda: HANDLE) == [5]
+"""
+    )
+
+
+def test_the_variants_for_other_pythons_share_what_they_can(script):
+    script(
+        """
+import array
+from elsewhere.runtime.far.packing import Packer
+LARGE = array.array("d", range(100))
+class Thing: pass
+def read(): return LARGE
+packer = Packer(sources=True)
+body = packer.item([Thing(), bytes(1000)], str)
+assert body.source is body.data and len(body.constants) == 1
+(thing,) = body.constants
+assert thing.body.source not in (None, thing.body.data)
+body = packer.function(read)
+assert body.source is body.data
+code = next(c for c in body.constants if b"read" in c.body.data[:40])
+assert code.body.source not in (None, code.body.data)
+large = next(c for c in body.constants if b"LARGE" in c.body.data[:40])
+assert large.body.source is large.body.data
+"""
+    )

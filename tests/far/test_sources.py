@@ -40,6 +40,14 @@ def plain(a, /, b=2, *args, c=BASE, **more):
 def helper(x: "int") -> typing.List[int]:
     return [x, *NAMES.values()]
 
+def notes():
+    return {name: str(value) for name, value in helper.__annotations__.items()}
+
+ONLY = 3
+
+class Reads:
+    def get(self): return ONLY
+
 def uses(x):
     calls.append(x)
     return helper(x), json.dumps(NAMES), len(calls), os.path.basename("a/b")
@@ -158,13 +166,15 @@ CALLS = """
 add, read = counter(10)
 assert add() == (11, "\\n  kept as it is\\n") and read() == 11
 cases = [(plain, (1,)), (plain, (1, 2, 3)), (uses, (5,)), (decorated, (2,)), (cached, (4,)), (recursive, (4,)),
-         (eager, (3,)), (indented, (50,)), (Square.area, (Square(3),)), (Square(4).area, ()), (Square.make(2).area, ()),
+         (eager, (3,)), (notes, ()),
+         (indented, (50,)), (Square.area, (Square(3),)), (Square(4).area, ()), (Square.make(2).area, ()),
          (Square.unit, ()), (add, (3,)), (functools.partial(plain, 5, c=1), (6,)), (twice, (Point(1),)),
          (Color.RED.shout, ()), (getattr, (Square(3), "double")), (getattr, (Square(1), "label")), (max, (1, 2)),
          (Square.Corner(1).moved, ()), (name_of, (Lazy(),)), (Decimal, ("2.5",)), (Square.sides.__add__, (1,))]
 values = [Point(1, tags=["t"]), Color.RED, Pair(1), Old(1), Square.Corner(3), [Square(2)], {"k": Color.RED}]
 with Worker() as w:
     assert (w.call(version) == sys.version_info[:2]) == (os.environ["FAR_PYTHON"] == sys.executable)
+    assert w.call(Reads().get) == 3
     for fn, args in cases:
         calls.clear()
         there = w.call(fn, *args)
@@ -247,6 +257,66 @@ def test_what_a_script_defines_runs_in_every_python(script, python):
 
 def test_what_is_too_new_for_a_python_says_so(script):
     script(NEWER, other(8))
+
+
+REFUSED = """
+import sys
+class Thing:
+    def one(self): return 1
+class Thing(Thing):
+    def two(self): return 2
+def local():
+    class Inner: pass
+    return Inner
+def plain(x): return x
+registered = []
+def refused(fn, *args):
+    try:
+        w.call(fn, *args)
+    except TypeError as error:
+        return str(error)
+with Worker() as w:
+    found = [refused(Thing().two), refused(local()), refused(plain, lambda: 0), refused(plain, [local()()])]
+    assert w.call(plain, 5) == 5
+assert found[0] == "the class Thing is made from an earlier Thing, whose name it has taken", found
+assert found[1] == found[3], found
+assert found[1] == "the class local.<locals>.Inner is defined inside a function: define it at the top of a file", found
+assert found[2].startswith("a lambda has no name to find its source by"), found
+"""
+
+
+def test_what_has_no_source_of_its_own_is_refused_where_it_is_passed(script):
+    script(REFUSED, other(8))
+
+
+INTERRUPTED = """
+import signal
+from elsewhere.runtime.far.packing import Packer
+class Stop(Exception): pass
+def stop(*args): raise Stop
+signal.signal(signal.SIGALRM, stop)
+class Counted:
+    def __reduce__(self):
+        times.append(1)
+        if len(times) == when: signal.raise_signal(signal.SIGALRM)
+        if when == 0 and len(times) > 1: raise OSError("not again")
+        return int, ()
+def make(counted):
+    def uses(x): return counted, x
+    return uses
+found = {}
+for when in (1, 2, 9, 0):
+    times = []
+    try:
+        found[when] = Packer(sources=True).function(make(Counted())).refusal
+    except Stop:
+        found[when] = "Stop"
+assert found == {1: "Stop", 2: "Stop", 9: "", 0: "it cannot be sent as source (OSError: not again)"}, found
+"""
+
+
+def test_a_signal_handlers_exception_is_no_refusal(script):
+    script(INTERRUPTED, sys.executable)
 
 
 def test_own_modules_and_closures_of_theirs_work_in_another_python(script, tmp_path):

@@ -262,6 +262,28 @@ def test_a_call_that_is_claimed_and_withdrawn_is_neither_interrupted_nor_late():
     assert take(scheduler) == []
 
 
+@pytest.mark.parametrize("seconds", [2.0**-12, 1.0], ids=["short", "long"])
+def test_what_is_on_its_way_is_not_taken_back(seconds: float):
+    """Or it would be dealt to the next idle worker, be on its way there, and so on."""
+    scheduler, job = straggling()
+    job.seconds = seconds
+    now, looks = 0.0, 0
+    while True:
+        timer = scheduler.next_timer()
+        assert timer is not None
+        now = max(now, timer)
+        scheduler.tick(now)
+        actions = take(scheduler)
+        if Observe in map(type, actions):
+            looks += 1
+            scheduler.observed(1, 1, 0.0, now, 0.5)
+            actions += take(scheduler)
+        if Recall in map(type, actions):
+            break
+    assert now >= 0.5
+    assert looks < 10  # it is not looked at all the time
+
+
 # ---- what else happens to them ---------------------------------------------------------------------------------------
 
 

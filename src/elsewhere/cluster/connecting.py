@@ -142,4 +142,4 @@ def of_object(where: Any) -> tuple[Any, bool]:
         raise TypeError(f'where= takes "dask://host:8786", a distributed.Client or a Cluster, not {where!r}')
     if not address:
         raise ValueError(f"where= takes a Cluster that runs, and {where!r} has no scheduler")
-    return _client(address, where.security, address), True
+    return _client(address, getattr(where, "security", None), address), True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import uuid
 from collections import deque
@@ -23,12 +24,16 @@ from elsewhere.runtime.far import worker as wire
 
 __all__ = ["Desk"]
 
+_log = logging.getLogger("elsewhere")
+
 LARGE = 1 << 20  # bytes; such a piece goes to the worker as data, since the scheduler opens tasks and keeps them
 INLINE = 1 << 16  # bytes of a message's data; more is passed on by the scheduler as it is
 LOOK = 0.25  # seconds between looks at the client and at our tasks
 COUNT = 0.5  # seconds between looks at which workers there are
 SILENCE = 30.0  # seconds in which the scheduler answers nothing: it is lost, although nothing says so
 PACE = 0.01  # seconds for which a keeper gathers what its children write
+SLOWEST = 0.1  # ... where there are many of them, as the scheduler has to pass on
+EVENTS = 2500  # a second
 CLOSING = 2.0  # seconds for a goodbye
 FORGET = "[s._broker._topics.pop({!r}, None) for s in __import__('distributed').Scheduler._instances] and None"
 
@@ -40,9 +45,10 @@ class Desk:
         client: a `distributed.Client`, connected.
         name: of the pool: for keys of tasks.
         ours: is the client for this pool alone, so that nobody else closes it?
+        mend: called when Dask workers have gone, where they are ours to start again.
     """
 
-    def __init__(self, client: Any, name: str, *, ours: bool = True) -> None:
+    def __init__(self, client: Any, name: str, *, ours: bool = True, mend: Callable[[], None] | None = None) -> None:
         self.client = client
         self.topic = f"{name}-{uuid.uuid4().hex}"
         self.lines: dict[str, LaneLine] = {}
@@ -55,9 +61,15 @@ class Desk:
         self._cores: dict[str, int] = {}
         self._bye = asyncio.Event()  # of the client's loop; nobody waits for it before `_open`
         self._closing = threading.Event()
-        self._ours = ours
+        self._ours, self._mend = ours, mend
+        self._pulse: Any = None
 
     # ---- from any thread ---------------------------------------------------------------------------------------------
+
+    @property
+    def pace(self) -> float:
+        """Seconds for which keepers are to gather what their children write."""
+        return min(SLOWEST, max(PACE, sum(self._cores.values()) / EVENTS))
 
     def call(self, work: Callable[..., Any], *args: Any) -> None:
         """Have this called in the client's loop."""
@@ -85,7 +97,13 @@ class Desk:
         """Have this done; it is kept until it is."""
         task = asyncio.get_running_loop().create_task(work)
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:  # a bug of ours: nobody is left waiting
+            _log.critical("elsewhere: a pool's business with Dask failed; its calls fail", exc_info=error)
+            self._cut_off(f"there is a bug in elsewhere: {error!r}")
 
     async def _nap(self, seconds: float) -> None:
         """Sleep, unless this is the end."""
@@ -110,6 +128,7 @@ class Desk:
         for task in self._running:
             task.cancel()
         self._shares.clear()
+        self._pulse = None
         if self.client.status == "running":
             with contextlib.suppress(Exception):
                 # First, as goodbyes by the other way would come later, and make the topic anew:
@@ -130,6 +149,8 @@ class Desk:
 
     def hand_over(self, line: LaneLine, errand: Errand) -> None:
         """Make a Dask task of an errand."""
+        if line.over:
+            return
         self.lines[line.lane] = line
         errand.tries += 1
         if self.error is not None:
@@ -177,12 +198,14 @@ class Desk:
         self._shares.pop(token, None)
 
     def _submit(self, line: LaneLine, errand: Errand, pieces: list[Any]) -> None:
+        if line.over:
+            return
         number = errand.number
         key = f"{self._name}-{line.lane.rpartition('-')[2]}-{number}-{uuid.uuid4().hex}"
         start = None
         if not number:
             payload = bundle.payload()
-            start = [PACE, bundle.first_words(len(payload)), payload]
+            start = [self.pace, bundle.first_words(len(payload)), payload]
         given = [line.lane, self.topic, number, key, pieces, errand.calls, start]
         try:
             errand.future = self.client.submit(
@@ -276,6 +299,7 @@ class Desk:
             if cores is not None:
                 heard = loop.time()
                 await self._members(dict(cores))
+                self._call_for_workers()
             elif loop.time() > heard + SILENCE:
                 self._cut_off(f"the scheduler has been silent for {SILENCE:g} s")
 
@@ -284,11 +308,23 @@ class Desk:
             return
         gone = self._cores.keys() - cores.keys()
         self._cores = cores
-        why = {address: await self._last_words(address) for address in gone if self._has_lines(address)}
+        missed = [address for address in gone if self._has_lines(address)]
+        why = dict(zip(missed, await asyncio.gather(*map(self._last_words, missed)), strict=True))
         self._hears.post(self._hears.members, cores)
+        if gone and self._mend is not None:
+            self._mend()
         for line in list(self.lines.values()):
             if line.address not in cores:
                 line.lose(why.get(line.address, "") or "it has left the cluster")
+
+    def _call_for_workers(self) -> None:
+        """A cluster that adapts itself starts workers for tasks that wait, and ours are all bound to one."""
+        waits = not self._cores and bool(self._hears.scheduler.unfinished)
+        if not waits:
+            self._pulse = None
+        elif self._pulse is None:
+            with contextlib.suppress(Exception):  # a client that is being closed
+                self._pulse = self.client.submit(eval, "None", key=f"{self._name}-{uuid.uuid4().hex}", pure=False)
 
     def _has_lines(self, address: str) -> bool:
         return any(line.address == address for line in self.lines.values())

@@ -22,12 +22,14 @@ from elsewhere.pool.far.driver import FarDriver
 from elsewhere.pool.places import relay
 from elsewhere.runtime.far.opening import Opening
 from elsewhere.runtime.far.packing import Packer
+from elsewhere.sansio.scheduling.credits import BUDGET
 from elsewhere.sansio.scheduling.peer import Peer
 from elsewhere.sansio.scheduling.scheduler import Scheduler
 
 __all__ = ["DaskDriver"]
 
 HEAP = 64  # times the budget of a worker on this machine: half of it hides the way, which a busy scheduler makes long
+OFTEN = 5  # times that what a worker holds is told of while it lasts, at least
 MINOR = 2  # parts of a version that have to be the same
 
 
@@ -84,13 +86,13 @@ class DaskDriver(FarDriver):
         self.scheduler.break_(error)
 
     def _open(self, key: int) -> LaneLine:
-        """A child beside the Dask worker that has most threads to spare."""
+        """A child beside the Dask worker that has most threads to spare; one more while another is about to leave."""
         if self._desk.error is not None:
             raise self._desk.error
         taken = Counter(_line(channel).address for channel in self._channels.values() if channel.line is not None)
         room = {address: cores - taken[address] for address, cores in self._cores.items()}
-        if not room or max(room.values()) <= 0:
-            raise WorkerStartError("no Dask worker has a thread to spare")
+        if not room:
+            raise WorkerStartError("there is no Dask worker")
         line = LaneLine(self._desk, key, max(room, key=room.__getitem__), self)
         self._channels[key].where = line.address
         line.open()
@@ -124,7 +126,7 @@ class DaskDriver(FarDriver):
     def _begun(self, channel: Channel, peer: Peer) -> tuple[int, float]:
         """A call that waits for a thread of its Dask worker has not begun."""
         line = _line(channel)
-        return peer.done + (bool(peer.held) and line.working), max(channel.since, peer.fed, line.since)
+        return peer.done + (bool(peer.held) and line.working), max(channel.since, channel.fed, line.since)
 
     def _show(self, channel: Channel, stream: int, text: bytes) -> None:
         relay.show(stream, text, self._context(channel))
@@ -134,7 +136,8 @@ class DaskDriver(FarDriver):
         super()._unshare(token)
 
     def _heap(self) -> int:
-        return max(HEAP, super()._heap())
+        told = 1 << (int(OFTEN * self._desk.pace / BUDGET) - 1).bit_length()
+        return max(HEAP, told, super()._heap())
 
     def _give_back(self) -> None:
         super()._give_back()

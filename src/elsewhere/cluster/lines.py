@@ -81,7 +81,7 @@ class LaneLine:
         self._told: dict[int, dict[str, Any]] = {}  # events that came before an earlier one
         self._expected = 0
         self._fetching = False
-        self._over = False
+        self.over = False  # has it ended?
 
     # ---- from the driver's thread ----------------------------------------------------------------------------------
 
@@ -100,7 +100,7 @@ class LaneLine:
     # ---- out -------------------------------------------------------------------------------------------------------
 
     def _send(self, pieces: list[bytes]) -> None:
-        if self._over:
+        if self.over:
             return
         frames = list(frames_of(pieces))
         calls = sum(_calls(parts) for kind, parts in frames if kind == wire.RUN)
@@ -120,7 +120,7 @@ class LaneLine:
         self._desk.hand_over(self, errand)
 
     def _kill(self) -> None:
-        if self._over:
+        if self.over:
             return
         self._desk.tell(self.address, self.lane, 0, "kill", b"")
         for number, errand in self._errands.items():
@@ -134,7 +134,7 @@ class LaneLine:
 
     def hear(self, said: dict[str, Any]) -> None:
         """An event of the keeper's."""
-        if self._over:
+        if self.over:
             return
         if "error" in said:
             self.end(None, WorkerStartError(f"Dask worker {self.address}: {said['error']}"), "")
@@ -146,7 +146,7 @@ class LaneLine:
             self._advance()
 
     def _advance(self) -> None:
-        while not self._fetching and not self._over and (said := self._told.pop(self._expected, None)) is not None:
+        while not self._fetching and not self.over and (said := self._told.pop(self._expected, None)) is not None:
             self._expected += 1
             self._forget_errands(said["visits"])
             if "size" in said:
@@ -160,7 +160,7 @@ class LaneLine:
         self._fetching = False
         if data is None:
             self.lose("what its calls have answered could not be fetched")
-        elif not self._over:
+        elif not self.over:
             self._pass_on(said, data)
             self._advance()
 
@@ -174,6 +174,9 @@ class LaneLine:
 
     def _forget_errands(self, begun: int) -> None:
         """The key of the last visit that has begun is what keeps the child; those before are over."""
+        for number in range(self._begun, min(begun, self._next)):
+            if (errand := self._errands.get(number)) is not None:
+                errand.pieces = []  # it will not be handed over again
         self._begun = max(self._begun, begun)
         for number in [number for number in self._errands if number < self._begun - 1]:
             del self._errands[number]
@@ -184,7 +187,7 @@ class LaneLine:
         """See whether Dask has done something else to our tasks than to run them."""
         for errand in list(self._errands.values()):
             status = "pending" if errand.future is None else errand.future.status
-            if status in ("error", "cancelled", "lost") and not self._over:
+            if status in ("error", "cancelled", "lost") and not self.over:
                 if status != "error" and errand.number >= self._begun and errand.tries < AGAIN:
                     self._desk.hand_over(self, errand)  # what it needs was lost with a worker; it has not begun
                 else:
@@ -200,8 +203,8 @@ class LaneLine:
 
     def end(self, status: int | None, error: ElsewhereError | None, words: str) -> None:
         """Nothing more comes."""
-        if not self._over:
-            self._over = True
+        if not self.over:
+            self.over = True
             self._errands.clear()
             self._told.clear()
             self._desk.forget(self)

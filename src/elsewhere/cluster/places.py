@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from elsewhere.cluster import connecting
@@ -59,12 +60,12 @@ class DaskPlace:
         wanted.refuse_what_is_local(repr(self))
         packer = Packer(sources=False)
         with contextlib.ExitStack() as undo:
-            client, size, ours = self._client(wanted, undo)
+            client, size, ours, mend = self._client(wanted, undo)
             cores = _cores(client, repr(self))
             here = sum(cores.values())
             if not here:
                 _log.warning("elsewhere: %r has no workers yet; calls wait for them", self)
-            desk = Desk(client, wanted.name, ours=ours)
+            desk = Desk(client, wanted.name, ours=ours, mend=mend)
             undo.callback(desk.close)
             scheduler = Scheduler(
                 here if size is None else min(size, here), lifetime=wanted.lifetime, grace=wanted.grace, budget=BUDGET
@@ -83,11 +84,10 @@ class DaskPlace:
             driver.give_back = undo.pop_all().close
             return driver
 
-    def _client(self, wanted: Wanted, undo: contextlib.ExitStack) -> tuple[Any, int | None, bool]:
-        """A client that is connected, how many calls are to run at once, and is the client for us alone?
-
-        What is to be undone is noted.
-        """
+    def _client(
+        self, wanted: Wanted, undo: contextlib.ExitStack
+    ) -> tuple[Any, int | None, bool, Callable[[], None] | None]:
+        """A client that is connected, how many calls may run at once, and `ours` and `mend` of `Desk`."""
         if self._target is not None:
             client, ours = connecting.connect(self._target), True
         elif self._where == LOCAL:
@@ -98,12 +98,12 @@ class DaskPlace:
             target = connecting.Target(programs.address, None, programs.address)
             client = connecting.connect(target)
             undo.callback(_close, client)
-            return client, size, True
+            return client, size, True, programs.mend
         else:
             client, ours = connecting.of_object(self._where)
         if ours:
             undo.callback(_close, client)
-        return client, wanted.size, ours
+        return client, wanted.size, ours, None
 
 
 def _close(client: Any) -> None:

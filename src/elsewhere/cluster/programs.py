@@ -81,14 +81,18 @@ class Programs:
             scheduler, *workers = self._processes
             self.address = self._line(scheduler, until)
             for worker in workers:
-                assert worker.stdin is not None
-                with contextlib.suppress(OSError):
-                    worker.stdin.write(self.address.encode() + b"\n")
+                self._tell(worker)
             for worker in workers:
                 self._line(worker, until)
         except BaseException:
             self.close()
             raise
+
+    def _tell(self, worker: subprocess.Popen[bytes]) -> None:
+        """Where its scheduler is."""
+        assert worker.stdin is not None
+        with contextlib.suppress(OSError):
+            worker.stdin.write(self.address.encode() + b"\n")
 
     @staticmethod
     def _line(process: subprocess.Popen[bytes], until: float) -> str:
@@ -105,18 +109,19 @@ class Programs:
             said += piece
         return said.decode().strip()
 
-    @property
-    def pids(self) -> list[int]:
-        """The processes' ids, the scheduler's first."""
-        return [process.pid for process in self._processes]
+    def mend(self) -> None:
+        """Start others in place of workers that have died."""
+        for number, process in enumerate(self._processes):
+            if number and process.poll() is not None:
+                _close(process)
+                with contextlib.suppress(OSError):
+                    self._processes[number] = self._start(number)
+                    self._tell(self._processes[number])
 
     def close(self) -> None:
         """End them all, and remove their folder."""
         for process in reversed(self._processes):
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    with contextlib.suppress(OSError):
-                        stream.close()
+            _close(process)
         until = time.monotonic() + LEAVING
         for process in self._processes:
             try:
@@ -126,6 +131,14 @@ class Programs:
                 process.wait()
         self._processes = []
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    """Its pipes, which tells it to end."""
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
 
 
 def _source() -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import re
 import zlib
 from pathlib import Path
 
 __all__ = ["OP", "code", "words"]
 
-OP = "elsewhere-keeper"  # the message that a keeper understands: as in keeper.py, which is not imported here
+OP = "elsewhere-keeper"  # the message that a keeper understands: as in keeping/keeper.py, which is not imported here
 
 WORDS = """\
 (__import__('sys').modules.get({name!r}) or (lambda module, sys: (
@@ -23,12 +24,19 @@ WORDS = """\
 )[1])(type(__import__('sys'))({name!r}), __import__('sys'))).visit(*given)"""
 
 
+MODULES = ("frames", "lane", "keeper")  # each uses those before it
+FUTURE = "from __future__ import annotations\n"
+
+
 @functools.cache
 def _source() -> bytes:
-    spec = importlib.util.find_spec("elsewhere.cluster.keeper")
+    """The keeper's modules as one."""
+    spec = importlib.util.find_spec("elsewhere.cluster.keeping")
     if spec is None or spec.origin is None:
-        raise ImportError("elsewhere.cluster.keeper has no source here")
-    return Path(spec.origin).read_bytes()
+        raise ImportError("elsewhere.cluster.keeping has no source here")
+    texts = [Path(spec.origin).with_name(f"{name}.py").read_text(encoding="utf-8") for name in MODULES]
+    text = re.sub(r"(?m)^from elsewhere\.cluster\.keeping\..*\n", "", "\n".join(texts))
+    return (FUTURE + text.replace(FUTURE, "")).encode()
 
 
 @functools.cache

@@ -21,6 +21,8 @@ def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "dist").mkdir()
     (tmp_path / "motd").touch()
+    (tmp_path / "check.py").write_text("def status(site):\n    return len(site)\n")
+    (tmp_path / "sites.txt").write_text("a\nb\n")
     (tmp_path / "inventory").write_text("[web]\nweb[1:3]\n")
 
 
@@ -41,3 +43,10 @@ def test_each_option_is_named() -> None:
         for option in command.params:
             if isinstance(option, click.Option) and option.name not in {"help", "overwrite", "as_json"}:
                 assert any(f"`{name}" in text or f" {name}" in text for name in option.opts), option.opts
+
+
+def test_each_option_that_says_where_functions_run_is_named() -> None:
+    text = PAGE.read_text()
+    assert "`--where`" in text
+    for place in ("processes", "threads", "dask", "dask://scheduler:8786", "dask+tls://scheduler:8786"):
+        assert f"`{place}`" in text

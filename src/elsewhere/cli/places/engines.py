@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import logging
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from typing import Any
 from elsewhere.cli.batch.engine import Calls, Engine, Result
 from elsewhere.cli.batch.job import Answer, Failed, Job, Refused, Task
 from elsewhere.cli.batch.rows import Unencodable, encode, type_name
+from elsewhere.cli.batch.run import say
 from elsewhere.cli.ending import Problem, WrongUsage, sentence
 from elsewhere.cli.function.convert import ASK, CONVERTERS
 from elsewhere.cli.places.there import FAILED, NEEDS_NUMBER, make_call, make_initializer
 from elsewhere.errors import ElsewhereError, NeverStarted, RemoteError
+from elsewhere.sansio.hosts.many.plain import plain
 
 __all__ = ["FarCalls", "far", "threads"]
 
@@ -45,6 +48,7 @@ def far(where: Any) -> Engine:
         from elsewhere import Pool
 
         with contextlib.ExitStack() as stack:
+            stack.enter_context(_warnings_said())
             if hasattr(where, "__exit__"):
                 stack.enter_context(where)
             try:
@@ -56,6 +60,24 @@ def far(where: Any) -> Engine:
             yield FarCalls(stack.enter_context(pool))
 
     return engine
+
+
+@contextlib.contextmanager
+def _warnings_said() -> Iterator[None]:
+    """What the library warns of, such as a host that is left out, is said as all that the command says."""
+    logger, handler = logging.getLogger("elsewhere"), _Said(logging.WARNING)
+    propagates, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagates
+
+
+class _Said(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(f"elsewhere: {plain(' '.join(record.getMessage().split()))}")
 
 
 @dataclass(frozen=True)

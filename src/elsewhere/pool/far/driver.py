@@ -45,6 +45,7 @@ from elsewhere.sansio.scheduling.jobs import (
     Stop,
     Withdraw,
 )
+from elsewhere.sansio.scheduling.peer import Peer
 from elsewhere.sansio.scheduling.scheduler import Scheduler
 
 __all__ = ["FarDriver"]
@@ -52,6 +53,8 @@ __all__ = ["FarDriver"]
 HEAP = 8  # times the budget of a worker on this machine: what it holds hides the way there, too
 MOST_HEAP = 256
 WAYS = 4  # round trips that what a worker holds should last
+UNMEASURED = 0.05  # seconds that calls are given to arrive while nobody knows how long the way is
+LONGEST_TRIP = 1.0  # seconds that they are given at most
 
 
 class FarDriver(Arrivals):
@@ -81,6 +84,7 @@ class FarDriver(Arrivals):
         self._setup = Setup(name, packer, initializer, initargs)
         self._channels: dict[int, Channel] = {}
         self._way = inf  # seconds: the shortest round trip so far
+        self._longer = 0.0  # seconds: what it has been thought to be since calls were taken back that had not arrived
 
     # ---- for those below ---------------------------------------------------------------------------------------------
 
@@ -102,6 +106,10 @@ class FarDriver(Arrivals):
         """Pickle the job's function."""
         self._freight.prepare(job)
         job.heap = self._heap()
+
+    def by_reference(self, fn: Callable[..., Any]) -> Any:  # type: ignore[override]  # this one has to ask its packer
+        """The function's body, if it goes by name and has gone before."""
+        return self._packer.named(fn)
 
     is_plain = staticmethod(is_plain)
     all_plain = staticmethod(all_plain)
@@ -153,6 +161,9 @@ class FarDriver(Arrivals):
         elif (channel := self._channels.get(action.worker)) is None:
             return  # decided when its last answers were read; it was lost since, and what it held is dealt again
         elif type(action) is Send:
+            if channel.handed <= self.scheduler.peers[action.worker].done:
+                channel.fed = time.monotonic()
+            channel.handed += action.hi - action.lo
             self._send(channel, self._freight.frames(channel, ours(action.job), action.lo, action.hi))
         else:
             self._tell(channel, action)
@@ -160,11 +171,13 @@ class FarDriver(Arrivals):
     def _tell(self, channel: Channel, action: Order) -> None:
         key, now = channel.key, time.monotonic()
         if type(action) is Observe:
-            self.scheduler.observed(key, *self._begun(channel, self.scheduler.peers[key]), now)
+            peer = self.scheduler.peers[key]
+            self.scheduler.observed(key, *self._begun(channel, peer), now, self._arrives(peer))
         elif type(action) is Recall:
             self._recall(channel)
             self._send(channel, [wire.frame(wire.WITHDRAW)])
         elif type(action) is Withdraw:
+            channel.handed = action.first - 1
             self.scheduler.released(key, now)  # it has dropped them already: that is how we know
         elif type(action) is Skip:
             self._send(channel, [wire.frame(wire.SKIP, wire.RANGE.pack(action.first, action.last))])
@@ -176,6 +189,16 @@ class FarDriver(Arrivals):
         elif type(action) is Stop or type(action) is Kill:
             assert channel.line is not None
             channel.line.kill()
+
+    def _arrives(self, peer: Peer) -> float:
+        """By when a worker has what it was handed last, and has begun it if it had nothing else to do."""
+        return peer.fed + max(UNMEASURED if self._way == inf else 2 * self._way, self._longer)
+
+    def _released(self, channel: Channel, started: int) -> None:
+        peer = self.scheduler.peers[channel.key]
+        if peer.held and started <= peer.done:  # it had begun nothing: the way is longer than it was
+            self._longer = min(LONGEST_TRIP, 2 * (self._arrives(peer) - peer.fed))
+        super()._released(channel, started)
 
     def _send(self, channel: Channel, pieces: list[bytes]) -> None:
         assert channel.line is not None
@@ -239,9 +262,9 @@ class FarDriver(Arrivals):
         channel.line.kill()
 
     def _finish(self, channel: Channel, values: list[Any], micros: int, now: float) -> None:
-        fed = self.scheduler.peers[channel.key].fed
-        if fed > channel.since:  # it had nothing, was fed, and here is the answer: how long is the way?
-            self._way = min(self._way, max(0.0, now - fed - micros / 1e6))
+        if channel.fed > channel.since:  # it had nothing, was fed, and here is the answer: how long is the way?
+            self._way = min(self._way, max(0.0, now - channel.fed - micros / 1e6))
+            self._longer *= 0.9
         super()._finish(channel, values, micros, now)
 
     def _unshare(self, token: int) -> None:

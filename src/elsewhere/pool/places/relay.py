@@ -107,6 +107,10 @@ def _log(payload: bytes, loads: Loads | None, host: str) -> None:
             state[name] = (loads or loads_result)(body)
         except Exception as error:  # noqa: BLE001 - an attribute that cannot be read is no reason to lose the record
             state[name] = f"<it cannot be unpickled here: {error!r}>"
+    if host:
+        from elsewhere.runtime.far.opening.records import record_of
+
+        state = record_of(state)
     record = logging.makeLogRecord({})
     offset = record.relativeCreated - record.created * 1000  # the worker's clock began at another moment
     record.__dict__.update(state)
@@ -114,13 +118,20 @@ def _log(payload: bytes, loads: Loads | None, host: str) -> None:
         record.__dict__["host"] = host
         record.msg = f"[{host.replace('%', '%%') if record.args else host}] {record.msg}"
     record.relativeCreated = max(0.0, record.created * 1000 + offset)
-    logger = logging.getLogger(None if record.name == "root" else record.name)
+    logger = _logger(record.name, known=bool(host))
     if not logger.isEnabledFor(record.levelno):
         return
     if not taken:
         logger.handle(record)
     elif not logger.disabled:
         _handle_above(logger, record, frozenset(taken))
+
+
+def _logger(name: str, *, known: bool) -> logging.Logger:
+    """The logger of that name; `known`: or the next above it that is there, as a logger stays for good."""
+    while known and name and not isinstance(logging.Logger.manager.loggerDict.get(name), logging.Logger):
+        name = name.rpartition(".")[0]
+    return logging.getLogger(name if name != "root" else None)
 
 
 def _handle_above(logger: logging.Logger, record: logging.LogRecord, taken: frozenset[str]) -> None:
@@ -143,7 +154,11 @@ def _handle_above(logger: logging.Logger, record: logging.LogRecord, taken: froz
 
 def _warn(payload: bytes, loads: Loads | None, host: str) -> None:
     body, text, known, filename, lineno, name = (loads or pickle.loads)(payload)
-    message = _message(body, f"[{host}] {text}" if host else text, known, loads or loads_result)
+    if host:
+        from elsewhere.runtime.far.opening.records import file_of, text_of
+
+        body, text, filename = None, f"[{host}] {text_of(text)}", file_of(filename, host)
+    message = _message(body, text, known, loads or loads_result)
     category = type(message)
     module = sys.modules.get(name)
     registry = _registries.setdefault(name or filename, {})

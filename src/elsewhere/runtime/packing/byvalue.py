@@ -219,8 +219,18 @@ def dispatch_table(*, local: bool = True) -> dict[type, Callable[[Any], Reduced]
     reduction = sys.modules.get("multiprocessing.reduction") if local else None
     extra = reduction.ForkingPickler._extra_reducers if reduction else {}
     table.update((kind, reducer) for kind, reducer in extra.items() if kind not in _NATIVE)
-    table.update(copyreg.dispatch_table)
+    table.update(
+        (kind, reducer) for kind, reducer in copyreg.dispatch_table.items() if local or not _is_tblib_s(reducer)
+    )
     return table
+
+
+def _is_tblib_s(reducer: Any) -> bool:
+    """Is it one of those for exceptions that `distributed` registers as it is imported?
+
+    What they write can be loaded only where tblib is installed.
+    """
+    return str(getattr(getattr(reducer, "func", reducer), "__module__", "")).partition(".")[0] == "tblib"
 
 
 # multiprocessing registers reducers for these, from a time when pickle had none.

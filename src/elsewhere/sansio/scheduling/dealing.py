@@ -133,7 +133,7 @@ class Dealing(Staff):
                     self._check_at(peer, now + PATIENCE)
             self._laden.clear()
 
-    def _watch_stall(self, peer: Peer, started: int, since: float, now: float) -> None:
+    def _watch_stall(self, peer: Peer, started: int, since: float, now: float, arrives: float) -> None:
         """Take back what the worker has not begun if its present call is long and others are idle."""
         waiting = peer.outstanding - max(0, started - peer.done)
         if waiting <= 0 or peer.recalling is not Recalling.NO or not self.budget or self._ready or not self._idle:
@@ -142,11 +142,13 @@ class Dealing(Staff):
             return
         long_since = max(since, peer.fed) if started <= peer.done else since
         due = long_since + PATIENCE if waiting * (peer.held[-1].job.seconds or 0.0) <= STRANDED else now
+        due = max(due, arrives)
         if now >= due:
             peer.recalling, peer.fence = Recalling.ASKED, now + FENCE
             self.actions.append(Recall(peer.key))
             self._check_at(peer, peer.fence)
         else:
+            peer.check_at = None  # an earlier look would find no more than this one
             self._check_at(peer, due)
 
     def _withdraw(self, peer: Peer, started: int, now: float) -> None:

@@ -210,10 +210,12 @@ class Scheduler(Dealing):
         peer.left, peer.worn = 0, True
         self._release_if_due(peer)
 
-    def observed(self, key: int, started: int, since: float, now: float) -> None:
+    def observed(self, key: int, started: int, since: float, now: float, arrives: float = 0.0) -> None:
         """The worker has begun `started` calls, the last of them at `since`.
 
-        Answers that came just before the look may not be told yet, so it need not be in the first call it holds.
+        Answers that came just before the look may not be told yet, so it need not be in the first call it holds. What
+        it was handed last may be on its way until `arrives`: nothing is taken back from it sooner, or it would be dealt
+        from one worker to the next and never begin.
         """
         peer = self.peers.get(key)
         if peer is None or peer.state is State.KILLED:
@@ -225,7 +227,7 @@ class Scheduler(Dealing):
                 self._check_at(peer, peer.fence)
         if not peer.held:
             return
-        self._watch_stall(peer, started, since, now)
+        self._watch_stall(peer, started, since, now, arrives)
         if started and peer.interrupted == started:
             return
         deadline = inf

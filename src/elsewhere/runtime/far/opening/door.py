@@ -10,7 +10,7 @@ from typing import Any
 from elsewhere.errors import ProtocolError, RemoteError
 from elsewhere.runtime.envelope import words
 
-from .gate import is_simple
+from .gate import is_simple, too_deep
 from .known import arrays
 from .known.containers import FRAGILE
 from .machine import Malformed, Refused
@@ -66,7 +66,9 @@ class Opening:
             ProtocolError: it holds anything else.
         """
         try:
-            return _loads(data) if is_simple(data) else load(data, PlainWorld(), frozenset())
+            if is_simple(data) and not too_deep(data, value := _loads(data)):
+                return value
+            return load(data, PlainWorld(), frozenset())
         except Exception as failure:  # noqa: BLE001 - whatever it is, the host has sent it
             what = failure.name if isinstance(failure, Refused) else failure
             raise ProtocolError(f"the host sent what is no plain value: {what}") from None
@@ -123,9 +125,14 @@ class Opening:
 
     def _open(self, data: bytes | bytearray | memoryview) -> Any:
         if self._trust:
-            return _Trusting(data, self._shipped).load()
+            try:
+                return _Trusting(data, self._shipped).load()
+            except (SystemExit, GeneratorExit) as error:  # of a constructor, and no end of this program
+                raise Refused(type(error).__name__, f"making it raises {type(error).__name__}") from error
         if is_simple(data):
-            return _loads(data)
+            value = _loads(data)
+            if not too_deep(data, value):
+                return value
         return load(data, HostWorld(self._shipped, self._own), FRAGILE | arrays.fragile())
 
 

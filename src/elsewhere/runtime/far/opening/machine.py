@@ -19,8 +19,9 @@ __all__ = ["ATOMS", "Function", "Machine", "Malformed", "Refused", "World"]
 ATOMS = frozenset({int, float, complex, bool, type(None), str, bytes})
 """Types that hold nothing else and whose hash takes no longer than they are."""
 
-DEEP = 1_000  # levels of tuples in a key: each takes some 100 bytes of the C stack when it is hashed
-PARTS = 10_000  # parts of keys that are looked through, and 16 more for each byte received
+DEEP = 1_000  # levels of tuples: each takes some 100 bytes of the C stack when the outermost is hashed
+MOST = 1_000_000  # parts of one tuple, those of the tuples in it too, and 16 more for each byte received
+PARTS = 10_000  # parts of all keys that are tuples, and 16 more for each byte received
 NESTED = 500  # levels of objects that Python frees by recursion in C
 
 
@@ -92,24 +93,34 @@ class Machine:
         self.depths: dict[int, int] = {}  # of fragile objects, by id; the objects live in `kept`
         self.closed: set[int] = set()  # fragile objects that are in another one
         self.kept: list[Any] = []
+        self.weights: dict[int, tuple[int, int]] = {}  # of nested tuples and frozensets, by id: levels, and parts
+        self.most = MOST + 16 * self.size
         self.parts = PARTS + 16 * self.size
         self.functions = 0  # named, and not called yet
 
-    # ---- keys, and what is in what -------------------------------------------------------------------------------
+    # ---- what is in what -----------------------------------------------------------------------------------------
+
+    def weigh(self, made: tuple[Any, ...] | frozenset[Any]) -> None:
+        """Refuse what nobody could hash or compare: nested deeper than the C stack, or holding itself 2**60 times."""
+        deep, parts = 1, _len(made)
+        for one in tuple.__iter__(made) if isinstance(made, tuple) else frozenset.__iter__(made):
+            if type(one) not in ATOMS and isinstance(one, tuple | frozenset):
+                inner, more = self.weights.get(id(one)) or (1, _len(one))
+                deep, parts = max(deep, inner + 1), parts + more
+        if deep == 1:
+            self.weights.pop(id(made), None)  # of one that was here before
+            return
+        if deep > DEEP or parts > self.most:
+            raise Refused(type(made).__name__, "it is nested so deep, or so often, that nothing should hash it")
+        self.weights[id(made)] = deep, parts
 
     def check_key(self, key: Any) -> None:
-        """Can it be hashed, and compared with its like, in a time and depth that what was received justifies?"""
+        """Does hashing it take a time that what was received justifies, all keys taken together?"""
         if type(key) in ATOMS or not isinstance(key, tuple | frozenset):
             return
-        waiting = [(key, 1)]
-        while waiting:
-            one, deep = waiting.pop()
-            held = tuple.__iter__(one) if isinstance(one, tuple) else frozenset.__iter__(one)  # whatever its class says
-            parts = list(held)
-            self.parts -= len(parts)
-            if deep > DEEP or self.parts < 0:
-                raise Refused(type(key).__name__, "it is nested so deep, or so often, that nothing should hash it")
-            waiting += [(part, deep + 1) for part in parts if isinstance(part, tuple | frozenset)]
+        self.parts -= self.weights.get(id(key), (1, _len(key)))[1]
+        if self.parts < 0:
+            raise Refused(type(key).__name__, "it is nested so often that hashing it would take for ever")
 
     def note(self, outer: Any, inner: Iterable[Any]) -> None:
         """`outer`, which is fragile, holds these directly."""
@@ -137,3 +148,8 @@ class Machine:
         """What lies above the last MARK."""
         items, self.stack = self.stack, self.below.pop()
         return items
+
+
+def _len(made: tuple[Any, ...] | frozenset[Any]) -> int:
+    """Whatever its class says."""
+    return tuple.__len__(made) if isinstance(made, tuple) else frozenset.__len__(made)

@@ -223,7 +223,9 @@ def _tuple(code: int, size: int) -> None:
         stack = machine.stack
         if len(stack) < size:
             raise Malformed("it takes what is not there")
-        stack[-size:] = [tuple(stack[-size:])]
+        made = tuple(stack[-size:])
+        machine.weigh(made)
+        stack[-size:] = [made]
         return position
 
     OPS[code] = push
@@ -236,8 +238,9 @@ _tuple(0x87, 3)
 
 @_op(0x74)
 def tuple_of_marked(machine: Machine, position: int) -> int:
-    items = machine.close()
-    machine.stack.append(tuple(items))
+    made = tuple(machine.close())
+    machine.weigh(made)
+    machine.stack.append(made)
     return position
 
 
@@ -246,7 +249,9 @@ def frozen(machine: Machine, position: int) -> int:
     items = machine.close()
     for item in items:
         machine.check_key(item)
-    machine.stack.append(frozenset(items))
+    made = frozenset(items)
+    machine.weigh(made)
+    machine.stack.append(made)
     return position
 
 
@@ -333,6 +338,8 @@ def stack_global(machine: Machine, position: int) -> int:
 def _push_found(machine: Machine, found: Any) -> None:
     if type(found) is Function:
         machine.functions += 1
+    elif isinstance(found, tuple | frozenset):
+        machine.weigh(found)  # a named tuple
     machine.stack.append(found)
 
 
@@ -369,7 +376,7 @@ def _new(machine: Machine, args: Any, kwargs: dict[str, Any]) -> None:
     cls = machine.stack.pop()
     if type(args) is not tuple:
         raise Malformed("arguments that are no tuple")
-    machine.stack.append(machine.world.new(cls, args, kwargs))
+    _push_found(machine, machine.world.new(cls, args, kwargs))
 
 
 @_op(0x62)

@@ -12,6 +12,7 @@ from .machine import Function, Malformed, Refused
 
 __all__ = ["HostWorld", "PlainWorld"]
 
+OURS = "elsewhere"  # of which errors come back; its other classes start things
 FAR = "elsewhere_far"  # the worker's file, as its pickles name it
 
 
@@ -55,17 +56,15 @@ class HostWorld:
     # ---- names ---------------------------------------------------------------------------------------------------
 
     def find(self, module: str, name: str) -> Any:
-        known = standard.find(module, name)
-        if known is None:
-            error = errors.find(module, name)
-            if error is not None:
-                known = error, errors.rule_for(error)
-        if known is None and module.partition(".")[0] == "numpy":
+        known: tuple[Any, Rule | None] | None
+        if module.startswith("numpy"):
             known = self._arrays.find(module, name)
+        else:
+            known = standard.find(module, name) or errors.find(module, name)
         if known is None and (module, name) == (FAR, "shipped"):
             known = Function(f"{FAR}.shipped", self._by_token), None
         if known is None:
-            if not self._own(module):
+            if module.partition(".")[0] == OURS or not self._own(module):
                 whole = name if module == "builtins" else f"{module}.{name}"
                 raise Refused(whole, "it is neither plain nor yours")
             return self._keep(yours.class_of(module, name))
@@ -89,39 +88,52 @@ class HostWorld:
     # ---- what is done with them ----------------------------------------------------------------------------------
 
     def call(self, function: Any, args: tuple[Any, ...]) -> Any:
-        if type(function) is Function:
-            return self._guarded(function.name, lambda: function.call(args))
-        rule = self._rule(function)
-        if rule.call is None:
+        make = function.call if type(function) is Function else self._rule(function).call
+        if make is None:
             raise Refused(_name(function), "it is called, as no pickle of it does")
-        make = rule.call
-        return self._guarded(_name(function), lambda: make(args))
+        try:
+            return make(args)
+        except (Refused, Malformed):
+            raise
+        except BaseException as error:  # the caller's own constructors run here, and may raise anything
+            raise _raised(function, error) from error
 
     def new(self, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        rule = self._rule(cls)
-        if rule.new is None:
+        make = self._rule(cls).new
+        if make is None:
             raise Refused(_name(cls), "it is made in a way in which no pickle of it does")
-        make = rule.new
-        return self._guarded(_name(cls), lambda: make(args, kwargs))
+        try:
+            return make(args, kwargs)
+        except (Refused, Malformed):
+            raise
+        except BaseException as error:  # as above
+            raise _raised(cls, error) from error
 
     def build(self, made: Any, state: Any) -> None:
-        rule = self._rule_of(made)
-        if rule.build is None:
+        give = self._rule_of(made).build
+        if give is None:
             raise Refused(_name(type(made)), "it is given a state, as no pickle of it does")
-        give = rule.build
-        self._guarded(_name(type(made)), lambda: give(made, state))
+        self._change(give, made, state)
 
     def extend(self, made: Any, items: list[Any]) -> None:
         add = self._rule_of(made).extend
         if add is None:
             raise Refused(_name(type(made)), "items are added to it, as no pickle of it does")
-        self._guarded(_name(type(made)), lambda: add(made, items))
+        self._change(add, made, items)
 
     def update(self, made: Any, items: list[tuple[Any, Any]]) -> None:
         update = self._rule_of(made).update
         if update is None:
             raise Refused(_name(type(made)), "items of it are set, as no pickle of it does")
-        self._guarded(_name(type(made)), lambda: update(made, items))
+        self._change(update, made, items)
+
+    def _change(self, change: Callable[[Any, Any], None], made: Any, given: Any) -> None:
+        try:
+            change(made, given)
+        except (Refused, Malformed):
+            raise
+        except BaseException as error:  # as above
+            raise _raised(type(made), error) from error
 
     def _rule(self, found: Any) -> Rule:
         """Of what `find` gave, and of nothing else, whatever the caller's own code may have returned."""
@@ -141,13 +153,9 @@ class HostWorld:
             return rule
         raise Refused(_name(type(made)), "it is changed, as no pickle of it does")
 
-    def _guarded(self, name: str, make: Callable[[], Any]) -> Any:
-        try:
-            return make()
-        except (Refused, Malformed):
-            raise
-        except BaseException as error:  # the caller's own constructors run here, and may raise anything
-            raise Refused(name, f"making it raises {type(error).__name__}: {_words(error):.200}") from error
+
+def _raised(what: Any, error: BaseException) -> Refused:
+    return Refused(_name(what), f"making it raises {type(error).__name__}: {_words(error):.200}")
 
 
 def _words(error: BaseException) -> str:

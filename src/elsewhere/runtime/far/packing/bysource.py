@@ -70,9 +70,11 @@ class SourcePickler(FarPickler):
                 raise NoSource(f"the class {cls.__qualname__} is not what its name says")
             return far("reach"), (outer, path)
         text = class_text(cls)
-        held = {
-            name: _Reference(*self.by_name(name, self.main[name])) for name in self._reads_of_class(text.compiled())
-        }
+        held = {}
+        for name in self._reads_of_class(text.compiled()):
+            if self.main[name] is cls:
+                raise NoSource(f"the class {name} is made from an earlier {name}, whose name it has taken")
+            held[name] = _Reference(*self.by_name(name, self.main[name]))
         made = key, token, self._inner_classes(cls), tuple(text), held
         attributes = _atoms(cls)
         state = attributes, {name: repr(value).encode() for name, value in attributes.items()}

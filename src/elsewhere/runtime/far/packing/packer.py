@@ -37,6 +37,7 @@ LARGEST_KEPT = 1 << 28  # bytes of those together
 NO_SOURCE = "this pool sends byte code only"
 MOVED = b"pathlib._local"  # what Python 3.13 writes for paths, and no other understands
 MOVES = sys.version_info[:2] == (3, 13)
+TBLIB = "tblib"  # how plain pickle writes exceptions where `distributed` was imported: see `dispatch_table`
 MAIN_NAMES = ("__main__", "__mp_main__")
 NAMED = (FunctionType, BuiltinFunctionType)
 BOUND = Far(WORKER, "bound")
@@ -68,7 +69,7 @@ class Packer:
     def __init__(self, *, sources: bool) -> None:
         self._sources = sources
         self._modules = Modules()
-        self._named: dict[tuple[str | None, str], tuple[Any, Body]] = {}
+        self._named: dict[tuple[str | None, str], Body] = {}
         self._books = _Books()
         self._counter = count(1)
         self._since = 0
@@ -89,16 +90,24 @@ class Packer:
         self._since = next(self._counter)  # globals may have changed
         if type(fn) not in NAMED:
             return self._pack(fn, lambda: _called(fn), "value", share=True)
+        known = self.named(fn)
+        if known is not None:
+            return known
         place = fn.__module__, fn.__qualname__
-        known = self._named.get(place)
-        if known is not None and known[0] is fn and _is_there(fn, *place):
-            return known[1]
         body = self._pack(fn, lambda: _called(fn), "value", share=True)
         if body.source is body.data and not body.constants and _is_there(fn, *place):
             if len(self._named) > MOST_KEPT:
                 self._named.clear()
-            self._named[place] = fn, body
+            self._named[place] = body
         return body
+
+    def named(self, fn: Any) -> Body | None:
+        """What `function` gives for a function that goes by its name, if it has given that before."""
+        if type(fn) not in NAMED:
+            return None
+        place = fn.__module__, fn.__qualname__
+        known = self._named.get(place)
+        return known if known is not None and _is_there(fn, *place) else None
 
     def item(self, value: Any, where: Callable[[], str], kind: Kind = "value") -> Body:
         """What is passed to a call.
@@ -159,6 +168,7 @@ class Packer:
                     raise
             _refuse_what_is_here(mark, where)
             plain = MAIN not in data and CONNECTION not in data and not (MOVES and MOVED in data)
+            plain = plain and not (TBLIB in sys.modules and TBLIB.encode() in data)
             if data and plain and not registered_by_value():
                 self._seen(data)
                 if buffers:
@@ -215,8 +225,12 @@ class Packer:
         except NoSource as error:
             sources.refused[book.refs] = str(error)
             return None, str(error)
-        except Exception as error:  # noqa: BLE001 - pickling runs the user's code; by value it could be pickled
+        except Exception as error:  # pickling runs the user's code; by value it could be pickled
             issued.take_back(mark)
+            from elsewhere.runtime.driving import signals
+
+            if signals.is_from_handler(error, lambda: self._write(SourceBook(self, {}), value, share=share)):
+                raise
             return None, f"it cannot be sent as source ({type(error).__name__}: {error})"
 
     def _write(self, book: FarBook, value: Any, *, share: bool) -> _Written:
@@ -245,10 +259,9 @@ class Packer:
         if source is None:
             return Body(data, None, refusal, tuple(constants))
         constants.update(dict.fromkeys(source.constants))
-        same = source is written
-        return Body(
-            data, data if same else join([found[name] for name in source_of], source.payload), "", tuple(constants)
-        )
+        if source.payload is written.payload and list(source_of) == list(value_of):
+            return Body(data, data, "", tuple(constants))  # what differs is in the definitions
+        return Body(data, join([found[name] for name in source_of], source.payload), "", tuple(constants))
 
     def _definition(
         self, name: str, value: Draft | None, source: Draft | None, constants: tuple[Constant, ...]
@@ -260,7 +273,8 @@ class Packer:
         key = name, value and value.digest, source and source.digest
         constant = self._definitions.get(key)
         if constant is None:
-            both = [pickle.dumps((draft.name, draft.digest, draft.body), 5) for draft in (value, source) if draft]
+            drafts = dict.fromkeys(draft for draft in (value, source) if draft)  # those of plain data are equal
+            both = [pickle.dumps((draft.name, draft.digest, draft.body), 5) for draft in drafts]
             for data in both:
                 self._seen(data)
             body = Body(both[0], both[-1] if source else None, NO_SOURCE, constants)

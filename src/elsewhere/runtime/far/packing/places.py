@@ -4,7 +4,7 @@ Rule: nothing is imported to find out, and nothing is remembered of what was not
 
 Own is what this process can import and a stranger's machine cannot: a module with source that belongs neither to the
 standard library nor to an installed distribution. What is installed to be edited in place is own, since it is where its
-author works; `elsewhere` itself is, too, however it came here.
+author works; but `elsewhere` never is: workers have stand-ins for its names, or an installation of theirs.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import Any
 __all__ = ["is_own", "source_of", "spec_of"]
 
 INSTALLED = frozenset({"site-packages", "dist-packages"})
-NEVER = frozenset({"__main__", "__mp_main__", "elsewhere_far", "elsewhere_packing"}) | sys.stdlib_module_names
-OURS = "elsewhere"
+OURS = frozenset({"elsewhere", "elsewhere_far", "elsewhere_packing"})
+NEVER = frozenset({"__main__", "__mp_main__"}) | OURS | sys.stdlib_module_names
 DEEPEST = 50  # dots in a module's name: a host may ask for anything
 
 
@@ -99,8 +99,6 @@ def _is_own(name: str, spec: ModuleSpec) -> bool:
         return bool(places) and all(_is_own_place(place, name) for place in places)
     if not spec.origin.endswith((".py", ".pyw")):
         return False
-    if name.partition(".")[0] == OURS:
-        return True
     is_package = locations is not None
     return _is_own_place(os.path.dirname(spec.origin) if is_package else spec.origin, name)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -23,6 +24,7 @@ KIND = re.compile(r"[biufcmMOSUV]\d{1,9}")
 EMPTY = 1 << 20  # elements of an array whose elements take no bytes
 UNITS = frozenset({b"generic", *b"Y M W D h m s ms us ns ps fs as".split(), b"\xce\xbcs"})
 
+FUNCTIONS = {"_frombuffer": "from_buffer", "_reconstruct": "reconstruct", "scalar": "scalar"}
 MODULES = frozenset({"numpy", "numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric"})
 MODULES |= {"numpy._core.numeric", "numpy.dtypes"}
 
@@ -30,6 +32,17 @@ MODULES |= {"numpy._core.numeric", "numpy.dtypes"}
 def _numpy() -> Any:
     """numpy, of whose exact types nothing here depends."""
     return import_module("numpy")
+
+
+def _states(dtype: Any) -> tuple[int, Any]:
+    """The size of its items, and its state as numpy itself gives it."""
+    return dtype.itemsize, dtype.__reduce__()[2]
+
+
+@lru_cache(100)
+def _simple_states(text: str, order: str) -> tuple[int, Any]:
+    dtype = _numpy().dtype(text)
+    return _states(dtype.newbyteorder(order) if order in "<>" else dtype)
 
 
 def fragile() -> frozenset[type]:
@@ -52,9 +65,9 @@ class Arrays:
             np = _numpy()
         except ImportError:
             raise Refused(f"{module}.{name}", "numpy is not installed here") from None
-        functions = {"_frombuffer": self.from_buffer, "_reconstruct": self.reconstruct, "scalar": self.scalar}
-        if name in functions and module != "numpy":
-            return Function(f"{module}.{name}", functions[name]), None
+        method = FUNCTIONS.get(name)
+        if method is not None and module != "numpy":
+            return Function(f"{module}.{name}", getattr(self, method)), None
         found = vars(np).get(name)
         if module != "numpy" or not isinstance(found, type):
             return None
@@ -97,17 +110,16 @@ class Arrays:
             raise Refused("numpy.dtype", "its state is none")
         _, order, sub, names, fields, size, _, flags, *more = state
         if sub is not None:
-            whole = self._subarray(sub)
+            whole, genuine = _states(self._subarray(sub))
         elif names is not None:
-            whole = self._structure(names, fields, size, flags)
+            whole, genuine = _states(self._structure(names, fields, size, flags))
         else:
-            whole = self._simple(made, order, more)
-        if whole.itemsize != made.itemsize:
+            whole, genuine = self._simple(made, order, more)
+        if whole != made.itemsize:
             raise Refused("numpy.dtype", "its size is not that of its parts")
-        made.__setstate__(whole.__reduce__()[2])
+        made.__setstate__(genuine)
 
-    def _simple(self, made: Any, order: str, more: list[Any]) -> Any:
-        np = _numpy()
+    def _simple(self, made: Any, order: str, more: list[Any]) -> tuple[int, Any]:
         text = made.str[1:]
         extra = more[0] if more else None
         if made.kind in "mM" and type(extra) is tuple:
@@ -118,8 +130,7 @@ class Arrays:
             text = f"{made.kind}8[{number if number > 1 else ''}{unit.decode()}]" if unit != b"generic" else text
         elif extra:
             raise Refused("numpy.dtype", "it has metadata, which are not opened")
-        whole = np.dtype(text)
-        return whole.newbyteorder(order) if order in "<>" else whole
+        return _simple_states(text, order)
 
     def _subarray(self, sub: Any) -> Any:
         np = _numpy()
@@ -169,10 +180,10 @@ class Arrays:
         self.used(dtype, plain=True)
         self._size(dtype, shape, len(data))
         if not len(data):
-            return np.empty(shape, dtype, order=order)
+            return np.empty(shape, dtype, order="F" if order == "F" else "C")
         array = np.frombuffer(data, dtype)
         if axes and axes[0] is not None and order == "K":
-            return array.reshape(shape).transpose(self._shape(tuple(axes[0])))
+            return array.reshape(shape).transpose(self._shape(axes[0]))
         return array.reshape(shape, order=order if order != "K" else "C")
 
     def reconstruct(self, args: tuple[Any, ...]) -> Any:
@@ -196,6 +207,8 @@ class Arrays:
         _, shape, dtype, fortran, elements = state
         self.used(dtype, plain=False)
         if dtype.hasobject:
+            if dtype.names is not None or dtype.subdtype is not None:  # numpy would convert what it is given, for ever
+                raise Refused("numpy.ndarray", "it is of structures that hold objects")
             if type(elements) is not list or len(elements) != math.prod(self._shape(shape)):
                 raise Refused("numpy.ndarray", "its objects are no list")
         else:

@@ -12,7 +12,7 @@ from typing import Any
 
 from elsewhere.runtime.far.opening.machine import Refused
 
-from .rules import Rule, no_ranges, state_of
+from .rules import Found, Rule, no_ranges, state_of
 
 __all__ = ["find", "give_state", "rule_for"]
 
@@ -71,8 +71,8 @@ LIBRARY = {
 NEVER = frozenset({"with_traceback", "add_note"})  # methods that are called on any error
 
 
-def find(module: str, name: str) -> type[BaseException] | None:
-    """The class, or None where it may not come back."""
+def find(module: str, name: str) -> Found | None:
+    """The class and its rule, or None where it may not come back."""
     if module == "builtins":
         found = vars(builtins).get(name)
     elif module == "elsewhere.errors" or name in LIBRARY.get(module, "").split():
@@ -82,7 +82,7 @@ def find(module: str, name: str) -> type[BaseException] | None:
             return None
     else:
         return None
-    return found if isinstance(found, type) and issubclass(found, BaseException) else None
+    return (found, rule_for(found)) if isinstance(found, type) and issubclass(found, BaseException) else None
 
 
 def rule_for(cls: type[BaseException]) -> Rule:

@@ -78,6 +78,9 @@ def _array_or_bytes(cls: Any, name: str, args: tuple[Any, ...]) -> None:
         raise Refused(name, "an array is made by numpy's own way only")
     if issubclass(cls, bytes | bytearray) and any(isinstance(arg, int) for arg in args):
         raise Refused(name, "it is made of a size")
+    base = next((one for one in (str, bytes, int, float, tuple) if issubclass(cls, one)), None)
+    if base is not None and cls.__new__ is base.__new__ and [type(arg) for arg in args] != [base]:
+        raise Refused(name, f"it is not made of a {base.__name__}")  # str takes bytes and a codec, which is imported
 
 
 def _call(cls: Any, name: str) -> Callable[[tuple[Any, ...]], Any]:

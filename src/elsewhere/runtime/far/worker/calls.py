@@ -25,7 +25,7 @@ from .answers import (
 )
 from .finder import Modules
 from .line import Line, Run
-from .names import MISSING, Bound, main, objects
+from .names import MISSING, Bound, lent, main, objects
 from .streams import Output
 from .wire import (
     BATCHED,
@@ -82,7 +82,7 @@ class Worker(Line):
             self._bodies.pop(number, None)
             self._functions.pop(number, None)
         elif kind == SHARE:
-            objects[number] = [payload, None]
+            objects[number] = [lent(payload), None]
         elif kind == UNSHARE:
             objects.pop(number, None)
         elif kind == EXIT:

@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from elsewhere import CallTimeout
 from tests.contract.work import (
     folder,
     log,
@@ -138,6 +139,13 @@ def own(tmp_path, monkeypatch):
         "def bad(x):\n    raise Own(x)\n"
     )
     (package / "later.py").write_text("def times(x):\n    return 7 * x\n")
+    (package / "pooled.py").write_text(
+        "import elsewhere\nfrom elsewhere import CallTimeout, Pool\nfrom tests.contract.work import hold\n\n"
+        "def times(x):\n    return 9 * x\n\n"
+        "def make():\n    return repr(Pool(1, where='inline'))\n\n"
+        "def wait(gate):\n    try:\n        hold(gate)\n    except CallTimeout as error:\n"
+        "        gate.note('caught', isinstance(error, elsewhere.CallTimeout))\n        raise\n"
+    )
     (tmp_path / "module_of_the_caller.py").write_text("THREE = 3\n")
     monkeypatch.syspath_prepend(tmp_path)
     from package_of_the_caller import calls  # type: ignore[import-not-found]  # it was written a moment ago
@@ -160,3 +168,27 @@ def test_errors_of_such_modules_arrive_as_themselves(make_pool, place, own):
     assert caught.value.args == (5,)
     if place.isolated:
         assert "raise Own(x)" in str(caught.value.__cause__)  # the source is known, for the traceback
+
+
+def test_a_module_may_import_elsewhere_also_where_it_is_not(make_pool, own):
+    from package_of_the_caller import pooled
+
+    assert make_pool(1).map(pooled.times, [1, 2]) == [9, 18]
+
+
+@only(kills=True)
+def test_what_interrupts_a_call_can_be_caught_there_by_its_name(make_pool, own, gate):
+    from package_of_the_caller import pooled
+
+    pool = make_pool(1, grace=20.0)
+    with pytest.raises(CallTimeout):
+        pool.options(timeout=0.5).submit(pooled.wait, gate).result()
+    gate.wait_for("caught", True)
+
+
+@only(inherits=False, trusted=False)
+def test_what_is_not_there_says_so_when_it_is_used(make_pool, own):
+    from package_of_the_caller import pooled
+
+    with pytest.raises(RuntimeError, match=r"elsewhere.Pool is not here: .* has no elsewhere"):
+        make_pool(1).apply(pooled.make)

@@ -140,6 +140,22 @@ def test_one_late_call_of_a_map_fails_alone(make_pool, place, gate):
     ]
 
 
+@only(beside=True)
+def test_a_late_call_fails_in_time_though_others_are_handed_over_meanwhile(make_pool, place, gate):
+    pool = make_pool(1, grace=GRACE).options(timeout=BEGUN)
+    fn = call_or_hold if place.hold is hold else call_or_hold_async
+    assert [pool.submit(fn, gate, x).result() for x in range(5)] == list(range(5))  # they are known to be quick
+    late = pool.submit(fn, gate, 10)
+    gate.wait_for("came", "late")
+    others = []
+    while len(others) < 100 and not late.done():
+        others.append(pool.submit(fn, gate, 20))
+        threading.Event().wait(BEGUN / 10)  # the point: less than the timeout
+    assert isinstance(late.exception(0), CallTimeout)
+    gate.open()
+    assert {future.result() for future in others} == {20}
+
+
 def test_a_call_in_time_is_left_alone(pool):
     assert pool.options(timeout=SOON).submit(square, 3).result() == 9
     assert pool.map(square, range(100), timeout=SOON) == [x * x for x in range(100)]

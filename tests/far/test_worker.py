@@ -183,6 +183,23 @@ def test_an_error_that_cannot_be_pickled_or_said(far):
     assert "Odd" in trace
 
 
+def test_errors_go_plainly_where_somebody_pickles_them_otherwise(far):
+    text = """\
+import copyreg, sys
+
+def f(x):
+    sys.modules["tblib"] = sys
+    copyreg.pickle(KeyError, lambda error: (print, ("no",)))
+    raise KeyError(x)
+"""
+    far.run(source(text), 1)
+    error, *_ = far.error()
+    assert (type(error), error.args) == (KeyError, (1,))
+    far.call(
+        source("import copyreg, sys\n\n\ndef f():\n    del sys.modules['tblib'], copyreg.dispatch_table[KeyError]")
+    )
+
+
 def test_a_result_that_cannot_be_pickled(far):
     far.run(source("def f(x):\n    import threading\n    return threading.Lock()"), 7)
     body, kind, (why, what), trace, call, _ = far.error()

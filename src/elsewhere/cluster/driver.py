@@ -126,7 +126,7 @@ class DaskDriver(FarDriver):
     def _begun(self, channel: Channel, peer: Peer) -> tuple[int, float]:
         """A call that waits for a thread of its Dask worker has not begun."""
         line = _line(channel)
-        return peer.done + (bool(peer.held) and line.working), max(channel.since, peer.fed, line.since)
+        return peer.done + (bool(peer.held) and line.working), max(channel.since, channel.fed, line.since)
 
     def _show(self, channel: Channel, stream: int, text: bytes) -> None:
         relay.show(stream, text, self._context(channel))

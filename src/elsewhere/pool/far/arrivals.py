@@ -48,7 +48,7 @@ class Arrivals(Driver):
 
     def _begun(self, channel: Channel, peer: Peer) -> tuple[int, float]:
         """How many calls it has begun in its life, as far as is known here, and when the last of them."""
-        return peer.done + bool(peer.held), max(channel.since, peer.fed)
+        return peer.done + bool(peer.held), max(channel.since, channel.fed)
 
     # ---- frames ------------------------------------------------------------------------------------------------------
 

@@ -27,6 +27,8 @@ class Channel:
         functions: the numbers of those it knows.
         tokens: of the shared objects that it has.
         since: when its last answer came (`time.monotonic`): the call it is in has begun then.
+        handed: how many calls it was handed in its life, but for those that were taken back.
+        fed: when it was last handed calls and had none: the first of them begins then.
         ready: its initializer has run.
         start_error: the envelope of what its setup raised.
     """
@@ -42,7 +44,8 @@ class Channel:
         self.cores = 1
         self.functions: set[int] = set()
         self.tokens: set[int] = set()
-        self.since = 0.0
+        self.since = self.fed = 0.0
+        self.handed = 0
         self.ready = False
         self.start_error: bytes | None = None
 

@@ -161,6 +161,9 @@ class FarDriver(Arrivals):
         elif (channel := self._channels.get(action.worker)) is None:
             return  # decided when its last answers were read; it was lost since, and what it held is dealt again
         elif type(action) is Send:
+            if channel.handed <= self.scheduler.peers[action.worker].done:
+                channel.fed = time.monotonic()
+            channel.handed += action.hi - action.lo
             self._send(channel, self._freight.frames(channel, ours(action.job), action.lo, action.hi))
         else:
             self._tell(channel, action)
@@ -174,6 +177,7 @@ class FarDriver(Arrivals):
             self._recall(channel)
             self._send(channel, [wire.frame(wire.WITHDRAW)])
         elif type(action) is Withdraw:
+            channel.handed = action.first - 1
             self.scheduler.released(key, now)  # it has dropped them already: that is how we know
         elif type(action) is Skip:
             self._send(channel, [wire.frame(wire.SKIP, wire.RANGE.pack(action.first, action.last))])
@@ -258,9 +262,8 @@ class FarDriver(Arrivals):
         channel.line.kill()
 
     def _finish(self, channel: Channel, values: list[Any], micros: int, now: float) -> None:
-        fed = self.scheduler.peers[channel.key].fed
-        if fed > channel.since:  # it had nothing, was fed, and here is the answer: how long is the way?
-            self._way = min(self._way, max(0.0, now - fed - micros / 1e6))
+        if channel.fed > channel.since:  # it had nothing, was fed, and here is the answer: how long is the way?
+            self._way = min(self._way, max(0.0, now - channel.fed - micros / 1e6))
             self._longer *= 0.9
         super()._finish(channel, values, micros, now)
 

@@ -137,8 +137,12 @@ def lent(body: Any) -> Any:
         return body
     import mmap
 
-    with open(bytes(body), "rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    try:
+        with open(bytes(body), "rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:  # it is the error of the calls that refer to it
+        words = pickle.dumps((f"a shared object cannot be had: {error}",), 2)
+        return b"\x80\x02celsewhere_far\nrefuse\n" + words[2:-1] + b"R."
 
 
 def shared(token: int) -> Any:

@@ -14,12 +14,18 @@ from elsewhere.runtime.far.packing.modules import Modules, imported_by_code, imp
 from elsewhere.runtime.far.packing.places import is_own, source_of
 from tests.far.packed import Sent
 
+MAKER = """
+def maker():
+    def made():
+        from .parts.base import BASE
+        return BASE
+    return made
+"""
 PACKAGE = {
-    "app/__init__.py": "from .parts.base import BASE",
+    "app/__init__.py": "from .parts.base import BASE\n" + MAKER,
     "app/parts/__init__.py": "",
     "app/parts/base.py": "import appside\nBASE = appside.SIDE",
     "app/jobs.py": "from . import parts\nfrom .parts.base import BASE\ndef run(n): return n + BASE\n"
-    "def maker():\n    def made():\n        from .parts.base import BASE\n        return BASE\n    return made\n"
     "class Job:\n    def __init__(self, n): self.n = n\n    def go(self): return run(self.n)",
     "appside.py": "SIDE = 40",
     "appsecret.py": "SECRET = 1\nraise RuntimeError('never imported')",
@@ -249,7 +255,7 @@ def test_own_modules_are_imported_there_as_they_are_asked_for(folder):
         assert sent.called(jobs.run, 2) == 42
         assert sent.called(jobs.Job.go, jobs.Job(3)) == 43
         assert sent.called(inner.three) == 3
-        assert sent.called(jobs.maker()) == 40
+        assert sent.called(sys.modules["app"].maker()) == 40
         assert sent.asked[0] == "app"
         assert set(sent.asked) == {
             "app",

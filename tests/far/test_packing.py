@@ -185,6 +185,7 @@ def test_a_function_that_uses_nothing_of_its_module_does_not_need_it_there():
     packer = Packer(sources=False)
     with Sent(packer=packer) as sent:
         assert sent.called(lambda x: x + len("ab"), 3) == 5
+        assert sent.called(lambda: __name__) == __name__
         assert sent.asked == []
 
 

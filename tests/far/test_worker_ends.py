@@ -55,25 +55,34 @@ def test_an_initializer_that_fails(python):
         assert (far.wait(), far.words()) == (1, "")
 
 
+def ended(python, given, *, eof):
+    """The last words of a worker that was given this, and its input's end or not."""
+    words = bundle.first_words(len(bundle.payload()))
+    with subprocess.Popen(
+        [python, "-c", words], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, bufsize=0
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(given)
+        if eof:
+            process.stdin.close()
+        assert process.wait(PATIENCE) == 1
+        return process.stderr.read().decode()
+
+
 @EACH
 def test_what_is_no_caller(python):
-    words = bundle.first_words(len(bundle.payload()))
-    for given, said in [
-        (b"", "elsewhere: the caller has gone before the worker was sent\n"),
-        (b"x", "elsewhere: the caller has gone before the worker was sent\n"),
-        (b"no" * len(bundle.payload()), "elsewhere: what came first on the standard input is not the worker\n"),
-        (bundle.payload(), ""),
-        (bundle.payload() + b"GET / HTTP/1.1\r\n\r\n", "it ends, as what comes in is not from a caller of its kind"),
-        (bundle.payload() + worker.frame(worker.SETUP, b"no pickle"), ""),
-        (
-            bundle.payload() + worker.frame(worker.WITHDRAW) + worker.frame(worker.FUNCTION),
-            "what came first is no setup",
-        ),
-    ]:
-        run = subprocess.run([python, "-c", words], input=given, capture_output=True, timeout=PATIENCE, check=False)
-        assert run.returncode == 1
-        assert said in run.stderr.decode()
-        assert "Traceback" not in run.stderr.decode()
+    payload = bundle.payload()
+    assert ended(python, b"", eof=True) == "elsewhere: the caller has gone before the worker was sent\n"
+    assert ended(python, payload[:-1], eof=True) == "elsewhere: the caller has gone before the worker was sent\n"
+    assert ended(python, payload, eof=True) == ""
+    said = ended(python, b"x" * len(payload), eof=False)
+    assert said == "elsewhere: what came first on the standard input is not the worker\n"
+    said = ended(python, payload + b"GET / HTTP/1.1\r\n\r\n", eof=False)
+    assert "it ends, as what comes in is not from a caller of its kind: ValueError: these bytes begin no frame" in said
+    said = ended(python, payload + worker.frame(worker.WITHDRAW) + worker.frame(worker.FUNCTION), eof=False)
+    assert said.endswith("it ends, as what came first is no setup\n")
+    assert ended(python, payload + worker.frame(worker.SETUP, b"no pickle"), eof=False) == ""  # FAILED says why
 
 
 @EACH
@@ -145,6 +154,14 @@ def test_an_idle_worker_ends_with_its_input(python):
             far.next(worker.READY)
         assert far.printed() == "atexit\n"
         assert far.wait() == 0
+
+
+@SOME
+def test_what_runs_at_its_end_has_a_bound_when_the_caller_has_gone(python):
+    with Far(python) as far:
+        far.call(source("import atexit, time\n\n\ndef f():\n    atexit.register(time.sleep, 60)"))
+        far.hang_up()
+        assert far.wait() == 1
 
 
 @EACH

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import os
 import tracemalloc
 import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elsewhere.runtime.far import bundle, worker
@@ -57,6 +58,13 @@ def test_what_is_no_frame_is_refused_or_waited_for(frames, noise):
         parser.feed(noise[:16])
 
 
+def test_a_claim_may_be_too_large():
+    parser = worker.Frames(largest=1000)
+    assert parser.feed(worker.frame(worker.VALUE, bytes(1000))) == [(worker.VALUE, 0, 0, bytes(1000))]
+    with pytest.raises(ValueError, match="begin no frame"):
+        parser.feed(worker.header(worker.VALUE, 1001))
+
+
 def test_a_claim_takes_no_memory_and_small_pieces_cost_what_they_are():
     parser = worker.Frames()
     head = worker.header(worker.VALUE, 1 << 39)
@@ -85,6 +93,28 @@ def test_a_large_payload_is_put_together_once():
         tracemalloc.stop()
 
 
+@given(st.lists(st.sampled_from([0, 10, 300_000, 700_000]), max_size=4), st.lists(st.integers(1, 400_000), min_size=1))
+@settings(max_examples=30)
+def test_large_payloads_are_read_to_their_place(sizes, pieces):
+    frames = [(worker.RUN, 1, index, os.urandom(size)) for index, size in enumerate(sizes)]
+    stream = b"".join(worker.frame(kind, payload, flags, number) for kind, flags, number, payload in frames)
+    parser, found, at, turn = worker.Frames(), [], 0, 0
+    while at < len(stream):
+        size = pieces[turn % len(pieces)]
+        turn += 1
+        room = parser.room()
+        if room is None:
+            found += parser.feed(stream[at : at + size])
+            at += size
+        else:
+            part = stream[at : at + min(size, len(room))]
+            room[: len(part)] = part
+            found += parser.filled(len(part))
+            at += len(part)
+    assert found == frames
+    assert parser.room() is None
+
+
 # ---- what is shipped -------------------------------------------------------------------------------------------------
 
 SHIPPED = sorted(Path(worker.__file__).parent.glob("*.py"))
@@ -111,6 +141,8 @@ OLD = {
         "atexit",
         "faulthandler",
         "codecs",
+        "copyreg",
+        "mmap",
         "collections",
         "importlib",
         "io",

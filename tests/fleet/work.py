@@ -65,9 +65,11 @@ def says(text):
 
 def begins(path, seconds=1000.0):
     """Say that it runs, by a file that holds its process's number, and stay."""
-    with open(f"{path}.new", "w") as file:
+    folder, name = os.path.split(path)
+    new = os.path.join(folder, f".{name}")
+    with open(new, "w") as file:
         file.write(str(os.getpid()))
-    os.rename(f"{path}.new", path)
+    os.rename(new, path)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         time.sleep(0.01)

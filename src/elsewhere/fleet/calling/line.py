@@ -78,8 +78,8 @@ class HostLine:
         self._shipped = False  # is the worker itself among what is to be sent?
         self._told = False  # the loop is to look at `_out`
         self._in: deque[bytes] = deque()
-        self._size = 0  # bytes in `_in`, counted by the loop
-        self._taken = 0  # bytes out of it, counted by the driver's thread
+        self._size = 0  # bytes for the driver, counted by the loop
+        self._taken = 0  # those of them that it has had, counted by its thread
         self._posted = False  # the driver is to look at `_in`
         self._paused = False
         self._head: bytes | None = b""  # what has come before the first frame was whole
@@ -128,11 +128,20 @@ class HostLine:
         while self._in:
             pieces.append(self._in.popleft())
             size += len(pieces[-1])
+        self._take(size)
+        if pieces and driver is not None:
+            driver.arrived(self._key, pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+    def _take(self, size: int) -> None:
+        """So much of what was on its way is here."""
         self._taken += size
         if self._paused and self._size - self._taken < FULL // 2:
             self._soon(self._resume)
-        if pieces and driver is not None:
-            driver.arrived(self._key, pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+    def _pass_on(self, text: str) -> None:
+        self._take(len(text))
+        if self._driver is not None:
+            self._driver.said(self.name, text)
 
     def _tell_end(self) -> None:
         self._drain()
@@ -170,11 +179,17 @@ class HostLine:
                 return
         self._last.clear()  # it goes on: those words were not its last
         self._in.append(data)
-        self._size += len(data)
         self._post()
+        self._count(len(data))
+
+    def _count(self, size: int) -> None:
+        """So much more is on its way to the driver."""
+        self._size += size
         if not self._paused and self._size - self._taken > FULL and self._running is not None:
             self._paused = True
             self._running.pause_reading()
+            if self._size - self._taken < FULL // 2:  # all was taken just before that could be seen there
+                self._resume()
 
     def _resume(self) -> None:
         self._paused = False
@@ -246,7 +261,9 @@ class HostLine:
         if self._unsaid is not None:
             texts, self._unsaid = self._unsaid, None
         if texts:
-            driver.post(driver.said, self.name, "".join(f"{text}\n" for text in texts))
+            text = "".join([f"{text}\n" for text in texts])
+            driver.post(self._pass_on, text)
+            self._count(len(text))
 
     # ---- its life ----------------------------------------------------------------------------------------------------
 

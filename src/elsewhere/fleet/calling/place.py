@@ -11,6 +11,7 @@ warning; then it is tried again now and then.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Sequence
@@ -109,18 +110,20 @@ class OnHosts(FarDriver):
         self._shares = shares
         self._grows = grows
         self._at: dict[int, Seat] = {}  # workers' hosts
+        self._planned = 0  # how many workers there are to be
 
     @property
     def size(self) -> int:
         """How many workers there are to be; before it is known, as many as may be expected."""
-        return self._shares.size or self._shares.wanted or len(self._seats)
+        return self._planned or self._shares.wanted or len(self._seats)
 
     def start(self) -> None:
         """Reach the hosts."""
         super().start()
         for seat in self._seats:
             seat.reach(self)
-        payload()  # it takes a while to make, in which the hosts are reached
+        with contextlib.suppress(ImportError):  # a line tells what is missing
+            payload()  # it takes a while to make, in which the hosts are reached
 
     def _give_back(self) -> None:
         super()._give_back()
@@ -226,8 +229,9 @@ class OnHosts(FarDriver):
 
     def _settle(self) -> None:
         """As many workers as there are to be, each where it should be."""
-        if self._shares.size != self.scheduler.size:
-            self.scheduler.resize(self._shares.size, time.monotonic())
+        self._planned = self._shares.size
+        if self._planned != self.scheduler.size:
+            self.scheduler.resize(self._planned, time.monotonic())
         for number, more in self._shares.surplus().items():  # a host has come back, and others had its share
             here = [key for key, seat in self._at.items() if seat.number == number and key in self.scheduler.peers]
             for key in here[-more:]:

@@ -22,6 +22,7 @@ __all__ = ["Seat"]
 
 PAUSE = 5.0  # seconds until a host that cannot be used is tried again, doubled each time
 LONGEST_PAUSE = 60.0
+LONGEST = 4096  # characters of a program's path
 
 
 class _Told(Protocol):
@@ -107,7 +108,7 @@ class Seat:
         """It is up; how many cores it says it has."""
         self.error, self.failures, self.limited = None, 0, False
         program = hello.get("executable")
-        if isinstance(program, str) and program.startswith("/") and "\0" not in program:
+        if isinstance(program, str) and program.startswith("/") and "\0" not in program and len(program) < LONGEST:
             self._programs = (program, *self._first)  # the next ones need not search
         cores = hello.get("cores")
         self.cores = max(1, cores) if isinstance(cores, int) else 1

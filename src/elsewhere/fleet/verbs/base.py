@@ -38,12 +38,12 @@ class Part:
         return cast("Host", self).root
 
     def options(self, *, timeout: Any = ..., retry: Any = ...) -> Self:
-        """A view of this host, over the same connection, whose commands have other options.
+        """A view of this host, over the same connection, whose commands and calls have other options.
 
         Args:
-            timeout: seconds for a command that is not told another; None for no limit.
-            retry: how often one that failed is tried again, and when; a number, or a `Retry`. By default never: a
-                command that failed may have done half of its work.
+            timeout: seconds for a call, or for a command that is not told another; None for no limit.
+            retry: how often one that failed is tried again, and when; a number, or a `Retry`. By default never: what
+                failed may have done half of its work.
 
         Raises:
             TypeError, ValueError: one is wrong.

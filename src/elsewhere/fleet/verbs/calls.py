@@ -26,7 +26,8 @@ class Calls(Part):
         """``fn(*args, **kwargs)`` in a Python there, of which nothing but itself is needed; waits for the value.
 
         The interpreter is started at the first call, over this host's connection, and kept; it ends with that. Nothing
-        is written on the host. All keywords are the function's: `options` has ours, ``timeout`` and ``retry``.
+        is written on the host. All keywords are the function's: `options` has ours, ``timeout`` and ``retry``, which
+        are about the call: a host that is not reached fails at once.
 
         With the same minor version of Python there, any function travels; to another one it goes as source. Your own
         modules go along, installed packages must be there. What it prints and logs comes here, with the host's name.

@@ -94,7 +94,7 @@ class Index:
             return
         patterns = names.lower().split(",")
         if not any(character in names for character in "*?!"):
-            for pattern in patterns:
+            for pattern in dict.fromkeys(patterns):
                 self._exact.setdefault(pattern, []).append((self._count, line))
             return
         those = [_pattern(pattern) for pattern in patterns if pattern and not pattern.startswith("!")]

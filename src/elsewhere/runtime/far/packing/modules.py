@@ -139,8 +139,10 @@ def imported_by_source(text: str) -> Iterator[str]:
     """The modules that a source imports by name, anywhere in it; relative ones are in its own package anyway."""
     import ast
 
+    from elsewhere.runtime.far.packing.trees import parsed
+
     try:
-        tree = ast.parse(text)
+        tree = parsed(text)
     except (SyntaxError, ValueError):
         return
     for node in ast.walk(tree):

@@ -16,6 +16,7 @@ from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 from elsewhere.runtime.far.packing import loading
+from elsewhere.runtime.far.packing.trees import parsed
 
 __all__ = ["ClassText", "CodeText", "NoSource", "class_text", "code_text"]
 
@@ -60,7 +61,7 @@ class _File:
     def __init__(self, name: str, lines: list[str]) -> None:
         self.name = name
         self.lines = lines
-        self.tree = ast.parse("".join(lines))
+        self.tree = parsed("".join(lines))
         self.annotations = _has_future(self.tree)
         self.functions: dict[tuple[str, int], Definition] = {}
         self.classes: dict[str, list[Definition]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import io
 import pickle
 import sys
@@ -10,6 +11,7 @@ from typing import Any, Callable
 from .names import shipped, tokens
 
 PLAIN = frozenset({int, float, complex, bool, type(None), str, bytes})
+LARGE = 1 << 20  # bytes
 OURS = "<elsewhere>/"  # how the file names of all that was shipped with this begin
 caller: Any = None  # the version of the caller's Python, as (3, 11)
 
@@ -29,6 +31,8 @@ class _ByName(pickle.Pickler):
     """Classes that were shipped go back as their tokens."""
 
     def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, BaseException) and type(obj) in copyreg.dispatch_table:  # tblib's, which has been imported
+            return obj.__reduce_ex__(5)
         if not isinstance(obj, type):
             return NotImplemented
         if obj in tokens:
@@ -41,7 +45,7 @@ class _ByName(pickle.Pickler):
 
 def dumps(value: Any) -> bytes:
     """A result as bytes: by value only what has no name, and only for a caller that has the same byte code."""
-    if not tokens:
+    if not tokens and "tblib" not in sys.modules:
         try:
             return pickle.dumps(value, 5)
         except (pickle.PicklingError, AttributeError):
@@ -69,6 +73,27 @@ def _dumped(kind: Any, value: Any) -> bytes:
     finally:
         pickler.clear_memo()  # a pickler is part of a cycle, and what it remembers may be large
     return file.getvalue()
+
+
+def is_large(value: Any) -> bool:
+    """Is it worth being sent without a copy?"""
+    kind = type(value)
+    if kind is bytes or kind is bytearray:
+        return len(value) >= LARGE
+    return kind.__name__ == "ndarray" and value.nbytes >= LARGE and not value.dtype.hasobject
+
+
+class _Pieces(list):  # type: ignore[type-arg]  # 3.8's is no generic
+    """A file to which a pickler gives large data as it is."""
+
+    write = list.append
+
+
+def in_pieces(value: Any) -> list[Any]:
+    """A large result's pickle, the data itself not copied."""
+    pieces = _Pieces()
+    pickle.Pickler(pieces, 5).dump(value)
+    return pieces
 
 
 def text_of(value: Any, form: Callable[[Any], str] = str) -> str:

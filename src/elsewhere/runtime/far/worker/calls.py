@@ -21,12 +21,15 @@ from .answers import (
     dumps,
     envelope,
     function_name,
+    in_pieces,
+    is_large,
     unsendable,
 )
 from .finder import Modules
-from .line import Line, Run
-from .names import MISSING, Bound, main, objects
-from .streams import Output
+from .ledger import Run
+from .line import Line
+from .names import MISSING, Bound, lent, main, objects
+from .output import Output
 from .wire import (
     BATCHED,
     COUNT,
@@ -82,7 +85,7 @@ class Worker(Line):
             self._bodies.pop(number, None)
             self._functions.pop(number, None)
         elif kind == SHARE:
-            objects[number] = [payload, None]
+            objects[number] = [lent(payload), None]
         elif kind == UNSHARE:
             objects.pop(number, None)
         elif kind == EXIT:
@@ -106,16 +109,22 @@ class Worker(Line):
 
     @staticmethod
     def _items(run: Run) -> Iterator[Any]:
-        """Its calls' items: (pickle, None), or (b"", value) where all are one pickle of plain values."""
-        view = memoryview(run.payload)[COUNT.size :]
+        """Its calls' items: [pickle, None], or [b"", value] where all are one pickle of plain values."""
+        payload, at = memoryview(run.payload), COUNT.size
         run.payload = b""
         if run.flags & BATCHED:
-            for value in pickle.loads(view):
-                yield b"", value
-        while view:
-            end = ORDINAL.size + ORDINAL.unpack_from(view)[0]
-            yield view[ORDINAL.size : end], None
-            view = view[end:]
+            for value in pickle.loads(payload[at:]):
+                yield [b"", value]
+            return
+        items = []
+        while at < len(payload):
+            begin = at + ORDINAL.size
+            at = begin + ORDINAL.unpack_from(payload, at)[0]
+            items.append([payload[begin:at], None])
+        del payload  # so that it goes with the last call's
+        items.reverse()
+        while items:
+            yield items.pop()
 
     def _one(self, run: Run, item: Any) -> None:
         """One call, with everything that may happen to it."""
@@ -128,12 +137,14 @@ class Worker(Line):
         try:
             try:
                 self.inside = True
-                if self._interrupt[0] == self.begun:  # it came before it could be raised
+                if self.ledger.wanted[0] == self.ledger.begun:  # it came before it could be raised
                     self.on_urgent(signal.SIGURG, None)
                 fn = self._function(run.number)
                 body, given = item
+                item.clear()
                 if body:
                     given = self.load(body)
+                    body = None  # it may be large
                 if shape == ONE:
                     args = (given,)
                 elif shape == STAR:
@@ -150,7 +161,7 @@ class Worker(Line):
         except BaseException as error:
             self.inside = False
             failure = error
-        self._raised = self.begun  # it is over
+        self.ledger.over = self.ledger.begun
         if self.forked:
             self._end_fork(failure)
         self.finish_output()
@@ -163,14 +174,18 @@ class Worker(Line):
     def _answer(self, value: Any, fn: Any, args: Any, kwargs: Any, begin: float) -> BaseException | None:
         """Answer with a value. Returns an error to be answered instead."""
         seconds = time.perf_counter() - begin
+        took = min(int(seconds * 1e6), MOST)
         try:
+            if is_large(value):
+                self.send_pieces(VALUE, in_pieces(value), took)
+                return None
             body = pickle.dumps(value, 5) if type(value) in PLAIN else dumps(value)
         except MemoryError as error:
             return error
         except Exception as error:
             self.send(ERROR, unsendable(error, value, describe_call(function_name(fn), args, kwargs), seconds))
         else:
-            self.send(VALUE, body, 0, min(int(seconds * 1e6), MOST))
+            self.send(VALUE, body, 0, took)
         return None
 
     def _function(self, number: int) -> Any:
@@ -220,14 +235,14 @@ class Worker(Line):
 
     def on_urgent(self, signum: int, frame: Any) -> None:
         """SIGURG: the caller wants the call that it has named to stop."""
-        ordinal, cancelled = self._interrupt
-        if not self.inside or ordinal != self.begun or ordinal == self._raised:
+        ordinal, cancelled = self.ledger.wanted
+        if not self.inside or not self.ledger.to_be_stopped(ordinal):
             return
         while frame is not None and frame.f_code is not Worker._one.__code__:
             if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
                 return  # a package whose import was broken off cannot be imported again: the signal comes again
             frame = frame.f_back
-        self._raised = ordinal
+        self.ledger.over = ordinal
         # Where the host has elsewhere, and the call has imported it, it is that which the call may catch.
         errors = sys.modules.get("elsewhere.errors", answers)
         if cancelled:

@@ -15,12 +15,11 @@ import signal
 import sys
 import threading
 import time
-from collections import deque
 from typing import Any, NoReturn
 
+from .ledger import Ledger, Run
 from .wire import (
     ASK,
-    COUNT,
     DUMP,
     HEADER,
     INTERRUPT,
@@ -44,25 +43,13 @@ AGAIN = 0.005  # seconds between two signals to a call that is to end, at first
 PIECE = 1 << 16  # bytes read at a time: what a pipe holds
 
 
-class Run:
-    """A run of calls, and which of them are still to be begun."""
-
-    __slots__ = ("at", "flags", "last", "number", "payload")
-
-    def __init__(self, number: int, flags: int, payload: bytes, first: int) -> None:
-        self.number, self.flags, self.payload = number, flags, payload
-        self.at = first  # ordinal of the next
-        self.last = first + COUNT.unpack_from(payload)[0] - 1
-
-
 class Line:
     """The line, and what it was handed over.
 
-    `lock` guards what says which calls are still to be begun; `writing` keeps frames whole; who holds `reading` reads.
+    `lock` guards the ledger; `writing` keeps frames whole; who holds `reading` reads.
 
     Attributes:
-        begun: the ordinal of the call that was begun last.
-        current: the run that it is of.
+        ledger: what there is to do.
         inside: does user code run? Interrupts raise only then.
         gone: the caller has.
         leaving: the caller has said that nothing more comes.
@@ -73,13 +60,7 @@ class Line:
         self._in, self._out = reader, writer
         self.lock, self._writing, self._reading = (_thread.allocate_lock() for _ in range(3))
         self._frames = Frames()
-        self._queue: deque[Any] = deque()
-        self._received = 0  # ordinal of the last call that was handed over
-        self._skips: list[tuple[int, int]] = []
-        self._interrupt = 0, False  # ordinal; cancelled?
-        self._raised = 0  # ordinal of the last call that was interrupted, or can be no more
-        self.begun = 0
-        self.current: Run | None = None
+        self.ledger = Ledger()
         self.inside = self.gone = self.leaving = self.forked = False
         self._main = threading.main_thread().ident or 0
         self._waiting, self._wakings = False, 0  # does the main thread wait for who reads?
@@ -96,17 +77,23 @@ class Line:
     def send(self, kind: int, payload: bytes = b"", flags: int = 0, number: int = 0) -> None:
         """Write a frame, whole."""
         head = HEADER.pack(kind, flags, 0, number, len(payload))
-        with self._writing:
-            if self.forked:
-                return
-            if len(payload) < PIECE:
-                self._write(head + payload)
-            else:
-                self._write(head)
-                self._write(payload)
+        self._send([head + payload] if len(payload) < PIECE else [head, payload])
 
-    def _write(self, data: bytes) -> None:
+    def send_pieces(self, kind: int, pieces: list[Any], number: int) -> None:
+        """Write a frame whose payload is in pieces."""
+        size = sum(memoryview(piece).nbytes for piece in pieces)
+        self._send([HEADER.pack(kind, 0, 0, number, size), *pieces])
+
+    def _send(self, pieces: list[Any]) -> None:
+        with self._writing:
+            if not self.forked:
+                for piece in pieces:
+                    self._write(piece)
+
+    def _write(self, data: Any) -> None:
         rest = memoryview(data)
+        if rest.format != "B" or rest.ndim != 1:
+            rest = rest.cast("B")
         while rest:
             rest = rest[self._write_some(rest) :]
 
@@ -126,33 +113,40 @@ class Line:
     def _read(self) -> None:
         """Wait for input and take it in. Only who holds `_reading` may call this."""
         try:
-            data = os.read(self._in, PIECE)
-        except BlockingIOError:
+            room = self._frames.room()
+            frames = self._read_to(room) if room else self._read_more()
+            if frames is None:
+                self._hang_up()
+                return
+            for kind, flags, number, payload in frames:
+                self._take(kind, flags, number, payload)
+        except BlockingIOError:  # whoever made the pipe wants it so
             import select
 
             select.select((self._in,), (), ())
-            return
         except OSError:
-            data = b""
-        if not data:
             self._hang_up()
-            return
-        try:
-            for kind, flags, number, payload in self._frames.feed(data):
-                self._take(kind, flags, number, payload)
         except Exception as error:
             complain(f"it ends, as what comes in is not from a caller of its kind: {type(error).__name__}: {error}")
             self._hang_up()
 
+    def _read_more(self) -> list[tuple[int, int, int, Any]] | None:
+        data = os.read(self._in, PIECE)
+        return self._frames.feed(data) if data else None
+
+    def _read_to(self, room: memoryview) -> list[tuple[int, int, int, Any]] | None:
+        count = os.readv(self._in, [room])
+        return self._frames.filled(count) if count else None
+
     def _take(self, kind: int, flags: int, number: int, payload: bytes) -> None:
         """One frame: what hurries is done at once, the rest is queued."""
         if kind == SKIP:
-            first, last = RANGE.unpack(payload)
-            with self.lock:  # what speaks of a call that was withdrawn does not mean the next one in its place
-                if first <= self._received:
-                    self._skips.append((first, min(last, self._received)))
+            with self.lock:
+                self.ledger.skip(*RANGE.unpack(payload))
         elif kind == WITHDRAW:
-            self._withdraw()
+            with self.lock:
+                begun = self.ledger.withdraw()
+            self.send(RELEASED, ORDINAL.pack(begun))
         elif kind == INTERRUPT:
             self._stop(ORDINAL.unpack(payload)[0], cancelled=bool(flags & 1))
         elif kind == MODULE:
@@ -165,84 +159,68 @@ class Line:
         else:
             with self.lock:
                 if kind == RUN:
-                    run = Run(number, flags, payload, self._received + 1)
-                    self._received = run.last
-                    self._queue.append(run)
+                    self.ledger.hand(number, flags, payload)
                 else:
-                    self._queue.append((kind, number, payload))
+                    self.ledger.queue.append((kind, number, payload))
                 self._wake_main()
 
     def _stop(self, ordinal: int, *, cancelled: bool) -> None:
         """A call is to end: the one that runs, or one that will."""
         with self.lock:
-            if ordinal > self._received:
-                return
-            self._interrupt = ordinal, cancelled
-            runs = ordinal == self.begun != self._raised
+            runs = self.ledger.stop(ordinal, cancelled=cancelled)
         if runs:
             _thread.start_new_thread(self._insist, (ordinal,))
 
     def _insist(self, ordinal: int) -> None:
         """Signal until it is raised: a call may just be on its way into the kernel, or import a module."""
         pause = AGAIN
-        while ordinal == self.begun == self._interrupt[0] != self._raised and not self.forked:
+        while self.ledger.to_be_stopped(ordinal) and not self.forked:
             signal.pthread_kill(self._main, signal.SIGURG)
             time.sleep(pause)
             pause = min(2 * pause, 10 * AGAIN)
 
-    def _withdraw(self) -> None:
-        """What is not begun is not the worker's any more."""
-        with self.lock:
-            self._drop_runs()
-            self._received = begun = self.begun
-            self._skips = [(first, min(last, begun)) for first, last in self._skips if first <= begun]
-            if self._interrupt[0] > begun:
-                self._interrupt = 0, False
-        self.send(RELEASED, ORDINAL.pack(begun))
-
-    def _drop_runs(self) -> None:
-        self._queue = deque(one for one in self._queue if not isinstance(one, Run))
-        if self.current is not None:
-            self.current.last = self.begun
-
     def begin(self, run: Run) -> bool | None:
-        """Begin a run's next call; None if no more of its calls is this worker's, False if it is to be skipped."""
+        """See `Ledger.begin`."""
         with self.lock:
-            if run.at > run.last or run.at > self._received:
-                self.current = None
-                return None
-            self.current = run
-            self.begun = ordinal = run.at
-            run.at += 1
-            if not self._skips:
-                return True
-            self._skips = [skip for skip in self._skips if skip[1] >= ordinal]
-            return not any(first <= ordinal <= last for first, last in self._skips)
+            return self.ledger.begin(run)
 
     # ---- who reads -------------------------------------------------------------------------------------------------
 
     def next(self) -> Any:
         """The main thread's next piece of work, a `Run` or (kind, number, payload); None when the caller has gone."""
         while not self.gone:
-            if self._queue:
-                with self.lock:
-                    if self._queue:  # otherwise it was withdrawn just now
-                        return self._queue.popleft()
+            with self.lock:
+                work = self.ledger.next()
+            if work is not None:
+                return work
             self._spell += 1
-            while not self._queue and not self.gone:
-                if self._reading.acquire(False):
-                    self._read()
+            while not self.ledger.queue and not self.gone:
+                if self._take_reading():
+                    if not self.ledger.queue and not self.gone:  # nobody else adds to it from here on
+                        self._read()
                     self._reading.release()
-                    continue
-                with self.lock:
-                    if self._queue or self.gone:
-                        break
-                    self._waiting = True
-                self._wake.acquire()
             self._spell += 1
             if self._parked:
                 self._unpark()
         return None
+
+    def _take_reading(self) -> bool:
+        """For the main thread: True if it reads, False when it was woken by who reads, or has left off."""
+        if self._reading.acquire(False):
+            return True
+        with self.lock:
+            if self.ledger.queue or self.gone:
+                return False
+            self._waiting = True
+        if not self._reading.acquire(False):
+            self._wake.acquire()
+            return False
+        with self.lock:  # who read has left off before it could see that
+            if self._waiting:
+                self._waiting = False
+            else:
+                self._wake.acquire()  # it is free
+        return True
 
     def _wake_main(self) -> None:
         if self._waiting:
@@ -310,12 +288,12 @@ class Line:
         """The caller has gone: nothing more is begun, what runs is interrupted, and the watch kills it soon."""
         with self.lock:
             self.gone = True
-            self._drop_runs()
+            begun = self.ledger.withdraw()
             self._wake_main()
         self._unpark()
         with self._news:
             self._news.notify_all()
-        self._stop(self.begun, cancelled=True)
+        self._stop(begun, cancelled=True)
 
     def hard_end(self) -> NoReturn:
         """Now, with the programs that calls have started, if this process leads their group."""

@@ -17,9 +17,9 @@ from . import answers, names
 from .answers import envelope
 from .calls import Worker
 from .finder import Modules
-from .line import THREADS_PATIENCE, Run, complain
-from .logs import Relay, relay_warnings
-from .streams import Output
+from .ledger import Run
+from .line import THREADS_PATIENCE, complain
+from .output import Output, Relay, relay_warnings
 from .wire import FAILED, HELLO, READY, SETUP, SHARE, STDERR, STDOUT
 
 THREAD_COUNTS = "OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR", "NUMBA"

@@ -7,7 +7,7 @@ this file, too, so that there is one definition::
       SETUP      pickle of a dictionary of plain values, see `main.Start.adopt`
       FUNCTION   number; body of a function, loaded when it is first called
       RUN        number of the function, flags; count, then BATCHED: one pickled list; else size and body of each item
-      SHARE      number of an object; its body, loaded when it is first used
+      SHARE      number of an object; its body, loaded when it is first used, or "/proc/...": a file that holds it
       UNSHARE    number
       SKIP       first and last ordinal that are not to be begun
       INTERRUPT  flags: 1 cancelled, 0 late; ordinal of the call that is to stop
@@ -48,6 +48,7 @@ STDOUT, STDERR = 1, 2  # flags of OUTPUT
 RECORD, WARNING = 0, 1  # flags of LOG
 COUNT, ORDINAL, RANGE = struct.Struct("<I"), struct.Struct("<Q"), struct.Struct("<QQ")
 LARGEST = 1 << 40  # bytes of a payload: what claims more is no message
+ROOMY = 1 << 18  # bytes that a payload still lacks, from which on it is worth a place of its own
 SMALL = 4096  # bytes; pieces of a payload that are smaller are put together as they come
 
 
@@ -70,6 +71,28 @@ class Frames:
         self._head = 0, 0, 0
         self._parts: list[Any] = []  # of the payload that has begun
         self._missing = 0
+        self._whole: bytearray | None = None  # see `room`
+
+    def room(self) -> memoryview | None:
+        """Where the rest of a large payload may be read to, followed by `filled`; None if there is none.
+
+        The peer is believed how much that is: not for the caller, who believes no host.
+        """
+        if self._whole is None:
+            if self._missing < ROOMY:
+                return None
+            begun = b"".join(self._parts)
+            self._whole, self._parts = bytearray(len(begun) + self._missing), []
+            self._whole[: len(begun)] = begun
+        return memoryview(self._whole)[-self._missing :]
+
+    def filled(self, count: int) -> list[tuple[int, int, int, Any]]:
+        """So many bytes have been read to `room`; returns the frame if it is complete."""
+        self._missing -= count
+        if self._missing:
+            return []
+        whole, self._whole = self._whole, None
+        return [(*self._head, whole)]
 
     def feed(self, data: bytes) -> list[tuple[int, int, int, bytes]]:
         """The frames that are complete now: (kind, flags, number, payload).

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 
-from benchmarks.cluster.kinds.bare import Cat, Python
+from benchmarks.cluster.kinds.bare import Cat, Python, Threaded
 from benchmarks.cluster.kinds.base import Kind
 from benchmarks.cluster.kinds.dask import Executor, Map
 from benchmarks.cluster.kinds.ours import Awaited, OnDask, OnFleet, OnHost
@@ -24,6 +24,7 @@ KINDS: dict[str, type[Kind]] = {
     "dask_executor": Executor,
     "cat": Cat,
     "python": Python,
+    "threaded": Threaded,
 }
 
 

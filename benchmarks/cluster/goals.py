@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.cluster.names import NAMES
+from benchmarks.cluster.names import CROWD, NAMES
 from benchmarks.rpc.goals import Goal
+from benchmarks.scale.loops import LOOPS
 
 POOL, DASK = NAMES["pool_dask"], NAMES["dask"]
 
@@ -17,4 +18,5 @@ GOALS = (
     ),
     Goal("cold", NAMES["first_host"], 0.3, NAMES["first_sshcluster"]),
     Goal("array", POOL, 1.1, DASK),
+    *(Goal("scale", name + CROWD, 1.3, name) for name in LOOPS),
 )

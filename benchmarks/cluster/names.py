@@ -12,5 +12,6 @@ NAMES = {
     "first_sshcluster_worker": "Dask's SSHCluster without nannies",
     "cat": "asyncssh's channel to cat",
     "python": "asyncssh's channel to a loop in Python",
+    "threaded": "the same, called from another thread",
 }
-CPU, THERE, SENT = ", CPU", ", CPU there", ", MB sent for each worker"
+CPU, THERE, SENT, CROWD = ", CPU", ", CPU there", ", MB sent for each worker", ", 256 workers"

@@ -6,7 +6,7 @@ import os
 import platform
 
 from benchmarks.cluster.goals import GOALS
-from benchmarks.cluster.names import CPU, SENT, THERE
+from benchmarks.cluster.names import CPU, CROWD, SENT, THERE
 from benchmarks.cluster.rows import ROWS, Figures
 from benchmarks.rpc.page import shown
 
@@ -16,6 +16,7 @@ TITLES = {
     "call": ("`abs(-1)` there and back, one call after the other, on what is open", "ms"),
     "cold": ("From a program's start to the first result from a host", "ms"),
     "array": ("One array of 200 MB that 100 calls use", "s"),
+    "scale": ("A call's share of the scheduler alone, between 2 simulated workers", "µs"),
 }
 HEAD = """# Hosts and clusters beside their peers
 
@@ -30,11 +31,12 @@ source, in a worker where nothing of ours is installed.
 
 The goal for 20,000 calls is that of calls that wait, as they leave the cores to the scheduler, which has one of its own
 in a real cluster. asyncssh's channels are its streams in asyncio's own loop: 40 bytes go to `cat` (or to four lines of
-Python that read and write) and come back, on a channel that stays open. A cold start is a new program here; Dask's
-SSHCluster needs distributed on each host, ours needs Python. Of the array, what goes over the loopback is counted, also
-what goes to the scheduler first.
+Python that read and write) and come back, on a channel that stays open; from another thread by
+`asyncio.run_coroutine_threadsafe`, which is what a program that waits has without us. A cold start is a new program
+here; Dask's SSHCluster needs distributed on each host, ours needs Python. Of the array, what goes over the loopback is
+counted, also what goes to the scheduler first. What the scheduler alone costs is told in [scale](scale.md).
 """
-COLUMNS = (CPU, THERE, SENT)
+COLUMNS = (CPU, THERE, SENT, CROWD)
 QUICK = """
 This was a quick run, with a tenth of the calls or a quarter, and fewer rounds: its figures are only roughly right.
 """

@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from benchmarks.cluster.environments import PEERS, ROOT
-from benchmarks.cluster.names import CPU, NAMES, SENT, THERE
+from benchmarks.cluster.names import CPU, CROWD, NAMES, SENT, THERE
 from benchmarks.cluster.yard import WORKERS, Cluster, Yard, cluster, loopback
 from benchmarks.fleet.contest import Contestant, Failed, Took, in_turns, middle
 from benchmarks.fleet.environments import environment
+from benchmarks.scale.loops import LOOPS
 
 Figures = dict[str, float]
 POOLS = ("pool_dask", "dask", "dask_executor", "pool_fleet")
@@ -36,6 +37,7 @@ class Scale(NamedTuple):
         trips: calls one after the other on a host; on Dask a fifth of it.
         megabytes: of the array.
         uses: calls that use it.
+        decisions: of the scheduler, in each of its loops.
     """
 
     rounds: int
@@ -44,9 +46,10 @@ class Scale(NamedTuple):
     trips: int
     megabytes: int
     uses: int
+    decisions: int
 
 
-QUICK, WHOLE = Scale(2, 2_000, 1_000, 200, 200, 100), Scale(2, 20_000, 4_000, 500, 200, 100)
+QUICK, WHOLE = Scale(2, 2_000, 1_000, 200, 200, 100, 5_000), Scale(2, 20_000, 4_000, 500, 200, 100, 40_000)
 
 
 def figures(found: dict[str, list[Took]], of: Callable[[float], float]) -> Figures:
@@ -134,7 +137,7 @@ def right(took: Took, wanted: object) -> Took:
 def call(ground: Yard, scale: Scale) -> Figures:
     """Milliseconds of ``abs(-1)`` there and back, one after the other, on what is open."""
     with cluster(ground) as there, contextlib.ExitStack() as stack:
-        kinds = ("host_call", "host_submit", "cat", "python", "dask", "pool_dask")
+        kinds = ("host_call", "host_submit", "cat", "python", "threaded", "dask", "pool_dask")
         whos = opened(stack, kinds, ground.config | {"scheduler": there.address})
 
         def measure(kind: str) -> Took:
@@ -202,4 +205,13 @@ def array(ground: Yard, scale: Scale) -> Figures:
     return found | {NAMES[kind] + SENT: min(each) / 1e6 / len(WORKERS) for kind, each in sent.items() if each}
 
 
-ROWS: dict[str, Callable[[Yard, Scale], Figures]] = {row.__name__: row for row in (nap, burn, call, cold, array)}
+def scale(ground: Yard, scale: Scale) -> Figures:
+    """Microseconds of a core for a call, of the scheduler alone: between 2 simulated workers, and between 256."""
+    found: Figures = {}
+    for name, loop in LOOPS.items():
+        turns = [[1e6 * loop(workers, scale.decisions) for workers in (2, 256)] for _ in range(scale.rounds + 1)]
+        found[name], found[name + CROWD] = map(min, zip(*turns, strict=True))  # all else on these cores only adds
+    return found
+
+
+ROWS: dict[str, Callable[[Yard, Scale], Figures]] = {row.__name__: row for row in (nap, burn, call, cold, array, scale)}

@@ -4,7 +4,7 @@
 
     python -m benchmarks.scale [--quick] [--json FILE] [--write]
 
-No process, no thread and no socket: nothing of it waits. The whole of it takes some ten minutes of one core, and 1 GB
+No process, no thread and no socket: nothing of it waits. The whole of it takes some three minutes of one core, and 1 GB
 of memory.
 """
 

@@ -12,8 +12,8 @@ from benchmarks.scale.world import SECOND, Faults, Outcome, World
 __all__ = ["FLEETS", "Fleet"]
 
 SHAPE = 1.5  # of the heavy tail: a finite mean, no variance
-LONGEST = 1000  # times the mean; a call of the tail that were longer would be all that the run shows
-LEAST = 100_000  # calls of a run on few workers
+LONGEST = 100  # times the mean; a call of the tail that were longer would be all that the run shows
+LEAST = 20_000  # calls of a run on few workers
 MAP_HEAP = 32  # what a pool's `map` gives its jobs
 
 
@@ -64,10 +64,10 @@ class Fleet:
 
 FLEETS = {
     "a map, 1 ms each": Fleet(0.001, "constant", 1000),
-    "a map, 1 ms exponential": Fleet(0.001, "exponential", 1000),
-    "a map, 10 ms heavy-tailed": Fleet(0.010, "heavy-tailed", 1000),
-    "a stream of 50 ms exponential": Fleet(0.050, "exponential", 100, ahead=4),
+    "a map, 1 ms exponential": Fleet(0.001, "exponential", 200),
+    "a map, 10 ms heavy-tailed": Fleet(0.010, "heavy-tailed", 100),
+    "a stream of 50 ms exponential": Fleet(0.050, "exponential", 20, ahead=4),
     "the same, with all that goes wrong": Fleet(
-        0.050, "exponential", 100, ahead=4, timeout=5.0, life=1000.0, cancels=0.01
+        0.050, "exponential", 20, ahead=4, timeout=5.0, life=1000.0, cancels=0.01
     ),
 }

@@ -74,8 +74,8 @@ FLEETS_TEXT = """
 
 *Stretch* is how long the run took against the ideal: all work that was answered, shared out evenly (or its longest
 call, if that is longer). *Decider* is the scheduler's CPU time for each second of the run: above 100 % it could not
-have kept up. Durations are constant, exponential, or heavy-tailed (Pareto 1.5, cut at 1,000 times the mean). A map of
-1,000 calls for each worker at once; a stream is an imap that is 4 calls for each worker ahead. What goes wrong: each
+have kept up. Durations are constant, exponential, or heavy-tailed (Pareto 1.5, cut at 100 times the mean). A map's
+calls are all there at once; a stream is an imap that is 4 calls for each worker ahead. What goes wrong: each
 worker dies after 1,000 calls on the average and is replaced, calls run out of time after 5 means, one in a hundred is
 cancelled.
 """

@@ -35,7 +35,7 @@ class Plan:
     kept: int
 
 
-WHOLE = Plan(SIZES, 40_000, 5, 10_000_000, 100_000)
+WHOLE = Plan(SIZES, 20_000, 3, 10_000_000, 100_000)
 QUICK = Plan(SIZES[:4], 5_000, 3, 50_000, 10_000)
 
 

@@ -208,7 +208,6 @@ class World:
                 self.outcome.values += sum(hi - lo for job, lo, hi in spans if job is not None)
             else:
                 self._tell("failed", peer.key, WorkerLost("interrupted"), took / SECOND, self.now / SECOND)
-        self._carry_out()
 
     def _plan(self, peer: SimulatedPeer) -> None:
         at = peer.rings(self.work)

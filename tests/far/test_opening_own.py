@@ -146,6 +146,14 @@ class Leaves:
         raise SystemExit(given)
 
 
+class Left:
+    def __new__(cls):
+        raise SystemExit(4)
+
+    def __reduce__(self):
+        return Left, ()
+
+
 def words() -> Words:
     made = Words([1, 2])
     made.extra = 3
@@ -200,7 +208,8 @@ def test_a_text_is_made_of_text(cls, args):
 
 def test_a_deep_tuple_is_refused_whatever_makes_it():
     deep = b"N" + b"\x85" * 2000
-    for make in (new(name(__name__, "Pair"), of(1), deep), call(name(__name__, "Names"), b"](" + deep + b"e")):
+    pairs = name(__name__, "Pair") + b"\x940" + b"h\x00K\x01" * 2000 + b"N" + b"\x86\x81" * 2000
+    for make in (pairs, new(name(__name__, "Pair"), of(1), deep), call(name(__name__, "Names"), b"](" + deep + b"e")):
         with pytest.raises(RemoteError, match="nested so deep"):
             opening.value(whole(make))
 
@@ -235,6 +244,9 @@ def test_what_a_class_raises_while_it_is_made_is_the_calls_error():
     """Even SystemExit: its `__setstate__` is the caller's own, and what it is given is the host's."""
     with pytest.raises(RemoteError, match="making it raises SystemExit: 3"):
         opening.value(whole(state(new(name(__name__, "Leaves")), of(3))))
+    for make in (new, call):
+        with pytest.raises(RemoteError, match="making it raises SystemExit: 4"):
+            opening.value(whole(make(name(__name__, "Left"))))
 
 
 def test_a_module_that_is_not_loaded_is_not_loaded_for_a_host():

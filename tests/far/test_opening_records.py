@@ -53,6 +53,13 @@ def often():
     return items
 
 
+def wide():
+    items: list = [1] * 1000
+    for _ in range(2):
+        items = [items] * 1000
+    return items
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -64,6 +71,7 @@ def often():
         {"msg": "%s", "args": (loop(),)},
         {"msg": "%s", "args": (often(),)},
         {"msg": "%s", "args": {"a": often()}},
+        {"msg": "%s", "args": (wide(),)},
         {"msg": "%(" * 100_000, "args": (1,)},
         {"msg": "%s %s", "args": (1,)},
         {"msg": 5, "args": "abc"},

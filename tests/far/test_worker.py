@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import sys
 
@@ -183,6 +184,23 @@ def test_an_error_that_cannot_be_pickled_or_said(far):
     assert "Odd" in trace
 
 
+def test_errors_go_plainly_where_somebody_pickles_them_otherwise(far):
+    text = """\
+import copyreg, sys
+
+def f(x):
+    sys.modules["tblib"] = sys
+    copyreg.pickle(KeyError, lambda error: (print, ("no",)))
+    raise KeyError(x)
+"""
+    far.run(source(text), 1)
+    error, *_ = far.error()
+    assert (type(error), error.args) == (KeyError, (1,))
+    far.call(
+        source("import copyreg, sys\n\n\ndef f():\n    del sys.modules['tblib'], copyreg.dispatch_table[KeyError]")
+    )
+
+
 def test_a_result_that_cannot_be_pickled(far):
     far.run(source("def f(x):\n    import threading\n    return threading.Lock()"), 7)
     body, kind, (why, what), trace, call, _ = far.error()
@@ -256,6 +274,19 @@ def test_shared_objects(far):
     far.send(worker.UNSHARE, number=5)
     far.run(named("builtins", "list"), reduced("elsewhere_far", "shared", 5))
     assert "not here" in far.error()[2]
+
+
+def test_shared_objects_that_another_process_here_holds(far, tmp_path):
+    with open(tmp_path / "held", "wb+") as file:
+        file.write(pickle.dumps([1, 2], 4))
+        file.flush()
+        far.send(worker.SHARE, f"/proc/{os.getpid()}/fd/{file.fileno()}".encode(), number=6)
+        far.run(named("builtins", "list"), reduced("elsewhere_far", "shared", 6))
+        assert far.value() == [1, 2]
+    far.send(worker.SHARE, b"/proc/self/fd/9999", number=7)
+    far.run(named("builtins", "list"), reduced("elsewhere_far", "shared", 7))
+    assert "a shared object cannot be had: " in far.error()[2]
+    assert far.call(abs, -1) == 1
 
 
 # ---- modules ---------------------------------------------------------------------------------------------------------

@@ -141,6 +141,8 @@ OLD = {
         "atexit",
         "faulthandler",
         "codecs",
+        "copyreg",
+        "mmap",
         "collections",
         "importlib",
         "io",

@@ -109,7 +109,7 @@ def test_calls_on_hosts(ground: Yard) -> None:
         assert who.ask("array", 1, 5).told == 10.0
 
 
-@pytest.mark.parametrize("kind", ["host_call", "host_submit", "cat", "python"])
+@pytest.mark.parametrize("kind", ["host_call", "host_submit", "cat", "python", "threaded"])
 def test_trips(ground: Yard, kind: str) -> None:
     with contestant(kind, ground.config) as who:
         assert who.ask("one", 20).told == 20

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from elsewhere.call import Retry
 from elsewhere.errors import CallCancelled, CallTimeout, WorkerLost
 from elsewhere.sansio.scheduling.jobs import Interrupt, Job, Kill, Observe, Send, Skip, Start
@@ -197,3 +199,23 @@ def test_cancelling_a_call_that_is_interrupted_already_does_it_once():
     scheduler.observed(1, 1, 0.0, 1.1)
     assert take(scheduler) == [Skip(1, 1, 1), Observe(1)]
     assert scheduler.next_timer() == 1.0 + GRACE
+
+
+@pytest.mark.parametrize("lengths", [(9, 3), (1, 1, 1, 1)])
+def test_a_call_is_found_in_whichever_run_it_is(lengths: tuple[int, ...]):
+    """Runs of other lengths begin before and behind it, on other workers."""
+    size, at = len(lengths), 0
+    scheduler, job = ready(size), Job()
+    for key, length in enumerate(lengths, 1):
+        scheduler.peers[key].hold(job, at, at + length, 0.0)
+        at += length + 1  # one is over between two of them
+    scheduler.unfinished = sum(lengths)
+    at = 0
+    for key, length in enumerate(lengths, 1):
+        assert not scheduler.cancel(job, at + length, 0.0)
+        for index in range(at, at + length):
+            assert scheduler.cancel(job, index, 0.0)
+            assert [(action.worker, action.first) for action in take(scheduler) if isinstance(action, Skip)] == [
+                (key, index - at + 1)
+            ]
+        at += length + 1

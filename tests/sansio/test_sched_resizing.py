@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from elsewhere.errors import ConnectionLost, WorkerLost
-from elsewhere.sansio.scheduling.jobs import Failed, Job, Retire, Send, Start
+from elsewhere.sansio.scheduling.jobs import Failed, Job, Kill, Retire, Send, Start
 from elsewhere.sansio.scheduling.scheduler import Scheduler
 from tests.sansio.stories import failures, known, ready, take
 
@@ -76,6 +76,45 @@ def test_one_that_was_to_leave_stays_when_the_pool_grows_again() -> None:
     assert take(scheduler) == [Send(1, job, 1, 2)]
 
 
+def test_one_that_was_to_leave_and_stays_is_handed_what_it_has_room_for_at_once() -> None:
+    scheduler, job = ready(1, budget=2.0**-6), known()
+    scheduler.add(job, 0, 2, 0.0)
+    scheduler.resize(0, 0.0)
+    scheduler.add(job, 2, 8, 0.0)
+    assert take(scheduler) == [Send(1, job, 0, 2)]
+    scheduler.resize(1, 0.0)
+    assert take(scheduler) == [Send(1, job, 2, 8)]
+
+
+def test_the_busy_ones_that_hold_least_leave_first_and_of_the_idle_the_newest() -> None:
+    scheduler, job = ready(4), known()
+    scheduler.add(job, 0, 4, 0.0)
+    scheduler.peers[2].hold(job, 10, 12, 0.0)
+    scheduler.resize(1, 0.0)
+    assert [peer.key for peer in scheduler.peers.values() if not peer.dismissed] == [2]
+    idle = ready(3)
+    idle.resize(1, 0.0)
+    assert take(idle) == [Retire(3), Retire(2)]
+
+
+def test_one_that_is_killed_is_the_first_that_is_not_replaced() -> None:
+    scheduler, job = ready(2), Job()
+    scheduler.add(job, 0, 2, 0.0)
+    scheduler.cancel(job, 0, 0.0)
+    scheduler.observed(1, 1, 0.0, 0.0)
+    scheduler.tick(1.0)
+    assert Kill(1) in take(scheduler)
+    scheduler.failed(1, WorkerLost("its last word"), 1.0, 1.0)
+    scheduler.resize(1, 1.0)
+    assert take(scheduler) == []
+    scheduler.lost(1, 1, WorkerLost("it was killed"), 1.0)
+    assert take(scheduler) == []
+    assert scheduler.lost_workers == 1
+    scheduler.add(job, 2, 3, 1.0)
+    scheduler.finished(2, 1, 0.5, 2.0)
+    assert take(scheduler) == [Send(2, job, 2, 3)]
+
+
 def test_one_that_was_to_leave_and_dies_is_not_replaced() -> None:
     scheduler = ready(2)
     job = Job()
@@ -112,3 +151,22 @@ def test_a_broken_pool_fails_what_has_not_begun_and_starts_nobody() -> None:
     scheduler.lost(1, 1, WorkerLost("it died"), 3.0)
     assert take(scheduler) == []
     assert scheduler.unfinished == 0
+
+
+def test_one_that_is_worn_before_it_is_ready_leaves_when_it_is() -> None:
+    scheduler = Scheduler(1)
+    scheduler.open()
+    scheduler.worn(1)
+    scheduler.add(Job(), 0, 1, 0.0)
+    assert take(scheduler) == [Start(1)]
+    scheduler.worker_ready(1, 0.0)
+    assert take(scheduler) == [Retire(1), Start(2)]
+
+
+def test_one_that_is_ready_when_all_is_over_leaves() -> None:
+    scheduler = Scheduler(1)
+    scheduler.open()
+    scheduler.close()
+    take(scheduler)
+    scheduler.worker_ready(1, 0.0)
+    assert take(scheduler) == [Retire(1)]

@@ -251,10 +251,10 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.sim.advance(PATIENCE)
         self.sim.slip, self.sim.pause = 0, 0.0
 
-    @precondition(lambda self: self.those("ready"))
+    @precondition(lambda self: self.those("any"))
     @rule(pick=PICK)
     def wear(self, pick: int) -> None:
-        if (worker := self.some(pick, "ready")) is not None:
+        if (worker := self.some(pick, "any")) is not None:
             self.sim.wear(worker)
 
     @precondition(lambda self: self.those("any"))

@@ -84,3 +84,28 @@ def test_nobody_is_looked_at_for_one_that_leaves():
     assert scheduler.next_timer() is None
     scheduler.worker_ready(3, 1.0)
     assert scheduler.next_timer() == 1.0 + PATIENCE
+
+
+def test_one_at_which_was_looked_while_nobody_was_idle_is_looked_at_again():
+    scheduler, job, other = ready(2, budget=BUDGET), known(), Job()
+    scheduler.add(job, 0, 8, 0.0)
+    scheduler.finished(2, 4, 2.0**-10, 0.0)
+    scheduler.add(other, 0, 1, 0.0)
+    take(scheduler)
+    scheduler.tick(PATIENCE)
+    assert take(scheduler) == [Observe(1)]
+    scheduler.observed(1, 1, 0.0, PATIENCE)
+    assert scheduler.next_timer() is None
+    scheduler.finished(2, 1, 1.0, 1.0)
+    assert scheduler.next_timer() == 1.0 + PATIENCE
+
+
+def test_one_that_was_looked_at_is_not_looked_at_again_before_somebody_has_nothing_to_do():
+    scheduler, job = ready(2, budget=BUDGET), known()
+    scheduler.add(job, 0, 8, 0.0)
+    scheduler.finished(2, 4, 2.0**-10, 0.0)
+    take(scheduler)
+    scheduler.tick(PATIENCE)
+    scheduler.observed(1, 4, PATIENCE, PATIENCE)  # it is in the last, the others' answers are on their way
+    assert take(scheduler) == [Observe(1)]
+    assert scheduler.next_timer() is None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 from benchmarks.cluster.kinds.base import Kind
 
+PATIENCE = 60.0  # seconds for one trip
 MESSAGE = bytes(40)  # about what a call of ours is
 
 
@@ -36,14 +38,15 @@ class Cat(Kind):
 
     def one(self, calls: int) -> int:
         async def each() -> int:
-            found = 0
-            for _ in range(calls):
-                self.process.stdin.write(MESSAGE)
-                await self.process.stdout.readexactly(len(MESSAGE))
-                found += abs(-1)  # the function's own time
-            return found
+            return sum([await self.trip() for _ in range(calls)])
 
         return self.loop.run_until_complete(each())
+
+    async def trip(self) -> int:
+        """There and back."""
+        self.process.stdin.write(MESSAGE)
+        await self.process.stdout.readexactly(len(MESSAGE))
+        return abs(-1)  # the function's own time
 
 
 class Python(Cat):
@@ -54,6 +57,22 @@ import os
 while data := os.read(0, {len(MESSAGE)}):
     os.write(1, data)
 '"""
+
+
+class Threaded(Python):
+    """The same for a program that waits in a thread of its own: asyncssh's loop is in another."""
+
+    def open(self) -> None:
+        super().open()
+        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+
+    def one(self, calls: int) -> int:
+        if not self.loop.is_running():  # it is being opened
+            return super().one(calls)
+        return sum(asyncio.run_coroutine_threadsafe(self.trip(), self.loop).result(PATIENCE) for _ in range(calls))
 
 
 def connect_options(config: dict[str, Any]) -> dict[str, Any]:

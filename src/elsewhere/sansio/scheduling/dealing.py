@@ -40,7 +40,7 @@ class Dealing(Staff):
         super().__init__(size, lifetime=lifetime, grace=grace)
         self.budget = budget
         self._hungry: dict[Peer, None] = {}  # may have room, idle or not
-        self._laden: dict[Peer, None] = {}  # may hold calls that they are long in coming to: nobody looks soon
+        self._laden: dict[Peer, None] = {}  # may hold calls they are long in coming to, and nobody is to look soon
 
     def _forget(self, peer: Peer) -> None:
         """A worker is handed nothing more, and looked at no more."""
@@ -54,6 +54,8 @@ class Dealing(Staff):
     def _deal(self, now: float) -> None:
         """Hand over what is ready: to idle workers, evenly; then to those that have room."""
         ready, idle, hungry = self._ready, self._idle, self._hungry
+        if not ready:
+            return
         while ready and idle:
             peer, _ = idle.popitem()
             self._fill(peer, now, len(idle) + 1)
@@ -85,7 +87,7 @@ class Dealing(Staff):
 
     def _fill(self, peer: Peer, now: float, sharers: int = 1) -> bool:
         """Hand over calls from the front of the queue until the worker holds its share; may it have room for more?"""
-        if peer.state is not _READY or peer.recalling is not _CALM or peer.dismissed or peer.left == 0:
+        if peer.state is not _READY or peer.recalling is not _CALM or peer.dismissed:
             return False
         ready = self._ready
         while ready:
@@ -120,14 +122,12 @@ class Dealing(Staff):
 
     # ---- taking back -----------------------------------------------------------------------------------------------
 
-    def _watch_later(self, peer: Peer) -> None:
-        """Nobody is going to look soon at a worker: whoever is idle next sees to it."""
-        if peer.outstanding > 1:
-            self._laden[peer] = None
-
     def _watch_others(self, now: float) -> None:
-        """If a worker has nothing to do, look soon at those that hold calls they may be long in coming to."""
-        if self._idle and not self._ready and self.budget:
+        """If a worker has nothing to do, look soon at those that hold calls they may be long in coming to.
+
+        Nothing waits then: `_deal` has handed it over.
+        """
+        if self._idle and self.budget:
             for peer in self._laden:
                 if peer.outstanding > 1 and peer.recalling is Recalling.NO:
                     self._check_at(peer, now + PATIENCE)

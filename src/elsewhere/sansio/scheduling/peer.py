@@ -33,15 +33,16 @@ class Recalling(enum.Enum):
 
 def holder(job: Job, index: int) -> tuple[Peer, int] | None:
     """The worker that holds a call, and where in its life it has it; None if none does."""
-    near = range(index, index - job.longest, -1)  # where its run may begin
+    near = range(index, index - job.longest, -1)  # where its run begins: at the first of these where any does
     if len(job.held) < job.longest:
-        peers = [peer for lo, peer in job.held.items() if lo in near]
+        begin = max((lo for lo in job.held if lo in near), default=None)
     else:
-        peers = [job.held[lo] for lo in near if lo in job.held]
-    for peer in peers:
-        if (ordinal := peer.ordinal_of(job, index)) is not None:
-            return peer, ordinal
-    return None
+        begin = next((lo for lo in near if lo in job.held), None)
+    if begin is None:
+        return None
+    peer = job.held[begin]
+    ordinal = peer.ordinal_of(job, index)
+    return None if ordinal is None else (peer, ordinal)
 
 
 class Peer:

@@ -77,8 +77,8 @@ class Scheduler(Dealing):
         Args:
             first: keys of workers that are to leave before others.
         """
-        self._resize(size, first)
-        self._deal(now)  # who was to leave and stays may have room
+        for peer in self._resize(size, first):
+            self._offer(peer, now)
 
     def add(self, job: Job, lo: int, hi: int, now: float) -> None:
         """Calls `lo` up to but not including `hi` of a job are ready to go."""
@@ -164,10 +164,8 @@ class Scheduler(Dealing):
         peer = self.peers[key]
         if peer.state is State.STARTING:
             peer.state = State.READY
+            self._release_if_due(peer)  # it may have been worn before, or come too late
             self._offer(peer, now)
-            if peer.left == 0:  # it was worn before it was ready
-                self._release_if_due(peer)
-            self._leave_if_done()
 
     def finished(self, key: int, count: int, seconds: float, now: float) -> list[Span]:
         """The first `count` calls the worker holds returned values; they took `seconds` altogether.
@@ -257,7 +255,6 @@ class Scheduler(Dealing):
         peer = self.peers.get(key)
         if peer is not None and peer.recalling is Recalling.WITHDRAWN:
             peer.recalling = Recalling.NO
-            self._watch_later(peer)
             self._relieve(peer, now)
 
     def lost(self, key: int, started: int, error: ElsewhereError, now: float, *, killed: bool = False) -> None:
@@ -299,7 +296,7 @@ class Scheduler(Dealing):
                 self.actions.append(Kill(peer.key))
             elif peer.check_at is not None and now >= peer.check_at:
                 peer.check_at = None
-                self._watch_later(peer)
+                self._laden[peer] = None
                 self.actions.append(Observe(peer.key))
         while self._delayed and self._delayed[0][0] <= now:
             _, _, job, index = heapq.heappop(self._delayed)

@@ -67,17 +67,19 @@ class Staff(Ledger):
             self._posts += 1
             self.actions.append(Start(key))
 
-    def _resize(self, size: int, first: Iterable[int]) -> None:
-        """Dismiss or start workers until there are so many."""
+    def _resize(self, size: int, first: Iterable[int]) -> list[Peer]:
+        """Dismiss or start workers until there are so many; those that were to leave and stay."""
         if size < 0:
             raise ValueError(f"a pool has 0 workers or more, not {size}")
         self.size = size
+        stay: list[Peer] = []
         if self.terminated or self.broken is not None:
-            return
+            return stay
         while self._posts < size and self._dismissed:
             peer, _ = self._dismissed.popitem()
             peer.dismissed = False
             self._posts += 1
+            stay.append(peer)
         if self._posts > size:
             named = set(first)
             here = [peer for peer in self.peers.values() if not (peer.dismissed or peer.state is State.LEAVING)]
@@ -85,6 +87,7 @@ class Staff(Ledger):
             for peer in here[: self._posts - size]:
                 self._dismiss(peer)
         self._staff()
+        return stay
 
     def _dismiss(self, peer: Peer) -> None:
         """A worker is one too many: it leaves now, or when it has answered what it holds."""

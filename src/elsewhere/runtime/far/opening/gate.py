@@ -2,16 +2,17 @@
 
 Rule: what passes here can neither name nor call anything, as none of its opcodes does, and takes neither more memory
 nor more depth than its length says. What is left is the hash of tuples as keys, which is deep if they are, and long if
-they hold others twice, which hold others twice, and the comparison of frozensets in the same way: so either no tuples
-and frozensets, or no keys, or little and nothing twice.
+they hold others twice, which hold others twice, and the comparison of frozensets in the same way: so it is either
+little, and nothing twice, or no tuples and frozensets, or no keys, and then `too_deep` looks at the value.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
-from .machine import DEEP
+from .machine import DEEP, MOST
 
 __all__ = ["is_simple", "too_deep"]
 
@@ -25,13 +26,21 @@ PLAIN = ONCE + rb"|h.|j.{4}"  # ... and what was seen before
 TUPLES = rb"(?:[t\x85-\x87]|" + PLAIN + rb")*+"
 KEYS = rb"(?:[}su\x8f\x90]|" + PLAIN + rb")*+"  # of dictionaries and sets; frozensets may be keys as tuples may
 BOTH = rb"(?:[}su\x8f\x90\x91t\x85-\x87]|" + ONCE + rb")*+"
+NEVER = (None, 0)
 LITTLE = 8192  # bytes: so many tuples, each in the next, take less than 1 MB of the C stack when they are hashed
 
 HEAD = rb"\x80[\x04\x05]"
-WHOLE = re.compile(HEAD + rb"(?:" + TUPLES + rb"\.|" + KEYS + rb"\.)", re.DOTALL).fullmatch
-SMALL = re.compile(HEAD + BOTH + rb"\.", re.DOTALL).fullmatch
-PARTS = [re.compile(part, re.DOTALL) for part in (TUPLES, KEYS)]
+LARGE, SMALL = (
+    (
+        re.compile(HEAD + rb"(?:" + first + rb"\.|" + KEYS + rb"\.)", re.DOTALL).fullmatch,
+        [re.compile(part, re.DOTALL).match for part in (first, KEYS)],
+    )
+    for first in (TUPLES, BOTH)
+)
+"""For data of more than `LITTLE` bytes and for others: what takes all of it, and what takes it piece by piece."""
 WIDTHS: dict[int | None, int] = {0x58: 4, 0x42: 4, 0x8D: 8, 0x8E: 8}  # of the lengths of long text and bytes
+
+Match = Callable[[Any, int], "re.Match[bytes] | None"]
 
 
 def is_simple(data: bytes | bytearray | memoryview) -> bool:
@@ -39,22 +48,18 @@ def is_simple(data: bytes | bytearray | memoryview) -> bool:
 
     False says nothing: `opcodes.load` then reads it, and refuses it if need be.
     """
-    if WHOLE(data):
-        return True
     size = len(data)
-    if size <= LITTLE:
-        if SMALL(data):
-            return True
-        if size < 4:
-            return False
-    return data[0] == 0x80 and data[1] in (4, 5) and any(_reaches_end(part, data, size) for part in PARTS)
+    whole, parts = SMALL if size <= LITTLE else LARGE
+    if whole(data):
+        return True
+    return size >= 4 and data[0] == 0x80 and data[1] in (4, 5) and any(_reaches_end(part, data, size) for part in parts)
 
 
-def _reaches_end(simple: re.Pattern[bytes], data: bytes | bytearray | memoryview, size: int) -> bool:
+def _reaches_end(simple: Match, data: bytes | bytearray | memoryview, size: int) -> bool:
     """Is it simple, but for text and bytes that are too long for a pattern?"""
     position = 2
     while position < size:
-        found = simple.match(data, position)
+        found = simple(data, position)
         position = found.end() if found is not None else position
         code = data[position] if position < size else None
         width = WIDTHS.get(code)
@@ -66,17 +71,21 @@ def _reaches_end(simple: re.Pattern[bytes], data: bytes | bytearray | memoryview
 
 
 def too_deep(data: bytes | bytearray | memoryview, value: Any) -> bool:
-    """Does a plain value hold tuples so deep in each other that whoever hashes it ends the process?
+    """Does a plain value hold tuples so deep in each other, or so often, that whoever hashes it is lost?
 
     Lists are looked through as well, and refused by nobody: `opcodes.load` then tells them apart.
     """
-    if len(data) <= LITTLE or not isinstance(value, tuple | list):
+    if len(data) <= LITTLE or type(value) not in (tuple, list):
         return False
-    level, left = {id(value): value}, 16 * len(data)
+    level, left = {id(value): (value, 1)}, MOST + 16 * len(data)
     for _ in range(DEEP):
-        inner = {id(part): part for one in level.values() for part in one if type(part) in (tuple, list)}
-        left -= sum(map(len, level.values()))
+        inner: dict[int, tuple[Any, int]] = {}
+        for one, times in level.values():
+            left -= times * len(one)
+            for part in one:
+                if type(part) is tuple or type(part) is list:
+                    inner[id(part)] = part, inner.get(id(part), NEVER)[1] + times
+        if not inner or left < 0:
+            return left < 0
         level = inner
-        if not level or left < 0:
-            break
-    return bool(level)
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import io
 import pickle
 import sys
@@ -30,6 +31,8 @@ class _ByName(pickle.Pickler):
     """Classes that were shipped go back as their tokens."""
 
     def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, BaseException) and type(obj) in copyreg.dispatch_table:  # tblib's, which has been imported
+            return obj.__reduce_ex__(5)
         if not isinstance(obj, type):
             return NotImplemented
         if obj in tokens:
@@ -42,7 +45,7 @@ class _ByName(pickle.Pickler):
 
 def dumps(value: Any) -> bytes:
     """A result as bytes: by value only what has no name, and only for a caller that has the same byte code."""
-    if not tokens:
+    if not tokens and "tblib" not in sys.modules:
         try:
             return pickle.dumps(value, 5)
         except (pickle.PicklingError, AttributeError):

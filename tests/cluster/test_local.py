@@ -37,12 +37,17 @@ print("done", flush=True)
 """
 
 
-def test_it_serves_calls_and_is_gone_with_the_pool() -> None:
+def test_it_serves_calls_replaces_a_killed_worker_and_is_gone_with_the_pool() -> None:
     before = set(os.listdir(tempfile.gettempdir()))
     with Pool(2, where="dask") as pool:
+        until(lambda: pool.statistics().workers == 2, "the far workers are there")
         assert pool.map(work.triple, range(9)) == [3 * x for x in range(9)]
-        parents = {parent for _, parent, _ in pool.map(work.whereabouts, range(40), chunksize=1)}
-        assert len(parents) == 2
+        _, killed, _ = pool.apply(work.whereabouts)
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: killed not in set(descendants(os.getpid())), "it is replaced")
+        until(lambda: pool.statistics().workers == 2, "the far workers are there again")
+        parents = set(pool.options(retry=3).map(work.parent_of, range(40), chunksize=1))
+        assert killed not in parents
     assert not any(Path(f"/proc/{pid}").exists() for pid in parents)
     assert set(os.listdir(tempfile.gettempdir())) <= before
 
@@ -81,16 +86,6 @@ def descendants(pid: int) -> list[int]:
         for child in (thread / "children").read_text().split():
             found += [int(child), *descendants(int(child))]
     return found
-
-
-@pytest.mark.slow
-def test_a_worker_of_ours_that_is_killed_is_replaced() -> None:
-    before = set(descendants(os.getpid()))
-    with Pool(1, where="dask") as pool:
-        _, worker, _ = pool.apply(work.whereabouts)
-        assert worker in set(descendants(os.getpid())) - before
-        os.kill(worker, signal.SIGKILL)
-        assert pool.options(retry=3).apply(work.whereabouts)[1] != worker
 
 
 def test_programs_that_do_not_start_are_an_error(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture) -> None:

@@ -21,6 +21,10 @@ def whereabouts(_=None):
     return os.getpid(), os.getppid(), "elsewhere" in sys.modules
 
 
+def parent_of(_):
+    return os.getppid()
+
+
 def note(folder, x):
     """Leave a mark for each time that it is called."""
     with Path(folder, f"{x}").open("a") as file:

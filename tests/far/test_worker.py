@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import sys
 
@@ -273,6 +274,19 @@ def test_shared_objects(far):
     far.send(worker.UNSHARE, number=5)
     far.run(named("builtins", "list"), reduced("elsewhere_far", "shared", 5))
     assert "not here" in far.error()[2]
+
+
+def test_shared_objects_that_another_process_here_holds(far, tmp_path):
+    with open(tmp_path / "held", "wb+") as file:
+        file.write(pickle.dumps([1, 2], 4))
+        file.flush()
+        far.send(worker.SHARE, f"/proc/{os.getpid()}/fd/{file.fileno()}".encode(), number=6)
+        far.run(named("builtins", "list"), reduced("elsewhere_far", "shared", 6))
+        assert far.value() == [1, 2]
+    far.send(worker.SHARE, b"/proc/self/fd/9999", number=7)
+    far.run(named("builtins", "list"), reduced("elsewhere_far", "shared", 7))
+    assert "a shared object cannot be had: " in far.error()[2]
+    assert far.call(abs, -1) == 1
 
 
 # ---- modules ---------------------------------------------------------------------------------------------------------

@@ -156,6 +156,14 @@ def test_an_idle_worker_ends_with_its_input(python):
         assert far.wait() == 0
 
 
+@SOME
+def test_what_runs_at_its_end_has_a_bound_when_the_caller_has_gone(python):
+    with Far(python) as far:
+        far.call(source("import atexit, time\n\n\ndef f():\n    atexit.register(time.sleep, 60)"))
+        far.hang_up()
+        assert far.wait() == 1
+
+
 @EACH
 def test_what_runs_is_interrupted_when_the_caller_goes(python, tmp_path):
     text = (

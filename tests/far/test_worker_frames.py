@@ -142,6 +142,7 @@ OLD = {
         "faulthandler",
         "codecs",
         "copyreg",
+        "mmap",
         "collections",
         "importlib",
         "io",

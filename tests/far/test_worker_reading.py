@@ -92,6 +92,14 @@ def test_who_reads_leaves_off_while_the_main_thread_waits(pipe):
     assert in_time(line._take_reading) is True
 
 
+def test_the_watch_wakes_up_when_the_caller_goes(pipe):
+    line = Line(*pipe)
+    line._parked = True
+    line._hang_up()
+    assert line._park.acquire(False)
+    assert line.next() is None
+
+
 class Late:
     """Whoever holds it leaves off between the main thread's two tries."""
 

@@ -163,17 +163,23 @@ class Desk:
     async def _hand_over_large(self, line: LaneLine, errand: Errand) -> None:
         pieces: list[Any] = []
         small: list[bytes] = []
+        complete = True
         token: int | None = None
         for piece in errand.pieces:
             if len(piece) < LARGE:
                 small.append(piece)
                 token = _shared_by(piece)
                 continue
+            if token is not None:
+                small.pop()  # its header, which the keeper writes
             pieces += [b"".join(small)] if small else []
             small = []
-            pieces.append(await self._scattered(piece, token, line.address))
+            found = await self._scattered(piece, token, line.address)
+            complete = complete and found is not None
+            pieces.append(found if token is None else [token, found])
+            token = None
         pieces += [b"".join(small)] if small else []
-        if any(piece is None for piece in pieces):
+        if not complete:
             if errand.tries < 3 and self.error is None:
                 self.later(COUNT, self.hand_over, line, errand)
             else:
@@ -187,7 +193,8 @@ class Desk:
         if shared is not None and shared.done() and getattr(shared.result(), "status", "lost") != "finished":
             shared = None  # the worker that had it is gone
         if shared is None:
-            work = gently(self.client.scatter(piece, workers=[address], hash=False))
+            view = memoryview(piece)  # which Dask takes from its frames as it is; bytes would be copied there
+            work = gently(self.client.scatter(view, workers=[address], hash=False))
             shared = asyncio.ensure_future(work)
             if token is not None:
                 self._shares[token] = shared

@@ -13,6 +13,8 @@ import re
 import zlib
 from pathlib import Path
 
+from elsewhere.runtime.far.bundle import lean, without_comments
+
 __all__ = ["OP", "code", "words"]
 
 OP = "elsewhere-keeper"  # the message that a keeper understands: as in keeping/keeper.py, which is not imported here
@@ -34,7 +36,7 @@ def _source() -> bytes:
     spec = importlib.util.find_spec("elsewhere.cluster.keeping")
     if spec is None or spec.origin is None:
         raise ImportError("elsewhere.cluster.keeping has no source here")
-    texts = [Path(spec.origin).with_name(f"{name}.py").read_text(encoding="utf-8") for name in MODULES]
+    texts = [lean(without_comments(Path(spec.origin).with_name(f"{name}.py"))) for name in MODULES]
     text = re.sub(r"(?m)^from elsewhere\.cluster\.keeping\..*\n", "", "\n".join(texts))
     return (FUTURE + text.replace(FUTURE, "")).encode()
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-__all__ = ["ANSWERS", "FAILED", "HURRY", "ORDINAL", "READY", "RELEASED", "Reader", "without_runs"]
+__all__ = ["ANSWERS", "FAILED", "HURRY", "ORDINAL", "READY", "RELEASED", "Reader", "share", "without_runs"]
 
 HEADER = struct.Struct("<BBHIQ")  # kind, flags, 0, number, bytes of payload: as in elsewhere's far worker
 ORDINAL = struct.Struct("<Q")
-RUN = 3  # the frame to a child that brings calls
+RUN, SHARE = 3, 4  # frames to a child: calls, and an object that they share
 HELLO, READY, VALUE, ERROR, SKIPPED, RELEASED, ASK, FAILED = 1, 2, 3, 4, 5, 8, 9, 10  # ... and from it
 ANSWERS = frozenset((VALUE, ERROR, SKIPPED))
 HURRY = frozenset((HELLO, READY, RELEASED, ASK, FAILED))  # somebody waits for these
@@ -51,10 +51,15 @@ class Reader:
         return found
 
 
+def share(token: int, body: Any) -> bytes:
+    """The frame of a shared object."""
+    return b"".join((HEADER.pack(SHARE, 0, 0, token, len(body)), body))
+
+
 def without_runs(pieces: list[Any]) -> list[Any]:
     """The same frames without the calls, which are others' now."""
     data = b"".join(pieces)
-    kept = []
+    kept: list[bytes] = []
     at = 0
     while at < len(data):
         kind, _, _, _, size = HEADER.unpack_from(data, at)

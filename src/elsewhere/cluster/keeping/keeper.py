@@ -24,7 +24,7 @@ import uuid
 from collections import deque
 from typing import Any
 
-from elsewhere.cluster.keeping.frames import ANSWERS, FAILED, HURRY, ORDINAL, READY, RELEASED, without_runs
+from elsewhere.cluster.keeping.frames import ANSWERS, FAILED, HURRY, ORDINAL, READY, RELEASED, share, without_runs
 from elsewhere.cluster.keeping.lane import Lane, Visit
 
 __all__ = ["OP", "visit"]
@@ -112,7 +112,7 @@ class Keeper:
             visits = [visit for lane in lanes for visit in (*lane.visits, *lane.early.values())]
             for visit in (*visits, *self._now):
                 if isinstance(visit, Visit):
-                    visit.over.set()
+                    visit.drop()
             self._leave(force=True)
             if self._inbox:  # what came meanwhile is for a new thread
                 self.post(len, ())
@@ -176,16 +176,18 @@ class Keeper:
         if lane is None and start is not None and name not in self.ended:
             lane = self._start(name, topic, *start)
             if lane is None:
-                visit.over.set()
+                visit.drop()
                 return
         if lane is None:
-            visit.over.set()
+            visit.drop()
             self._publish(topic, name, {"gone": True})
             return
-        if visit.number >= lane.expected:
-            lane.early[visit.number] = visit
         if visit.number != lane.expected or lane.visits:  # one thread is enough for a child
             visit.over.set()
+        if visit.number < lane.expected or visit.number in lane.early:
+            visit.drop()  # it has come before
+        else:
+            lane.early[visit.number] = visit
         while (following := lane.early.pop(lane.expected, None)) is not None:
             self._begin(lane, following)
         self._settle(lane)
@@ -204,13 +206,14 @@ class Keeper:
         lane.expected += 1
         lane.key = visit.key
         lane.missed = 0
-        frames = visit.pieces
+        frames, before = visit.pieces, lane.fed
         if visit.number < lane.dropped:
             frames = without_runs(frames)
         else:
             lane.fed += visit.calls
-        if not visit.over.is_set():
-            lane.visits.append(visit)
+        lane.visits.append(visit)
+        lane.lent.append((before, visit.files))
+        visit.files = ()
         if lane.due is None:
             lane.due = time.monotonic() + lane.pace
         for piece in frames:
@@ -238,7 +241,7 @@ class Keeper:
         if not lane.busy:
             visits, lane.visits = lane.visits, []
             for visit in visits:
-                visit.over.set()
+                visit.drop()
             if visits or lane.got:
                 self._tell(lane)
 
@@ -257,6 +260,8 @@ class Keeper:
                 lane.ready = True
             elif kind == FAILED:
                 lane.failed = True
+        while lane.lent and lane.answered > lane.lent[0][0]:  # a call behind it was answered: it has been mapped
+            lane.give_back(lane.lent.pop(0)[1])
         if not lane.busy:
             self._settle(lane)
         elif hurry:
@@ -280,7 +285,7 @@ class Keeper:
         lane.fed, lane.failed = lane.answered, True
         self._tell(lane, {"end": status, "words": lane.words})
         for visit in (*lane.visits, *lane.early.values()):
-            visit.over.set()
+            visit.drop()
 
     # ---- telling -----------------------------------------------------------------------------------------------------
 
@@ -331,13 +336,30 @@ def visit(name: str, topic: str, number: int, key: str, pieces: list[Any], calls
         topic: of its events.
         number: of this visit.
         key: of the Dask task.
-        pieces: bytes for the child.
+        pieces: bytes for the child, and shared objects as [token, bytes].
         calls: that are in them.
         start: what a lane's first visit brings besides: how often to tell, the first words, and the far worker.
     """
     from distributed import get_worker
 
     mine = keeper(get_worker())
-    here = Visit(number, key, pieces, calls)
+    files: list[int] = []
+    here = Visit(number, key, [_lent(piece, files) for piece in pieces], calls, tuple(files))
     mine.post(mine.visit, here, name, topic, start)
     here.over.wait()
+
+
+def _lent(piece: Any, files: list[int]) -> Any:
+    """A shared object as a frame: in a file of memory, which its child maps, as a pipe takes three copies more."""
+    if not isinstance(piece, (list, tuple)):
+        return piece
+    token, body = piece
+    try:
+        fd = os.memfd_create("elsewhere")
+        files.append(fd)
+        rest = memoryview(body).cast("B")
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+    except (AttributeError, OSError):  # not on this system, or there is no room
+        return share(token, body)
+    return share(token, f"/proc/{os.getpid()}/fd/{fd}".encode())

@@ -33,11 +33,18 @@ class Visit:
         key: of the Dask task.
         pieces: bytes for the child.
         calls: how many of them it holds.
+        files: descriptors that are to stay open until the child has read the pieces.
     """
 
-    def __init__(self, number: int, key: str, pieces: list[Any], calls: int) -> None:
-        self.number, self.key, self.pieces, self.calls = number, key, pieces, calls
+    def __init__(self, number: int, key: str, pieces: list[Any], calls: int, files: tuple[int, ...] = ()) -> None:
+        self.number, self.key, self.pieces, self.calls, self.files = number, key, pieces, calls, files
         self.over = threading.Event()
+
+    def drop(self) -> None:
+        """It is not made, or over."""
+        Lane.give_back(self.files)
+        self.files = ()
+        self.over.set()
 
 
 class Lane:
@@ -57,12 +64,13 @@ class Lane:
         expected: the number of the next visit.
         early: visits that came before an earlier one, by number.
         late: messages for the child that are to come when so many visits have begun: (number, bytes).
-        visits: Dask tasks that wait for the child.
+        visits: those whose calls the child is in; the first waits in its Dask task.
         fed: calls that it was handed, but for those it has given back.
         answered: those that it has answered.
         dropped: calls in visits below this number are not handed over any more.
         told: events that were published.
         unfetched: bytes that the client has been told of, and has not fetched.
+        lent: files that the child maps, each with the number of calls that it had been handed before.
         got: bytes of the child's that have not been told.
         due: when to tell.
         rest: when to read on.
@@ -91,6 +99,7 @@ class Lane:
         self.late: list[tuple[int, bytes]] = []
         self.visits: list[Visit] = []
         self.ready = self.failed = False
+        self.lent: list[tuple[int, tuple[int, ...]]] = []
         self.got: list[bytes] = []
         self.due: float | None = None
         self.rest: float | None = None
@@ -225,6 +234,12 @@ class Lane:
             except OSError:
                 self.process.kill()
 
+    @staticmethod
+    def give_back(files: tuple[int, ...]) -> None:
+        """Files that were lent."""
+        for fd in files:
+            os.close(fd)
+
     def close(self) -> None:
         """It has ended: take what it left, and give everything back."""
         self.closed = True
@@ -240,5 +255,7 @@ class Lane:
                 self._selector.unregister(stream)
         for stream in (self._stdin, self._stdout, self._stderr):
             stream.close()
+        for _, files in self.lent:
+            self.give_back(files)
         if self._pidfd >= 0:
             os.close(self._pidfd)

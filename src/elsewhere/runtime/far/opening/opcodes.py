@@ -170,10 +170,13 @@ def _sized(code: int, width: int, make: Callable[[memoryview], Any]) -> None:
     """A value whose bytes follow their number."""
 
     def push(machine: Machine, position: int) -> int:
-        size = int.from_bytes(machine.take(position, width), "little")
+        size = machine.view[position] if width == 1 else int.from_bytes(machine.take(position, width), "little")
         position += width
-        machine.stack.append(make(machine.take(position, size)))
-        return position + size
+        end = position + size
+        if end > machine.size:
+            raise Malformed("it ends too early")
+        machine.stack.append(make(machine.view[position:end]))
+        return end
 
     OPS[code] = push
 

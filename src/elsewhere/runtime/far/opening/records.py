@@ -8,7 +8,6 @@ Rule: everything here is a pure function.
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
@@ -20,6 +19,7 @@ __all__ = ["file_of", "record_of", "text_of"]
 TEXTS = {"name": 200, "levelname": 50, "pathname": 1000, "filename": 300, "module": 200, "funcName": 200}
 TEXTS |= {"threadName": 200, "processName": 200, "taskName": 200}
 NUMBERS = ("levelno", "lineno", "created", "msecs", "relativeCreated", "thread", "process")
+LAST = 253402300800  # the end of the year 9999: later times cannot be written
 LONG = ("msg", "exc_text", "stack_info")  # of any length, and any number of lines
 OURS = {*TEXTS, *NUMBERS, *LONG, "args", "exc_info"}
 
@@ -44,7 +44,8 @@ def record_of(state: Any) -> dict[str, Any]:
         if name in TEXTS:
             found[name] = plain(value[: TEXTS[name]]) if type(value) is str else None
         elif name in NUMBERS:
-            if type(value) in (int, float) and -(2**63) < value < 2**63 and math.isfinite(value):
+            least, most = (0, LAST) if name == "created" else (-(2**63), 2**63)
+            if type(value) in (int, float) and least <= value < most:  # a NaN is not, either
                 found[name] = value
         elif name in LONG:
             found[name] = text_of(value) if type(value) is str else None

@@ -28,7 +28,7 @@ from .answers import (
 from .finder import Modules
 from .ledger import Run
 from .line import Line
-from .names import MISSING, Bound, main, objects
+from .names import MISSING, Bound, lent, main, objects
 from .output import Output
 from .wire import (
     BATCHED,
@@ -85,7 +85,7 @@ class Worker(Line):
             self._bodies.pop(number, None)
             self._functions.pop(number, None)
         elif kind == SHARE:
-            objects[number] = [payload, None]
+            objects[number] = [lent(payload), None]
         elif kind == UNSHARE:
             objects.pop(number, None)
         elif kind == EXIT:

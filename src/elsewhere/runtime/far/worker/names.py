@@ -131,6 +131,20 @@ def shipped(token: str) -> type:
     return _classes[token]
 
 
+def lent(body: Any) -> Any:
+    """A body that another process of this machine holds comes as the name of its file, which is there for now."""
+    if body[:6] != b"/proc/":  # as no pickle begins
+        return body
+    import mmap
+
+    try:
+        with open(bytes(body), "rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:  # it is the error of the calls that refer to it
+        words = pickle.dumps((f"a shared object cannot be had: {error}",), 2)
+        return b"\x80\x02celsewhere_far\nrefuse\n" + words[2:-1] + b"R."
+
+
 def shared(token: int) -> Any:
     """The object that was sent under that token, made when it is first asked for."""
     entry = objects.get(token)

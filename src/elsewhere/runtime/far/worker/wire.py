@@ -7,7 +7,7 @@ this file, too, so that there is one definition::
       SETUP      pickle of a dictionary of plain values, see `main.Start.adopt`
       FUNCTION   number; body of a function, loaded when it is first called
       RUN        number of the function, flags; count, then BATCHED: one pickled list; else size and body of each item
-      SHARE      number of an object; its body, loaded when it is first used
+      SHARE      number of an object; its body, loaded when it is first used, or "/proc/...": a file that holds it
       UNSHARE    number
       SKIP       first and last ordinal that are not to be begun
       INTERRUPT  flags: 1 cancelled, 0 late; ordinal of the call that is to stop

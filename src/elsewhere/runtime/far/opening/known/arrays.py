@@ -31,7 +31,7 @@ MODULES |= {"numpy._core.numeric", "numpy.dtypes"}
 
 def _numpy() -> Any:
     """numpy, of whose exact types nothing here depends."""
-    return import_module("numpy")
+    return sys.modules.get("numpy") or import_module("numpy")
 
 
 def _states(dtype: Any) -> tuple[int, Any]:

@@ -117,6 +117,15 @@ class SimulatedPeer:
         """The ordinal of the call it is in, or of the last one it was in."""
         return self.over + (bool(self.runs) and self.parked != self.over)
 
+    def begun(self, now: int) -> int:
+        """The same, if it has come there."""
+        return self.started if self.begin <= now else self.over
+
+    def skip(self, ordinal: int, now: int) -> None:
+        """Do not begin a call; one that has begun goes on."""
+        if ordinal > self.begun(now):
+            self.skips.add(ordinal)
+
     def interrupt(self, ordinal: int, now: int) -> bool:
         """End the call it is in; False if it is another."""
         if not self.runs or self.over + 1 != ordinal or self.begin > now or self.parked == self.over:

@@ -219,7 +219,7 @@ class World:
         if (peer := self.peers.get(key)) is None:
             return
         self._hear(peer)
-        begun = peer.started if peer.begin <= self.now else peer.over
+        begun = peer.begun(self.now)
         del self.peers[key]
         self.outcome.lost += 1
         self._tell("lost", key, begun, WorkerLost("it died"), self.now / SECOND)
@@ -247,10 +247,10 @@ class World:
             self.outcome.runs += 1
             peer.hand(action.lo, action.hi, self.now, WAY)
         elif kind is Skip:
-            peer.skips.add(action.first)
+            peer.skip(action.first, self.now)
         elif kind is Observe:
             self._hear(peer)
-            begun = peer.started if peer.begin <= self.now else peer.over
+            begun = peer.begun(self.now)
             self._tell("observed", peer.key, begun, peer.begin / SECOND, now)
         elif kind is Recall:
             self.outcome.recalls += 1

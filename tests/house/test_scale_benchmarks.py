@@ -104,11 +104,20 @@ def test_a_worker_rings_when_it_has_nothing_left():
 
 def test_a_worker_skips_what_it_is_told_to():
     peer, work = busy([10, 20, 30], (0, 3))
-    peer.skips.add(2)
+    peer.skip(2, 5)
     peer.advance(work, 15)
     assert peer.untold == [(1, 10), (0, 0)]
     peer.advance(work, 40)
     assert peer.untold == [(1, 10), (0, 0), (1, 30)]
+
+
+def test_a_worker_goes_on_with_what_it_has_begun_and_has_answered_what_it_is_to_skip():
+    peer, work = busy([10, 20, 30], (0, 3))
+    peer.advance(work, 15)
+    peer.skip(1, 15)
+    peer.skip(2, 15)
+    peer.advance(work, 60)
+    assert peer.untold == [(1, 10), (2, 50)]
 
 
 def test_a_worker_is_interrupted_in_its_present_call_alone():

@@ -13,6 +13,7 @@ import selectors
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -34,10 +35,16 @@ WORDS = 2000  # characters of its last words on stderr
 
 
 class Nearby:
-    """For `Pool(where=...)`."""
+    """For `Pool(where=...)`.
 
-    def __init__(self, python: str = PYTHON) -> None:
+    Args:
+        python: the interpreter.
+        delay: seconds that what is sent takes on its way there.
+    """
+
+    def __init__(self, python: str = PYTHON, delay: float = 0.0) -> None:
         self.python = python
+        self.delay = delay
 
     def __repr__(self) -> str:
         return "nearby"
@@ -49,7 +56,7 @@ class Nearby:
         return NearbyDriver(
             Scheduler(wanted.size or 2, lifetime=wanted.lifetime, grace=wanted.grace, budget=BUDGET),
             wanted.name,
-            self.python,
+            self,
             packer=packer,
             opening=Opening(packer.shipped, packer.own, trust=False),
             initializer=wanted.initializer,
@@ -60,12 +67,12 @@ class Nearby:
 class NearbyDriver(FarDriver):
     """Far workers of one pool, nearby."""
 
-    def __init__(self, scheduler: Scheduler, name: str, python: str, **far: Any) -> None:
+    def __init__(self, scheduler: Scheduler, name: str, where: Nearby, **far: Any) -> None:
         super().__init__(scheduler, name, **far)
-        self._python = python
+        self._where = where
 
     def _open(self, key: int) -> PipeLine:
-        return PipeLine(self, key, self._python)
+        return PipeLine(self, key, self._where)
 
 
 class PipeLine:
@@ -73,13 +80,14 @@ class PipeLine:
 
     name = NAME
 
-    def __init__(self, driver: FarDriver, key: int, python: str) -> None:
+    def __init__(self, driver: FarDriver, key: int, where: Nearby) -> None:
         self._driver = driver
         self._key = key
+        self._delay = where.delay
         shipped = bundle.payload()
         try:
             self._process = subprocess.Popen(
-                [python, "-c", bundle.first_words(len(shipped))],
+                [where.python, "-c", bundle.first_words(len(shipped))],
                 bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -88,8 +96,9 @@ class PipeLine:
                 env={"PATH": os.environ.get("PATH", os.defpath), MARK: os.environ.get(MARK, "")},
             )
         except OSError as error:
-            raise WorkerStartError(f"{python} does not start: {error}") from error
+            raise WorkerStartError(f"{where.python} does not start: {error}") from error
         self._waiting: deque[bytes | memoryview] = deque([shipped])
+        self._under_way: deque[tuple[float, bytes]] = deque()  # when it arrives, and what
         self._bell, self._listener = os.pipe()[::-1]
         os.set_blocking(self._bell, False)
         self._lock = threading.Lock()  # of the bell's life
@@ -98,7 +107,11 @@ class PipeLine:
 
     def send(self, pieces: Sequence[bytes]) -> None:
         """Have these sent, in order."""
-        self._waiting.extend(pieces)
+        if self._delay:
+            at = time.monotonic() + self._delay
+            self._under_way.extend((at, piece) for piece in pieces)
+        else:
+            self._waiting.extend(pieces)
         with self._lock, contextlib.suppress(BlockingIOError):
             if not self._over:
                 os.write(self._bell, b"\0")
@@ -120,16 +133,18 @@ class PipeLine:
             for fd in (process.stdout.fileno(), process.stderr.fileno(), self._listener):
                 selector.register(fd, selectors.EVENT_READ)
             open_ends = {process.stdout.fileno(), process.stderr.fileno()}
-            self._wait_for_room(selector, process.stdin.fileno())
             while process.stdout.fileno() in open_ends:  # what holds stderr open may be a child of a call's
-                for key, _ in selector.select():
+                pause = self._arrive()
+                if self._waiting and process.stdin.fileno() not in selector.get_map():
+                    selector.register(process.stdin.fileno(), selectors.EVENT_WRITE)
+                for key, _ in selector.select(pause):
                     if key.fd == process.stdin.fileno():
                         self._write(selector, key.fd)
                         continue
                     data = os.read(key.fd, SOME)
                     if key.fd == self._listener:
-                        self._wait_for_room(selector, process.stdin.fileno())
-                    elif not data:
+                        continue  # there is something to send
+                    if not data:
                         selector.unregister(key.fd)
                         open_ends.discard(key.fd)
                     elif key.fd == process.stdout.fileno():
@@ -143,9 +158,12 @@ class PipeLine:
             os.close(self._listener)
         self._driver.post(self._driver.ended, self._key, status, None, words.decode(errors="replace").strip())
 
-    def _wait_for_room(self, selector: selectors.BaseSelector, fd: int) -> None:
-        if self._waiting and fd not in selector.get_map():
-            selector.register(fd, selectors.EVENT_WRITE)
+    def _arrive(self) -> float | None:
+        """What has been under way for long enough is there; seconds until the next is."""
+        now = time.monotonic()
+        while self._under_way and self._under_way[0][0] <= now:
+            self._waiting.append(self._under_way.popleft()[1])
+        return self._under_way[0][0] - now if self._under_way else None
 
     def _write(self, selector: selectors.BaseSelector, fd: int) -> None:
         """Write what waits, as far as there is room."""

@@ -75,10 +75,12 @@ class Life(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.shares = Shares(3, 5, MOST)
+        self.rooms = [MOST] * 3
 
     @rule(host=st.integers(0, 2), cores=st.integers(-3, 100))
     def up(self, host, cores):
         self.shares.up(host, cores)
+        self.rooms[host] = MOST
 
     @rule(host=st.integers(0, 2))
     def lost(self, host):
@@ -93,6 +95,7 @@ class Life(RuleBasedStateMachine):
     @rule(host=st.integers(0, 2), most=st.integers(0, 9))
     def limit(self, host, most):
         self.shares.limit(host, most)
+        self.rooms[host] = min(self.rooms[host], most)
 
     @rule(wanted=st.integers(1, 20))
     def wants(self, wanted):
@@ -113,7 +116,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def nobody_gets_more_than_there_is_room_for(self):
-        assert all(0 <= each <= MOST for each in self.shares.planned())
+        assert all(0 <= each <= room for each, room in zip(self.shares.planned(), self.rooms, strict=True))
         assert self.shares.size <= (self.shares.wanted or 0)
         assert (self.shares.next() is None) == (not any(map(self.shares.is_up, range(3))))
 

@@ -4,8 +4,8 @@
 
     python -m benchmarks.scale [--quick] [--json FILE] [--write]
 
-No process, no thread and no socket: nothing of it waits. The whole of it takes some three minutes of one core, and 1 GB
-of memory.
+No process, no thread and no socket: nothing of it waits. The whole of it takes some four minutes of one core, and
+less than 1 GB of memory.
 """
 
 from __future__ import annotations

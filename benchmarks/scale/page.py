@@ -51,7 +51,7 @@ is handed over by itself, or if calls travel in runs:
 """
 
 KEEP_AFTER = """
-A pool does not come that far, since the same core also pickles, sends and delivers: take a tenth of it for lone calls.
+A pool does not come that far, since the same core also pickles, sends and delivers, which costs several times as much.
 **What breaks first is this**: short calls that are handed over one by one to very many workers. The cure is longer
 calls, or a `map`, where a worker holds up to {held} ms of work and is spoken to that rarely.
 """
@@ -78,6 +78,10 @@ have kept up. Durations are constant, exponential, or heavy-tailed (Pareto 1.5, 
 calls are all there at once; a stream is an imap that is 4 calls for each worker ahead. What goes wrong: each
 worker dies after 1,000 calls on the average and is replaced, calls run out of time after 5 means, one in a hundred is
 cancelled.
+
+Where the stretch is far from 1, the run was short for so many workers: at its end they wait for the longest of the
+calls that began last, and which that is nobody knows beforehand. What a worker holds behind a long call is taken back
+(*taken back* counts how often), a call that runs is not.
 """
 
 END = """

@@ -219,3 +219,13 @@ def test_a_call_is_found_in_whichever_run_it_is(lengths: tuple[int, ...]):
                 (key, index - at + 1)
             ]
         at += length + 1
+
+
+def test_a_call_is_found_though_a_run_that_was_longer_begins_near_it():
+    scheduler, job = ready(2), Job()
+    scheduler.peers[1].hold(job, 0, 9, 0.0)
+    scheduler.peers[1].answered(5)
+    scheduler.peers[2].hold(job, 10, 12, 0.0)
+    scheduler.unfinished = 6
+    assert scheduler.cancel(job, 11, 0.0)
+    assert take(scheduler) == [Skip(2, 2, 2)]

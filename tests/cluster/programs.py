@@ -32,3 +32,13 @@ def worker(address: str, host: str, folder: Path, *options: str, threads: int = 
     finally:
         process.kill()
         process.wait()
+
+
+def descendants(pid: int) -> list[int]:
+    """The children of a process, and theirs; one that ends meanwhile may be missing."""
+    found = []
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                found += [int(child), *descendants(int(child))]
+    return found

@@ -11,6 +11,7 @@ import pytest
 
 from elsewhere import Pool, WorkerLost
 from tests.cluster import work
+from tests.cluster.programs import descendants
 from tests.contract.work import until
 from tests.contract.yards import Dask
 
@@ -168,8 +169,8 @@ def test_the_children_of_a_killed_caller_are_killed(cluster: Dask, tmp_path: Pat
     caller = subprocess.Popen([sys.executable, "-c", script, cluster.address, str(tmp_path)])
     try:
         until(lambda: (tmp_path / "1").exists() or caller.poll() is not None, "a call runs")
-        children = [int(pid) for worker in cluster.workers for pid in _children(worker.pid)]
-        assert len(children) >= 2
+        until(lambda: len(_children(cluster)) == 2, "both far workers are there")
+        children = _children(cluster)
     finally:
         caller.kill()
         caller.wait()
@@ -177,5 +178,5 @@ def test_the_children_of_a_killed_caller_are_killed(cluster: Dask, tmp_path: Pat
     assert [worker.poll() for worker in cluster.workers] == [None, None]
 
 
-def _children(pid: int) -> list[str]:
-    return [one for task in Path(f"/proc/{pid}/task").iterdir() for one in (task / "children").read_text().split()]
+def _children(cluster: Dask) -> list[int]:
+    return [pid for worker in cluster.workers for pid in descendants(worker.pid)]

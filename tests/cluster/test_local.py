@@ -14,6 +14,7 @@ import pytest
 from elsewhere import Pool, WorkerLost, WorkerStartError
 from elsewhere.cluster import programs
 from tests.cluster import work
+from tests.cluster.programs import descendants
 from tests.contract.work import until
 from tests.require import require
 
@@ -29,6 +30,8 @@ def triple(x):
 pool = Pool(2, where="dask")
 print(pool.map(triple, range(5)), flush=True)
 if sys.argv[1] == "wait":
+    while pool.statistics().workers < 2:
+        time.sleep(0.01)
     print("ready", flush=True)
     time.sleep(600)
 pool.close()
@@ -78,14 +81,6 @@ def test_nothing_stays_after_kill_9(tmp_path: Path) -> None:
         caller.send_signal(signal.SIGKILL)
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family), "all of them have gone")
     until(lambda: not list(folder.iterdir()), "their folders are removed")
-
-
-def descendants(pid: int) -> list[int]:
-    found = []
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        for child in (thread / "children").read_text().split():
-            found += [int(child), *descendants(int(child))]
-    return found
 
 
 def test_programs_that_do_not_start_are_an_error(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture) -> None:

@@ -85,7 +85,7 @@ calls that began last, and which that is nobody knows beforehand. What a worker 
 """
 
 END = """
-Every call of every run had exactly one outcome; the simulation stops if one has none, or two.
+The outcomes of every run are counted: values, failures and cancelled calls are as many as there were calls.
 """
 
 

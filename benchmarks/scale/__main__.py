@@ -4,7 +4,7 @@
 
     python -m benchmarks.scale [--quick] [--json FILE] [--write]
 
-No process, no thread and no socket: nothing of it waits. The whole of it takes some four minutes of one core, and
+No process, no thread and no socket: nothing of it waits. The whole of it takes some two minutes of one core, and
 less than 1 GB of memory.
 """
 

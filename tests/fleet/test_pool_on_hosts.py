@@ -16,6 +16,7 @@ from elsewhere import ConnectError, Pool, WorkerLost
 from elsewhere.errors import NeverStarted, WorkerStartError
 from elsewhere.fleet import Fleet, FleetError, Host
 from elsewhere.fleet.calling import seat
+from elsewhere.fleet.calling.line import HostLine
 from elsewhere.fleet.link import channels
 from tests.fleet import work
 from tests.fleet.inprocess import Yard, inprocess, plain
@@ -188,3 +189,29 @@ def test_an_object_that_is_shared_is_sent_once_to_each_worker(server: Sshd):
     with Pool(2, where=Fleet(*server.hosts[:2], **options(server))) as pool:
         handle = pool.share({"a": list(range(1000))})
         assert pool.starmap(work.at, [(handle, n) for n in range(100)]) == list(range(100))
+
+
+def test_a_large_object_that_is_shared_is_sent_once_to_each_host(server: Sshd, monkeypatch: pytest.MonkeyPatch):
+    size, sent, send = 4 << 20, Counter[str](), HostLine.send
+
+    def counted(line: HostLine, pieces: Any) -> None:
+        sent[line.name] += sum(map(len, pieces))
+        send(line, pieces)
+
+    monkeypatch.setattr(HostLine, "send", counted)
+    with Pool(4, where=Fleet(*server.hosts[:2], **options(server))) as pool:
+        handle = pool.share(bytes(size))
+
+        def holders() -> set[tuple[str, int, int]]:
+            return set(pool.starmap(work.held, [(handle, n) for n in range(100)]))
+
+        becomes(lambda: len(holders()) == 4)
+        assert {given for _, _, given in holders()} == {size}
+        assert sent.keys() == set(server.hosts[:2])
+        assert all(size <= count < 1.5 * size for count in sent.values())
+        before = holders()
+        for _, pid, _ in before:  # who lends it among them
+            os.kill(pid, signal.SIGKILL)
+        becomes(lambda: pool.statistics().lost_workers == 4)
+        becomes(lambda: len(holders() - before) == 4)
+        assert all(2 * size <= count < 2.5 * size for count in sent.values())

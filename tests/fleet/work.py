@@ -128,3 +128,8 @@ def dies_on(victim):
     if address() == victim:
         kills(signal.SIGKILL)
     return victim
+
+
+def held(data: bytes, number: int) -> tuple[str, int, int]:
+    """The host, who it is, and how much it has been given."""
+    return os.environ["SSH_CONNECTION"].split()[2], os.getpid(), len(data)

@@ -189,6 +189,10 @@ class OnHosts(FarDriver):
                 seat.reach(self, again=True)
         self._settle()
 
+    def _greeted(self, channel: Channel) -> None:
+        channel.site = self._at[channel.key].number
+        super()._greeted(channel)
+
     def _aside(self, channel: Channel, kind: int, flags: int, payload: Any) -> None:
         super()._aside(channel, kind, flags, payload)
         if kind == FAILED and channel.line is not None:

@@ -40,6 +40,9 @@ class Arrivals(Driver):
     def _greeted(self, channel: Channel) -> None:
         """It has said who it is."""
 
+    def _wants(self, channel: Channel, token: int) -> None:
+        """It was to borrow a shared object from a worker that has gone."""
+
     def _refused(self, channel: Channel) -> None:
         """Its setup has failed: it ends now, or is made to."""
 
@@ -110,6 +113,8 @@ class Arrivals(Driver):
             relay.handle(flags, bytes(payload), self._context(channel), self._opening.plain, channel.name)
         elif kind == wire.ASK:
             self._asked(channel, bytes(payload).decode("utf-8", "replace"))
+        elif kind == wire.WANT:
+            self._wants(channel, _number(payload))
         elif kind == wire.RELEASED:
             self._released(channel, _number(payload))
         elif kind == wire.READY:

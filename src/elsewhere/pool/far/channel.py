@@ -26,6 +26,8 @@ class Channel:
         cores: of its machine.
         functions: the numbers of those it knows.
         tokens: of the shared objects that it has.
+        site: tells the machines of a pool apart, whose workers lend each other what is shared; None where they do not.
+        wanted: tokens of those that it has asked for, as who lent them had gone.
         since: when its last answer came (`time.monotonic`): the call it is in has begun then.
         handed: how many calls it was handed in its life, but for those that were taken back.
         fed: when it was last handed calls and had none: the first of them begins then.
@@ -44,6 +46,8 @@ class Channel:
         self.cores = 1
         self.functions: set[int] = set()
         self.tokens: set[int] = set()
+        self.site: int | None = None
+        self.wanted: set[int] = set()
         self.since = self.fed = 0.0
         self.handed = 0
         self.ready = False

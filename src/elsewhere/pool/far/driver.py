@@ -240,6 +240,7 @@ class FarDriver(Arrivals):
         channel = self._channels.pop(key, None)
         if channel is None:
             return
+        self._freight.forget(channel=channel)
         if channel.ready:
             self._lose(channel, status, error, words, unsure=error is not None)
         elif channel.start_error is not None:
@@ -257,6 +258,9 @@ class FarDriver(Arrivals):
     def _asked(self, channel: Channel, module: str) -> None:
         self._send(channel, [self._setup.module(module)])
 
+    def _wants(self, channel: Channel, token: int) -> None:
+        self._send(channel, self._freight.again(channel, token))
+
     def _refused(self, channel: Channel) -> None:
         assert channel.line is not None
         channel.line.kill()
@@ -268,6 +272,7 @@ class FarDriver(Arrivals):
         super()._finish(channel, values, micros, now)
 
     def _unshare(self, token: int) -> None:
+        self._freight.forget(token=token)
         for channel in self._channels.values():
             if token in channel.tokens:
                 channel.tokens.discard(token)

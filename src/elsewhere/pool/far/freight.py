@@ -27,6 +27,7 @@ SIZE = struct.Struct("<Q")
 COUNT = struct.Struct("<I")
 KNOWN = 256  # functions a worker keeps before it is told to forget them all
 LARGEST_FRAME = 1 << 26  # bytes of calls in one frame; a larger call has one of its own
+LENT = 1 << 20  # bytes of a shared object from which on workers of a machine have it from each other
 HEAVY = 1 << 16  # bytes of an item from which on it counts what is under way
 MINOR = sys.version_info[:2]
 KINDS: dict[int, Literal["value", "args", "call"]] = {Shape.ONE: "value", Shape.STAR: "args", Shape.BOTH: "call"}
@@ -44,6 +45,7 @@ class Freight:
         self.packer = packer
         self._unshared = unshared
         self._watched: dict[int, weakref.ref[Constant]] = {}
+        self._lenders: dict[tuple[int, int], Channel] = {}  # by site and token
         self._numbers: dict[Body, int] = {}
         self._next_number = 0
 
@@ -130,8 +132,38 @@ class Freight:
             if token not in self._watched:
                 self._watched[token] = weakref.ref(constant, lambda _, token=token: self._gone(token))  # type: ignore[misc]  # inferred
             pieces += self.carried(channel, constant.body)
-            pieces += _frame(wire.SHARE, self.variant(channel, constant.body), number=token)
+            pieces += self._share(channel, token, self.variant(channel, constant.body))
         return pieces
+
+    # ---- what is lent ------------------------------------------------------------------------------------------------
+
+    def _share(self, channel: Channel, token: int, data: bytes) -> list[bytes]:
+        """A shared object: what is large goes to each machine once, and its workers have it from each other."""
+        if channel.site is None or len(data) < LENT:
+            return _frame(wire.SHARE, data, number=token)
+        place = channel.site, token
+        lender = self._lenders.setdefault(place, channel)
+        if lender is channel or lender.version[:2] != channel.version[:2] or lender.pid is None:
+            return _frame(wire.SHARE, data, wire.LENT, token)
+        return [wire.frame(wire.SHARE, wire.RANGE.pack(lender.pid, len(data)), wire.BORROWED, token)]
+
+    def again(self, channel: Channel, token: int) -> list[bytes]:
+        """A shared object for a worker whose lender has gone; it lends it from now on. Once for each."""
+        if channel.site is None or token not in channel.tokens or token in channel.wanted:
+            return []
+        channel.wanted.add(token)
+        watched = self._watched.get(token)
+        constant = None if watched is None else watched()
+        if constant is None:
+            return _frame(wire.SHARE, _refusing("the shared object has gone"), wire.LENT, token)
+        self._lenders[channel.site, token] = channel
+        return _frame(wire.SHARE, self.variant(channel, constant.body), wire.LENT, token)
+
+    def forget(self, *, channel: Channel | None = None, token: int | None = None) -> None:
+        """A worker has gone, or a shared object."""
+        for place, lender in list(self._lenders.items()):
+            if lender is channel or place[1] == token:
+                del self._lenders[place]
 
     def _gone(self, token: int) -> None:
         self._watched.pop(token, None)

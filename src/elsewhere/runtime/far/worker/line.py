@@ -18,19 +18,24 @@ import time
 from typing import Any, NoReturn
 
 from .ledger import Ledger, Run
+from .names import lend, objects
 from .wire import (
     ASK,
+    BORROWED,
     DUMP,
     HEADER,
     INTERRUPT,
+    LENT,
     MODULE,
     ORDINAL,
     RANGE,
     RELEASED,
     RUN,
+    SHARE,
     SKIP,
     STACKS,
     STDERR,
+    WANT,
     WITHDRAW,
     Frames,
 )
@@ -154,6 +159,10 @@ class Line:
             with self._news:
                 self._modules[name] = given
                 self._news.notify_all()
+        elif kind == SHARE and flags == LENT:  # others wait for it, whatever runs here
+            lend(number, payload)
+        elif kind == SHARE and flags == BORROWED:
+            objects[number] = [RANGE.unpack(payload), None]
         elif kind == DUMP:
             self.send(STACKS, stacks().encode("utf-8", "backslashreplace"))
         else:
@@ -281,6 +290,10 @@ class Line:
                     if name not in self._modules:
                         self._news.wait(10 * LOOK)  # who reads may stop reading
         return self._modules.pop(name)
+
+    def want(self, token: int) -> None:
+        """Ask the caller for a shared object that nobody here lends any more."""
+        self.send(WANT, ORDINAL.pack(token))
 
     # ---- its end ---------------------------------------------------------------------------------------------------
 

@@ -40,6 +40,7 @@ def main(modules: Modules) -> NoReturn:
         os.register_at_fork(after_in_child=worker.in_fork)
         faulthandler.enable(STDERR)
         signal.signal(signal.SIGURG, worker.on_urgent)
+        names.want = worker.want
         signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is the caller's to answer
         sys.breakpointhook = no_breakpoint
         _thread.start_new_thread(worker.watch, ())

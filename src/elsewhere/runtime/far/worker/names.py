@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import time
 from typing import Any, Callable, NamedTuple, NoReturn, Sequence, Tuple
 
 MISSING = object()
+PATIENCE = 60.0  # seconds that an object which another worker lends may take to come, before the caller is asked
+PAUSE = 0.005  # seconds between two looks
 Definition = Tuple[str, bytes, bytes]  # name, digest, pickle
 
 
@@ -80,6 +84,7 @@ class Bound(NamedTuple):
 main = Namespace({})  # of the process; `adopt` gives it the names
 tokens: dict[type, str] = {}  # of classes that were shipped
 objects: dict[int, list[Any]] = {}  # shared ones: token -> [body, object]; the body goes when the object is made
+want: Any = None  # asks the caller for an object; `main` sets it
 _classes: dict[str, type] = {}
 
 
@@ -145,11 +150,88 @@ def lent(body: Any) -> Any:
         return b"\x80\x02celsewhere_far\nrefuse\n" + words[2:-1] + b"R."
 
 
+def lend(token: int, body: Any) -> None:
+    """Keep a shared object where the other workers of this machine find it: memory with a name that they know."""
+    import mmap
+
+    held: Any = None
+    try:
+        file = os.memfd_create(f"elsewhere-{os.getpid()}-{token}")
+        try:
+            rest = memoryview(body)
+            while rest:
+                rest = rest[os.write(file, rest) :]
+            held = mmap.mmap(file, 0, access=mmap.ACCESS_READ)  # with a descriptor of its own, by which it is found
+        finally:
+            os.close(file)
+    except (
+        AttributeError,
+        OSError,
+        ValueError,
+    ):  # no such thing on this system, or no memory: who waits asks the caller
+        held = None
+    objects[token] = [body if held is None else held, None, held]
+
+
+def _borrowed(pid: int, size: int, token: int) -> Any:
+    """The memory in which another worker of this machine holds that object: whole, or None; KeyError if it has gone."""
+    folder, name = f"/proc/{pid}/fd", f"/memfd:elsewhere-{pid}-{token} (deleted)"
+    try:
+        files = os.listdir(folder)
+    except OSError:
+        raise KeyError(pid) from None
+    for file in files:
+        found = _mapped(f"{folder}/{file}", name, size)
+        if found is not None:
+            return found
+    return None
+
+
+def _mapped(path: str, name: str, size: int) -> Any:
+    """The file there, if it has this name and is whole."""
+    import mmap
+
+    try:
+        if os.readlink(path) == name:
+            with open(path, "rb") as file:
+                if os.fstat(file.fileno()).st_size == size:  # it is written in order
+                    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError):
+        return None  # it was closed just now
+    return None
+
+
+def _wait_for(token: int) -> list[Any]:
+    """The entry of an object that another worker lends, or the caller sends instead when that one has gone."""
+    end, asked = time.monotonic() + PATIENCE, False
+    while True:
+        entry = objects[token]
+        if type(entry[0]) is not tuple:
+            return entry
+        gone = time.monotonic() > end
+        try:
+            pid, size = entry[0]
+            body = _borrowed(pid, size, token)
+            if body is not None:
+                entry[0] = body
+                return entry
+        except KeyError:
+            gone = True
+        if gone and asked and time.monotonic() > end:
+            raise pickle.UnpicklingError(f"the shared object {token} cannot be had: who lent it has gone")
+        if gone and not asked:
+            end, asked = time.monotonic() + PATIENCE, True
+            want(token)
+        time.sleep(PAUSE)
+
+
 def shared(token: int) -> Any:
     """The object that was sent under that token, made when it is first asked for."""
     entry = objects.get(token)
     if entry is None:
         raise pickle.UnpicklingError(f"the shared object {token} is not here (any more)")
+    if type(entry[0]) is tuple:
+        entry = _wait_for(token)
     if entry[0] is not None:
         entry[1] = pickle.loads(entry[0])
         entry[0] = None

@@ -7,7 +7,8 @@ this file, too, so that there is one definition::
       SETUP      pickle of a dictionary of plain values, see `main.Start.adopt`
       FUNCTION   number; body of a function, loaded when it is first called
       RUN        number of the function, flags; count, then BATCHED: one pickled list; else size and body of each item
-      SHARE      number of an object; its body, loaded when it is first used, or "/proc/...": a file that holds it
+      SHARE      number of an object; its body, loaded when it is first used, or "/proc/...": a file that holds it;
+                 LENT: others of this machine are to find it; BORROWED: pid of who lends it, and its size
       UNSHARE    number
       SKIP       first and last ordinal that are not to be begun
       INTERRUPT  flags: 1 cancelled, 0 late; ordinal of the call that is to stop
@@ -28,6 +29,7 @@ this file, too, so that there is one definition::
       ASK        name of a module
       FAILED     as ERROR: the setup or the initializer has failed; it ends
       STACKS     text
+      WANT       number of an object that was to be borrowed, and nobody lends any more
 
 Calls are counted from 1 over a worker's life; after WITHDRAW the places of the dropped ones are given to the next.
 """
@@ -41,11 +43,12 @@ HEADER = struct.Struct("<BBHIQ")
 # To the worker:
 SETUP, FUNCTION, RUN, SHARE, UNSHARE, SKIP, INTERRUPT, WITHDRAW, MODULE, EXIT, DUMP, FORGET = range(1, 13)
 # From the worker:
-HELLO, READY, VALUE, ERROR, SKIPPED, OUTPUT, LOG, RELEASED, ASK, FAILED, STACKS = range(1, 12)
+HELLO, READY, VALUE, ERROR, SKIPPED, OUTPUT, LOG, RELEASED, ASK, FAILED, STACKS, WANT = range(1, 13)
 # Flags of a RUN: how a call's item becomes arguments, and whether all items are one pickled list.
 ONE, STAR, BOTH, SHAPE, BATCHED = 0, 1, 2, 3, 4
 STDOUT, STDERR = 1, 2  # flags of OUTPUT
 RECORD, WARNING = 0, 1  # flags of LOG
+LENT, BORROWED = 1, 2  # flags of SHARE
 COUNT, ORDINAL, RANGE = struct.Struct("<I"), struct.Struct("<Q"), struct.Struct("<QQ")
 LARGEST = 1 << 40  # bytes of a payload: what claims more is no message
 ROOMY = 1 << 18  # bytes that a payload still lacks, from which on it is worth a place of its own

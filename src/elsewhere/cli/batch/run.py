@@ -23,7 +23,7 @@ from elsewhere.cli.batch.inputs import Fingerprint, Inputs
 from elsewhere.cli.batch.job import Answer, Job, Refused, Task
 from elsewhere.cli.batch.rows import row
 from elsewhere.cli.batch.summary import Failure, Tally, count, shorten
-from elsewhere.cli.ending import Problem, Signals, Stopped
+from elsewhere.cli.ending import Problem, Signals, Stopped, sentence
 from elsewhere.cli.function.convert import ASK, NUMBER, TEXT, reads_as_number
 from elsewhere.cli.function.target import Target
 from elsewhere.errors import ElsewhereError
@@ -108,7 +108,7 @@ class Run:
             say(f"elsewhere: stopped by {stopped.name} after {self._rows()}. {self._how_to_resume()}")
             raise
         except ElsewhereError as error:
-            raise Problem(f"{' '.join(str(error).split())} {self._how_to_resume()}") from None
+            raise Problem(f"{sentence(' '.join(str(error).split()))} {self._how_to_resume()}") from None
         except Problem as problem:
             problem.args = (f"{problem} {self._how_to_resume()}",)
             raise

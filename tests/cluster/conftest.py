@@ -1,4 +1,4 @@
-"""A real scheduler and two workers of one thread each, as programs, once for all tests here that leave them alive."""
+"""A real scheduler and two workers of one thread each, as programs: for all tests here, and gone behind the last one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORKERS = ["127.25.0.2", "127.25.0.3"]
 VICTIM = "127.25.0.12"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
     with dask(tmp_path_factory.mktemp("dask"), SCHEDULER, WORKERS) as found:
         from distributed import Client

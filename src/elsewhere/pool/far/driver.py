@@ -133,10 +133,12 @@ class FarDriver(Arrivals):
         """Job, index, pid there and start of each call being executed."""
         found: list[tuple[CallJob, int, int, float]] = []
         for key, channel in list(self._channels.items()):
+            if not channel.ready:
+                continue  # it may have no line yet
             with contextlib.suppress(KeyError, IndexError, ValueError):  # it ends while we look
                 peer = self.scheduler.peers[key]
                 started, since = self._begun(channel, peer)
-                if channel.ready and started > peer.done:
+                if started > peer.done:
                     job, index = peer.first
                     found.append((ours(job), index, channel.pid or 0, since))
         return found

@@ -1,4 +1,4 @@
-"""A real scheduler and two workers of one thread each, as programs: for all tests here, and gone behind the last one."""
+"""A real scheduler and two workers of one thread, as programs: for all tests here, and gone behind the last one."""
 
 from __future__ import annotations
 

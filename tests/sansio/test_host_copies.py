@@ -181,8 +181,8 @@ def test_what_is_written_is_read(made: dict[str, tuple[Entry, bytes]], exact: bo
         assert [member.name.rstrip("/") for member in theirs] == list(made)
         for member, (entry, contents) in zip(theirs, made.values(), strict=True):
             assert member.mode == entry.mode
-            told = Fraction(entry.mtime if exact else entry.mtime // 10**9 * 10**9, 10**9)
-            assert abs(Fraction(member.mtime) - told) <= math.ulp(member.mtime)  # tarfile's are floats
+            instant = Fraction(entry.mtime if exact else entry.mtime // 10**9 * 10**9, 10**9)
+            assert abs(Fraction(member.mtime) - instant) <= math.ulp(member.mtime)  # tarfile's are floats
             if entry.kind == "file":
                 file = archive.extractfile(member)
                 assert file is not None

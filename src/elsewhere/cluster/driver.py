@@ -19,7 +19,6 @@ from elsewhere.cluster.lines import LaneLine
 from elsewhere.errors import ElsewhereError, WorkerStartError
 from elsewhere.pool.far.channel import Channel
 from elsewhere.pool.far.driver import FarDriver
-from elsewhere.pool.places import relay
 from elsewhere.runtime.far.opening import Opening
 from elsewhere.runtime.far.packing import Packer
 from elsewhere.sansio.scheduling.credits import BUDGET
@@ -127,9 +126,6 @@ class DaskDriver(FarDriver):
         """A call that waits for a thread of its Dask worker has not begun."""
         line = _line(channel)
         return peer.done + (bool(peer.held) and line.working), max(channel.since, channel.fed, line.since)
-
-    def _show(self, channel: Channel, stream: int, text: bytes) -> None:
-        relay.show(stream, text, self._context(channel))
 
     def _unshare(self, token: int) -> None:
         self._desk.call(self._desk.unshare, token)

@@ -5,12 +5,13 @@ Rule: opening an envelope never raises.
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 
 from elsewhere.errors import RemoteError
 from elsewhere.runtime.packing import loads_result
 
-__all__ = ["open_envelope", "words"]
+__all__ = ["open_envelope", "tell_way", "words"]
 
 
 def open_envelope(data: bytes, name: str, index: int | None, pid: int | None) -> tuple[BaseException, float]:
@@ -29,17 +30,28 @@ def open_envelope(data: bytes, name: str, index: int | None, pid: int | None) ->
         error: BaseException = MaybeEncodingError(*text)
     else:
         error = _load(body, kind, text, trace)
+    tell_way(error, trace or None, call, name, index, f"worker {pid}")
+    return error, seconds
+
+
+def tell_way(error: BaseException, trace: str | None, call: str, name: str, index: int | None, place: str) -> None:
+    """Give an error the traceback from where it was raised as its cause, and a note about which call that was.
+
+    Args:
+        trace: the traceback; None for none.
+        call: the call as its worker describes it.
+        name: what the call is called here.
+        index: which input of its job it was; None where there is no such thing.
+        place: where it ran, such as ``"worker 123"``.
+    """
+    if trace is not None:
         from elsewhere.runtime.compat import RemoteTraceback
 
         # Not by plain assignment, which an exception class may forbid.
         BaseException.__setattr__(error, "__cause__", RemoteTraceback(f'\n"""\n{trace}"""'))
-    place = "" if index is None else f", input {index}"
     called = call if call.startswith(name) or index is None else f"{name}: {call}"
-    try:
-        error.add_note(f"raised by {called}{place}, in worker {pid}")
-    except Exception:  # noqa: BLE001 - an exception class may forbid it; the note is a courtesy
-        return error, seconds
-    return error, seconds
+    with contextlib.suppress(Exception):  # an exception class may forbid it; the note is a courtesy
+        error.add_note(f"raised by {called}{'' if index is None else f', input {index}'}, in {place}")
 
 
 def _load(body: bytes | None, kind: str, text: str, trace: str) -> BaseException:

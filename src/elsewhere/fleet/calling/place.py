@@ -29,7 +29,6 @@ from elsewhere.pool.places import Wanted, relay
 from elsewhere.runtime.far.bundle import payload
 from elsewhere.runtime.far.opening import Opening
 from elsewhere.runtime.far.packing import Packer
-from elsewhere.runtime.far.worker import FAILED
 from elsewhere.runtime.jobs import CallJob
 from elsewhere.sansio.hosts.many.plain import plain
 from elsewhere.sansio.hosts.shares import Shares
@@ -110,12 +109,6 @@ class OnHosts(FarDriver):
         self._shares = shares
         self._grows = grows
         self._at: dict[int, Seat] = {}  # workers' hosts
-        self._planned = 0  # how many workers there are to be
-
-    @property
-    def size(self) -> int:
-        """How many workers there are to be; before it is known, as many as may be expected."""
-        return self._planned or self._shares.wanted or len(self._seats)
 
     def start(self) -> None:
         """Reach the hosts."""
@@ -193,11 +186,6 @@ class OnHosts(FarDriver):
         channel.site = self._at[channel.key].number
         super()._greeted(channel)
 
-    def _aside(self, channel: Channel, kind: int, flags: int, payload: Any) -> None:
-        super()._aside(channel, kind, flags, payload)
-        if kind == FAILED and channel.line is not None:
-            channel.line.kill()  # it should end now by itself, and nobody waits for that
-
     # ---- hosts -------------------------------------------------------------------------------------------------------
 
     def up(self, seat: Seat, hello: dict[str, Any]) -> None:
@@ -233,9 +221,8 @@ class OnHosts(FarDriver):
 
     def _settle(self) -> None:
         """As many workers as there are to be, each where it should be."""
-        self._planned = self._shares.size
-        if self._planned != self.scheduler.size:
-            self.scheduler.resize(self._planned, time.monotonic())
+        if self._shares.size != self.scheduler.size:
+            self.scheduler.resize(self._shares.size, time.monotonic())
         for number, more in self._shares.surplus().items():  # a host has come back, and others had its share
             here = [key for key, seat in self._at.items() if seat.number == number and key in self.scheduler.peers]
             for key in here[-more:]:
@@ -264,7 +251,7 @@ class OnHosts(FarDriver):
         self._print(name, 2, text, None)
 
     def _show(self, channel: Channel, stream: int, text: bytes) -> None:
-        self._print(channel.name, stream, text.decode("utf-8", "surrogatepass"), self._context(channel))
+        self._print(channel.name, stream, text.decode("utf-8", "surrogatepass"), self._context(channel.key))
 
     def _print(self, name: str, stream: int, text: str, context: Any) -> None:
         """Whole lines, with the host's name before each, and nothing in them that a terminal obeys."""

@@ -6,7 +6,6 @@ Rule: nothing that comes is believed: it is loaded by `Opening`, and what makes 
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import json
 import time
 from collections.abc import Iterable
@@ -110,7 +109,7 @@ class Arrivals(Driver):
         if kind == wire.OUTPUT:
             self._show(channel, flags, bytes(payload))
         elif kind == wire.LOG:
-            relay.handle(flags, bytes(payload), self._context(channel), self._opening.plain, channel.name)
+            relay.handle(flags, bytes(payload), self._context(channel.key), self._opening.plain, channel.name)
         elif kind == wire.ASK:
             self._asked(channel, bytes(payload).decode("utf-8", "replace"))
         elif kind == wire.WANT:
@@ -138,7 +137,7 @@ class Arrivals(Driver):
         """What a call has printed."""
         if channel.name:
             text = relay.prefixed(channel.name, text)
-        relay.show(stream, text, self._context(channel))
+        relay.show(stream, text, self._context(channel.key))
 
     def _released(self, channel: Channel, started: int) -> None:
         """It has begun so many calls in its life, and dropped those behind: they are others' now."""
@@ -161,14 +160,6 @@ class Arrivals(Driver):
         if found is None:
             raise ProtocolError(f"{channel.place} answers a call that it was not given")
         return ours(found[0]), found[1]
-
-    def _context(self, channel: Channel) -> contextvars.Context | None:
-        """Of whoever submitted the call that the worker is in."""
-        peer = self.scheduler.peers.get(channel.key)
-        if peer is None or not peer.held:
-            return None
-        job, index = peer.first
-        return ours(job).context_of(index)
 
     def _lose(
         self, channel: Channel, status: int | None, cause: ElsewhereError | None, words: str, *, unsure: bool

@@ -265,7 +265,7 @@ class FarDriver(Arrivals):
 
     def _refused(self, channel: Channel) -> None:
         assert channel.line is not None
-        channel.line.kill()
+        channel.line.kill()  # it should end now by itself, and nobody waits for that
 
     def _finish(self, channel: Channel, values: list[Any], micros: int, now: float) -> None:
         if channel.fed > channel.since:  # it had nothing, was fed, and here is the answer: how long is the way?

@@ -7,7 +7,6 @@ thread pickles (`frames`) is plain.
 from __future__ import annotations
 
 import pickle
-import struct
 import sys
 import weakref
 from collections.abc import Callable, Iterable
@@ -23,8 +22,6 @@ from elsewhere.sansio.frames import Shape
 
 __all__ = ["Freight"]
 
-SIZE = struct.Struct("<Q")
-COUNT = struct.Struct("<I")
 KNOWN = 256  # functions a worker keeps before it is told to forget them all
 LARGEST_FRAME = 1 << 26  # bytes of calls in one frame; a larger call has one of its own
 LENT = 1 << 20  # bytes of a shared object from which on workers of a machine have it from each other
@@ -90,7 +87,7 @@ class Freight:
         items = job.take(lo, hi)
         if not job.mixed:
             payload = pickle.dumps(items, 5)
-            return [*pieces, *_frame(wire.RUN, COUNT.pack(hi - lo) + payload, job.shape | wire.BATCHED, number)]
+            return [*pieces, *_frame(wire.RUN, wire.COUNT.pack(hi - lo) + payload, job.shape | wire.BATCHED, number)]
         return pieces + self._each_alone(channel, items, job.shape, number)
 
     def _each_alone(self, channel: Channel, items: Iterable[Any], shape: int, number: int) -> list[bytes]:
@@ -193,13 +190,13 @@ _NOTHING = _Nothing()
 
 def _frame(kind: int, payload: bytes, flags: int = 0, number: int = 0) -> list[bytes]:
     """A frame in pieces, so that what is large is not copied."""
-    return [wire.HEADER.pack(kind, flags, 0, number, len(payload)), payload]
+    return [wire.header(kind, len(payload), flags, number), payload]
 
 
 def _run(bodies: list[bytes], shape: int, number: int) -> list[bytes]:
-    sized = [piece for body in bodies for piece in (SIZE.pack(len(body)), body)]
-    size = COUNT.size + sum(map(len, sized))
-    return [wire.HEADER.pack(wire.RUN, shape, 0, number, size), COUNT.pack(len(bodies)), *sized]
+    sized = [piece for body in bodies for piece in (wire.ORDINAL.pack(len(body)), body)]
+    size = wire.COUNT.size + sum(map(len, sized))
+    return [wire.header(wire.RUN, size, shape, number), wire.COUNT.pack(len(bodies)), *sized]
 
 
 def _refusing(text: str) -> bytes:

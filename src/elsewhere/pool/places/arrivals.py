@@ -5,7 +5,6 @@ Rule: reads what a channel brought; sockets, pages and processes are `processes`
 
 from __future__ import annotations
 
-import contextvars
 import pickle
 import time
 from typing import Any
@@ -80,14 +79,6 @@ class Arrivals(Driver):
         found = peer.call_at(peer.done + 1 + ahead)
         assert found is not None, "an answer to no call"
         return ours(found[0]), found[1]
-
-    def _context(self, channel: Channel) -> contextvars.Context | None:
-        """Of whoever submitted the call that the worker is in."""
-        peer = self.scheduler.peers.get(channel.key)
-        if peer is None or not peer.held:
-            return None
-        job, index = peer.first
-        return ours(job).context_of(index)
 
 
 def _unloadable(failure: BaseException, name: str, index: int, pid: int | None) -> RemoteError:

@@ -302,9 +302,9 @@ class Processes(Arrivals):
             self._handle_records(channel, answer.records, answer.busy)
             self._look_later(channel)
         elif answer.kind == Reply.OUTPUT:
-            relay.show(answer.stream, answer.payload, self._context(channel))
+            relay.show(answer.stream, answer.payload, self._context(channel.key))
         elif answer.kind == Reply.LOG:
-            relay.handle(answer.stream, answer.payload, self._context(channel))
+            relay.handle(answer.stream, answer.payload, self._context(channel.key))
         elif answer.kind == Reply.WORN:
             self.scheduler.worn(channel.key)
         elif answer.kind == Reply.READY:

@@ -12,6 +12,7 @@ else posts.
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 import time
@@ -216,6 +217,14 @@ class Driver(Pump):
                 ours(job).deliver(lo, hi, values if whole else values[at : at + hi - lo])
                 self.succeeded += hi - lo
             at += hi - lo
+
+    def _context(self, key: int) -> contextvars.Context | None:
+        """Of whoever submitted the call that a worker is in."""
+        peer = self.scheduler.peers.get(key)
+        if peer is None or not peer.held:
+            return None
+        job, index = peer.first
+        return ours(job).context_of(index)
 
     def _tell_failed(self, action: Failed) -> None:
         self.failed += 1

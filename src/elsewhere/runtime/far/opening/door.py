@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import Any
 
 from elsewhere.errors import ProtocolError, RemoteError
-from elsewhere.runtime.envelope import words
+from elsewhere.runtime.envelope import tell_way, words
 
 from .gate import is_simple, too_deep
 from .known import arrays
@@ -98,15 +98,7 @@ class Opening:
             error = MaybeEncodingError(*text)
         else:
             error = self._load(body, kind, text, trace)
-            from elsewhere.runtime.compat import RemoteTraceback
-
-            # Not by plain assignment, which an exception class may forbid.
-            BaseException.__setattr__(error, "__cause__", RemoteTraceback(f'\n"""\n{trace}"""'))
-        called = call if call.startswith(name) or index is None else f"{name}: {call}"
-        try:
-            error.add_note(f"raised by {called}{'' if index is None else f', input {index}'}, in {place}")
-        except Exception:  # noqa: BLE001 - an exception class may forbid it; the note is a courtesy
-            return error, _seconds(seconds)
+        tell_way(error, trace if type(text) is str else None, call, name, index, place)
         return error, _seconds(seconds)
 
     def _load(self, body: bytes | None, kind: str, text: str, trace: str) -> BaseException:

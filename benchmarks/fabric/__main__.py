@@ -10,11 +10,11 @@ removed.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
 
+from benchmarks.asking import asked
 from benchmarks.fabric.goals import GOALS
 from benchmarks.fabric.page import CPU, THERE, Figures, page
 from benchmarks.fabric.programs import PROGRAMS, ROOT
@@ -34,17 +34,14 @@ def main(words: list[str] | None = None) -> int:
     Args:
         words: the command line; None for the program's own.
     """
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.fabric", description="Beside the real Fabric.")
-    parser.add_argument("--quick", action="store_true", help="one round")
-    parser.add_argument("--rows", default=",".join(PROGRAMS), help=f"some of {', '.join(PROGRAMS)}, with commas")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
-    parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
-    options = parser.parse_args(words)
-    names = options.rows.split(",")
-    if unknown := [name for name in names if name not in PROGRAMS]:
-        parser.error(f"there is no row {unknown[0]!r}: they are {', '.join(PROGRAMS)}")
-    if options.write and set(names) != set(PROGRAMS):
-        parser.error("--write is for all rows: a page has the figures of one run")
+    parser, options, names = asked(
+        "fabric",
+        "Beside the real Fabric.",
+        quick="one round",
+        rows=PROGRAMS,
+        page=PAGE,
+        words=words,
+    )
     for name in names:
         if not Path(PROGRAMS[name].words[0]).exists():
             parser.error(f"{PROGRAMS[name].name} is not there: .ci/peers fabric{PROGRAMS[name].dialect} installs it")

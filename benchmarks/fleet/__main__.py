@@ -10,11 +10,11 @@ removed.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
 
+from benchmarks.asking import asked, judged
 from benchmarks.fleet import environments
 from benchmarks.fleet.goals import GOALS
 from benchmarks.fleet.page import page
@@ -31,17 +31,14 @@ def main(words: list[str] | None = None) -> int:
     Args:
         words: the command line; None for the program's own.
     """
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.fleet", description="Hosts beside their peers.")
-    parser.add_argument("--quick", action="store_true", help="some minutes, for figures that are only roughly right")
-    parser.add_argument("--rows", default=",".join(ROWS), help=f"some of {', '.join(ROWS)}, with commas")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
-    parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(environments.ROOT)}")
-    options = parser.parse_args(words)
-    names = options.rows.split(",")
-    if unknown := [name for name in names if name not in ROWS]:
-        parser.error(f"there is no row {unknown[0]!r}: they are {', '.join(ROWS)}")
-    if options.write and set(names) != set(ROWS):
-        parser.error("--write is for all rows: a page has the figures of one run")
+    _, options, names = asked(
+        "fleet",
+        "Hosts beside their peers.",
+        quick="some minutes, for figures that are only roughly right",
+        rows=ROWS,
+        page=PAGE,
+        words=words,
+    )
     environments.make()
     found: dict[str, Figures] = {}
     with yard() as hosts:
@@ -59,14 +56,7 @@ def main(words: list[str] | None = None) -> int:
 
 def verdicts(found: dict[str, Figures]) -> int:
     """Print each goal; 1 if one was not reached, or could not be judged although its row was measured."""
-    print()
-    all_well = True
-    for goal in GOALS:
-        if goal.row in found:
-            wanted, reached, well = goal.verdict(found[goal.row]) or (f"{goal.ours} is not measured", "", False)
-            all_well = all_well and well
-            print(f"{'well  ' if well else 'MISSED'}  {goal.row:10}  {wanted:70} {reached:>8}")
-    return 0 if all_well else 1
+    return judged(found, GOALS)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ cryptography and one uvloop.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
+
+from benchmarks.asking import peers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PEERS = ROOT / ".venv-fleet-peers" / "bin" / "python"
@@ -17,16 +17,7 @@ ASKED = ("uvloop",)  # it may not install here
 
 def make() -> None:
     """Make it, if it is missing; what does not install is said."""
-    ready = PEERS.parent.parent / ".ready"
-    if ready.exists():
-        return
-    subprocess.run([sys.executable, "-m", "venv", "--clear", str(PEERS.parent.parent)], check=True)
-    pip = [str(PEERS), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, *NEEDED], check=True)
-    for package in ASKED:
-        if subprocess.run([*pip, package], check=False).returncode:
-            print(f"{package} does not install here", file=sys.stderr)
-    ready.touch()
+    peers(PEERS, NEEDED, ASKED)
 
 
 def environment() -> dict[str, str]:

@@ -7,11 +7,11 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
 
+from benchmarks.asking import asked, judged
 from benchmarks.hostile.processes import ROOT
 from benchmarks.http.goals import GOALS
 from benchmarks.http.page import page
@@ -27,17 +27,14 @@ def main(words: list[str] | None = None) -> int:
     Args:
         words: the command line; None for the program's own.
     """
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.http", description="Services over HTTP beside others.")
-    parser.add_argument("--quick", action="store_true", help="a minute, for figures that are only roughly right")
-    parser.add_argument("--rows", default=",".join(ROWS), help=f"some of {', '.join(ROWS)}, with commas")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
-    parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
-    options = parser.parse_args(words)
-    names = options.rows.split(",")
-    if unknown := [name for name in names if name not in ROWS]:
-        parser.error(f"there is no row {unknown[0]!r}: they are {', '.join(ROWS)}")
-    if options.write and set(names) != set(ROWS):
-        parser.error("--write is for all rows: a page has the figures of one run")
+    _, options, names = asked(
+        "http",
+        "Services over HTTP beside others.",
+        quick="a minute, for figures that are only roughly right",
+        rows=ROWS,
+        page=PAGE,
+        words=words,
+    )
     found: dict[str, Figures] = {}
     for name in names:
         found[name] = ROWS[name](QUICK if options.quick else WHOLE)
@@ -53,14 +50,7 @@ def main(words: list[str] | None = None) -> int:
 
 def verdicts(found: dict[str, Figures]) -> int:
     """Print each goal; 1 if one was not reached, or could not be judged although its row was measured."""
-    print()
-    all_well = True
-    for goal in GOALS:
-        if goal.row in found:
-            wanted, reached, well = goal.verdict(found[goal.row]) or (f"{goal.ours} is not measured", "", False)
-            all_well = all_well and well
-            print(f"{'well  ' if well else 'MISSED'}  {goal.row:10}  {wanted:70} {reached:>8}")
-    return 0 if all_well else 1
+    return judged(found, GOALS)
 
 
 if __name__ == "__main__":

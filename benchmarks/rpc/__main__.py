@@ -9,10 +9,10 @@ The peers are installed once, from the registry, into environments of their own.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 
+from benchmarks.asking import asked
 from benchmarks.rpc import environments
 from benchmarks.rpc.goals import GOALS
 from benchmarks.rpc.page import page, shown
@@ -27,18 +27,14 @@ def main(words: list[str] | None = None) -> int:
     Args:
         words: the command line; None for the program's own.
     """
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.rpc", description="Services beside their peers.")
-    parser.add_argument("--quick", action="store_true", help="a minute, for figures that are only roughly right")
-    parser.add_argument("--rows", default=",".join(ROWS), help=f"some of {', '.join(ROWS)}, with commas")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
-    parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(environments.ROOT)}")
-    options = parser.parse_args(words)
-    names = options.rows.split(",")
-    unknown = [name for name in names if name not in ROWS]
-    if unknown:
-        parser.error(f"there is no row {unknown[0]!r}: they are {', '.join(ROWS)}")
-    if options.write and set(names) != set(ROWS):
-        parser.error("--write is for all rows: a page has the figures of one run")
+    _, options, names = asked(
+        "rpc",
+        "Services beside their peers.",
+        quick="a minute, for figures that are only roughly right",
+        rows=ROWS,
+        page=PAGE,
+        words=words,
+    )
     environments.make()
     scale = QUICK if options.quick else WHOLE
     found: dict[str, Figures] = {}

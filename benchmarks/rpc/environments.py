@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks.asking import peers
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 ORIGINAL = ROOT / ".venv-msgpackrpc" / "bin" / "python"
 PEERS = ROOT / ".venv-rpc-peers" / "bin" / "python"
@@ -27,16 +29,7 @@ def make() -> None:
     """Make what is missing; what does not install is said, and its rows stay empty."""
     if not (ORIGINAL.parent.parent / ".ready").exists():
         subprocess.run([ROOT / ".ci" / "peers", "original"], check=False, env={**os.environ, "PYTHON": sys.executable})
-    ready = PEERS.parent.parent / ".ready"
-    if ready.exists():
-        return
-    subprocess.run([sys.executable, "-m", "venv", "--clear", str(PEERS.parent.parent)], check=True)
-    pip = [str(PEERS), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, *NEEDED], check=True)
-    for package in ASKED:
-        if subprocess.run([*pip, package], check=False).returncode:
-            print(f"{package} does not install here: it is left out of the comparison", file=sys.stderr)
-    ready.touch()
+    peers(PEERS, NEEDED, ASKED)
 
 
 def python_for(peer: str) -> Path:

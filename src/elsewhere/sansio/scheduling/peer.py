@@ -1,7 +1,7 @@
 """What the scheduler knows of one worker.
 
-Rule: bookkeeping only; the decisions are in `scheduler`. The two tables say which state follows which, and what makes it
-so: an event of the scheduler (a method's name) or an action of its (a class). docs/design.md shows them drawn.
+Rule: bookkeeping only; the decisions are in `scheduler`. The two tables say which state follows which, and what makes
+it so: an event of the scheduler (a method's name) or an action of its (a class). docs/design.md shows them drawn.
 """
 
 from __future__ import annotations

@@ -6,14 +6,14 @@ an arc above them, one that goes back an arc below; its label is the event or ac
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from elsewhere.sansio.scheduling.peer import LIFE, TAKING_BACK
 
 PICTURE = Path(__file__).resolve().parents[2] / "docs" / "pictures" / "states.svg"
-TABLES = (LIFE, TAKING_BACK)
+TABLES: tuple[Mapping[Any, Mapping[str, Any]], ...] = (LIFE, TAKING_BACK)
 TITLES = ("A worker's life (in each state it may be lost, and is forgotten)", "Calls are taken back from a worker")
 WIDTH, HEIGHT, GAP, LEFT = 110, 36, 110, 20  # of a box, and between two
 ROW = 210
@@ -40,7 +40,7 @@ def drawing() -> str:
     )
 
 
-def row(table: Mapping[enum.Enum, Mapping[str, enum.Enum]], title: str, top: int) -> str:
+def row(table: Mapping[Any, Mapping[str, Any]], title: str, top: int) -> str:
     places = {state: LEFT + number * (WIDTH + GAP) for number, state in enumerate(table)}
     middle = top + 125
     parts = [f'<text class="title" x="{LEFT}" y="{top + 20}">{title}</text>']

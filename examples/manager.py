@@ -2,6 +2,7 @@
 
 from elsewhere import Manager, Pool
 
+text = "the cat and the dog and the bird"
 with Manager() as manager, Pool() as pool:
     counts, seen = manager.dict(), manager.list()
 
@@ -9,5 +10,5 @@ with Manager() as manager, Pool() as pool:
         seen.append(word)
         counts.increment(word)  # one step for all: nobody comes between reading and writing
 
-    pool.map(count, "the cat and the dog and the bird".split())
+    pool.map(count, text.split())
     print(sorted(counts.items()), len(seen))

@@ -23,5 +23,7 @@ def test_the_files_that_the_design_names_are_there(name):
     text = (ROOT / "docs" / f"{name}.md").read_text()
     names = set(re.findall(r"`((?:[a-z_0-9]+/)+(?:[a-z_0-9]+\.py)?|[a-z_0-9]+\.py)`", text))
     assert names
-    missing = [name for name in names if not any((base / name).exists() for base in (SOURCE, ROOT, ROOT / "benchmarks"))]
+    missing = [
+        name for name in names if not any((base / name).exists() for base in (SOURCE, ROOT, ROOT / "benchmarks"))
+    ]
     assert missing == []

@@ -1,1 +1,1 @@
-"""Decisions. Rule: no I/O, no clock, no thread, no process: events and `now` in, actions out; bytes in, messages out."""
+"""What decides. Rule: no I/O, no clock, no thread, no process: events and `now` in, actions out; bytes to messages."""

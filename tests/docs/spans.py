@@ -42,8 +42,8 @@ class World:
         modules: dotted names of modules; each lends all its names, and the first word of its own.
         words: more words, and the dotted name of a class: a word with a capital is the class itself, any other an
             instance of it.
-        more: keywords that a function takes besides those of its signature, by its name ("Pool.submit"); attributes that
-            an object has besides those of its class, by the class's name. None: any.
+        more: keywords that a function takes besides those of its signature, by its name ("Pool.submit"); attributes
+            that an object has besides those of its class, by the class's name. None: any.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class World:
         for each in [*node.args, *(word.value for word in node.keywords)]:
             self._argument(each)
         if isinstance(called, Instance):
-            called = getattr(called.kind, "__call__", None)
+            called = vars(called.kind).get("__call__")
         if isinstance(called, staticmethod | classmethod):
             called = called.__func__
         if called is None or isinstance(called, property):
@@ -216,10 +216,10 @@ def spans(cell: str) -> list[str]:
 
 
 # Of Invoke's `Runner.run`, which takes them by **kwargs.
-RUN_OPTIONS = set(
-    "asynchronous disown dry echo encoding env err_stream fallback hide in_stream out_stream pty replace_env shell timeout"
-    " warn watchers".split()
-)
+RUN_OPTIONS = {
+    "asynchronous", "disown", "dry", "echo", "encoding", "env", "err_stream", "fallback", "hide", "in_stream",
+    "out_stream", "pty", "replace_env", "shell", "timeout", "warn", "watchers",
+}  # fmt: skip
 WORLDS: dict[str, tuple[list[str], dict[str, str], dict[str, set[str] | None]]] = {
     "msgpackrpc": (
         [

@@ -26,7 +26,9 @@ PLAIN = {"what happens", "may it have run?", "error", "means", "what to do", "do
 @functools.cache
 def names_in(path: str) -> set[str]:
     tree = ast.parse((ROOT / "tests" / path).read_text())
-    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)}
+    return {
+        node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)
+    }
 
 
 def missing(page: str) -> list[str]:
@@ -53,7 +55,11 @@ def test_each_promise_names_tests_that_exist(page):
 
 
 def test_a_name_that_is_none_is_found():
-    page = "<!-- docs/test_guarantees.py::test_nothing nowhere/test_x.py::test_y " + "docs/test_guarantees.py " * 20 + "-->"
+    page = (
+        "<!-- docs/test_guarantees.py::test_nothing nowhere/test_x.py::test_y "
+        + "docs/test_guarantees.py " * 20
+        + "-->"
+    )
     assert missing(page) == ["docs/test_guarantees.py::test_nothing", "nowhere/test_x.py::test_y"]
 
 
@@ -66,7 +72,9 @@ def test_the_error_tree_is_the_codes():
         [above] = [each for each in kind.__bases__ if issubclass(each, errors.ElsewhereError)]
         return [kind.__name__] if above is errors.ElsewhereError else [*way(above), kind.__name__]
 
-    assert sorted(told) == sorted(["ElsewhereError"] if kind is errors.ElsewhereError else way(kind) for kind in kinds.values())
+    assert sorted(told) == sorted(
+        ["ElsewhereError"] if kind is errors.ElsewhereError else way(kind) for kind in kinds.values()
+    )
     assert all(getattr(elsewhere, name) is kind for name, kind in kinds.items())
     for row in rows:
         assert row[1], row

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -63,4 +64,4 @@ if __name__ == "__main__":
         make(given.make, given.folders[0])
     else:
         for path in find(given.folders):
-            print(path)
+            sys.stdout.buffer.write(os.fsencode(path) + b"\n")

@@ -8,7 +8,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
-from elsewhere.call import Options
+from elsewhere.call import UNSET, Options, Retry
 from elsewhere.fleet.host import Host
 from elsewhere.fleet.many.calls import Calls
 from elsewhere.fleet.many.commands import Commands
@@ -92,12 +92,12 @@ class Fleet(Calls, Commands, Files, Ways):
     def options(
         self,
         *,
-        timeout: Any = ...,
-        retry: Any = ...,
-        jobs: Any = ...,
-        max_failures: Any = ...,
-        return_exceptions: Any = ...,
-        progress: Any = ...,
+        timeout: float | None = UNSET,
+        retry: int | Retry | None = UNSET,
+        jobs: int = UNSET,
+        max_failures: int | None = UNSET,
+        return_exceptions: bool = UNSET,
+        progress: bool | str = UNSET,
     ) -> Self:
         """A view of the same hosts and connections, whose verbs have other options.
 
@@ -112,9 +112,9 @@ class Fleet(Calls, Commands, Files, Ways):
         Raises:
             TypeError, ValueError: one is wrong.
         """
-        told = {"timeout": timeout, "retry": retry, "jobs": jobs, "max_failures": max_failures}
+        told: dict[str, Any] = {"timeout": timeout, "retry": retry, "jobs": jobs, "max_failures": max_failures}
         told |= {"return_exceptions": return_exceptions, "progress": progress}
-        given: dict[str, Any] = {name: value for name, value in told.items() if value is not ...}
+        given: dict[str, Any] = {name: value for name, value in told.items() if value is not UNSET}
         if "retry" in given or "timeout" in given:
             described = Options.of(given.get("timeout"), given.get("retry"))
             given |= {name: getattr(described, name) for name in ("timeout", "retry") if name in given}

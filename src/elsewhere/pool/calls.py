@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from elsewhere.call import Options, Retry, function_name
+from elsewhere.call import UNSET, Options, Retry, function_name
 from elsewhere.pool.outcomes.iterators import ImapIterator
 from elsewhere.pool.outcomes.results import CallbackJob, MapJob
 from elsewhere.pool.outcomes.stream import CallResult, StreamJob
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Calls"]
 
 T = TypeVar("T")
-UNSET: Any = ...
 
 
 class Calls:
@@ -68,7 +67,17 @@ class Calls:
         return self._pool._submit(fn, args, kwargs, self._options)
 
     def apply(self, func: Callable[..., T], args: Iterable[Any] = (), kwds: dict[str, Any] | None = None) -> T:
-        """``func(*args, **kwds)`` in a worker; waits for the value."""
+        """``func(*args, **kwds)`` in a worker; waits for the value.
+
+        Args:
+            func: the function.
+            args: its positional arguments.
+            kwds: its keyword arguments; None for none.
+
+        Raises:
+            Exception: the function's own, or what `submit` raises.
+            CallTimeout, WorkerLost: it took too long, or its worker died; see `Pool`.
+        """
         future = self._pool._submit(func, tuple(args), dict(kwds or {}), self._options, waits=True)
         try:
             value: T = future.result()
@@ -85,7 +94,19 @@ class Calls:
         callback: Callable[[T], object] | None = None,
         error_callback: Callable[[BaseException], object] | None = None,
     ) -> Future[T]:
-        """Like `submit`; the callback runs in this process, before the future is done."""
+        """Like `submit`; a callback runs in this process, before the future is done.
+
+        Args:
+            func: the function.
+            args: its positional arguments.
+            kwds: its keyword arguments; None for none.
+            callback: called with the value; None for nothing.
+            error_callback: called with the exception; None for nothing.
+
+        Raises:
+            PoolClosed: the pool is closed.
+            Exception: whatever pickling an argument raises, with a note that names it and the cure.
+        """
         pool, arguments = self._pool, (tuple(args), dict(kwds or {}))
         if callback is None and error_callback is None:
             return pool._submit(func, *arguments, self._options)
@@ -112,12 +133,13 @@ class Calls:
             more: an int is the chunksize, as in `multiprocessing.Pool.map`; otherwise further iterables whose items
                 become further arguments, as in `concurrent.futures.Executor.map`.
             chunksize: calls handed to a worker together. None (and 1): the scheduler measures, which is fast.
-            timeout: seconds each call may run.
-            retry: repeats of each call that fails.
-            progress: draw a bar on stderr.
+            timeout: seconds each call may run; None for no limit. Left out, it is the pool's.
+            retry: repeats of each call that fails, a number or a `Retry`. Left out, it is the pool's.
+            progress: draw a bar on stderr; a number is how many inputs to expect.
             return_exceptions: exceptions stand among the values instead of being raised.
 
         Raises:
+            PoolClosed: the pool is closed.
             Exception: after all calls are over, the first failed one's error; its ``results`` attribute has all.
         """
         more, chunksize, _, _ = _split(more, chunksize)
@@ -136,7 +158,12 @@ class Calls:
         progress: bool | int = False,
         return_exceptions: bool = False,
     ) -> list[T]:
-        """``[fn(*args) for args in iterable]`` on all workers; see `map`."""
+        """``[fn(*args) for args in iterable]`` on all workers.
+
+        Args:
+            iterable: a tuple of arguments for each call.
+            chunksize, timeout, retry, progress, return_exceptions: as for `map`, and so is what is raised.
+        """
         options = self._options.but(timeout, retry)
         job = self._start_map(fn, iterable, (), chunksize, options, progress, return_exceptions, star=True)
         return self._wait_for(job)
@@ -150,7 +177,17 @@ class Calls:
         callback: Callable[[list[T]], object] | None = None,
         error_callback: Callable[[BaseException], object] | None = None,
     ) -> Future[list[T]]:
-        """`map` without waiting: a future of the list."""
+        """`map` without waiting: a future of the list.
+
+        Args:
+            more, chunksize: as for `map`. As in `multiprocessing.Pool.map_async`, a chunksize may be followed by the
+                callbacks.
+            callback: called with the list, in this process; None for nothing.
+            error_callback: called with the exception; None for nothing.
+
+        Raises:
+            PoolClosed: the pool is closed.
+        """
         more, chunksize, callback, error_callback = _split(more, chunksize, callback, error_callback)
         return self._map_async(fn, iterable, more, chunksize, callback, error_callback, star=False)
 
@@ -162,7 +199,12 @@ class Calls:
         callback: Callable[[list[T]], object] | None = None,
         error_callback: Callable[[BaseException], object] | None = None,
     ) -> Future[list[T]]:
-        """`starmap` without waiting: a future of the list."""
+        """`starmap` without waiting: a future of the list.
+
+        Args:
+            iterable: a tuple of arguments for each call.
+            chunksize, callback, error_callback: as for `map_async`, and so is what is raised.
+        """
         return self._map_async(fn, iterable, (), chunksize, callback, error_callback, star=True)
 
     def imap(
@@ -178,7 +220,15 @@ class Calls:
     ) -> ImapIterator[T]:
         """`map` one by one and lazily: results in the inputs' order, inputs read no further ahead than needed.
 
-        The iterator also works with ``async for``, and has ``next(timeout=)``.
+        The iterator also works with ``async for``, and has ``next(timeout=)``. A call's exception is raised at its
+        place, and the next ``next()`` goes on behind it.
+
+        Args:
+            more, chunksize, timeout, retry, progress: as for `map`.
+            return_exceptions: exceptions stand among the values instead of being raised.
+
+        Raises:
+            PoolClosed: the pool is closed.
         """
         more, chunksize, _, _ = _split(more, chunksize)
         options = self._options.but(timeout, retry)
@@ -195,7 +245,7 @@ class Calls:
         progress: bool | int = False,
         return_exceptions: bool = False,
     ) -> ImapIterator[T]:
-        """`imap` with results in the order in which they are done."""
+        """`imap` with results in the order in which they are done; it takes and raises the same."""
         more, chunksize, _, _ = _split(more, chunksize)
         options = self._options.but(timeout, retry)
         return self._start_stream(fn, iterable, more, chunksize, options, progress, return_exceptions, ordered=False)
@@ -203,7 +253,15 @@ class Calls:
     def calls(
         self, fn: Callable[[Any], T], iterable: Iterable[Any], *, ordered: bool = False, progress: bool | int = False
     ) -> Iterator[CallResult]:
-        """`imap` with each call's index, input, value or error, and number of runs."""
+        """`imap` with each call's index, input, value or error, and number of runs; no call's error is raised.
+
+        Args:
+            ordered: in the inputs' order; else, by default, as they are done.
+            progress: draw a bar on stderr; a number is how many inputs to expect.
+
+        Raises:
+            PoolClosed: the pool is closed.
+        """
         return self._start_stream(fn, iterable, (), None, self._options, progress, True, ordered=ordered, detail=True)
 
     # ---- inside --------------------------------------------------------------------------------------------------

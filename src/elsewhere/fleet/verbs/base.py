@@ -9,7 +9,10 @@ import copy
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
+from elsewhere.call import UNSET
+
 if TYPE_CHECKING:
+    from elsewhere.call import Retry
     from elsewhere.fleet.engine import Engine
     from elsewhere.fleet.host import Host
 
@@ -37,7 +40,7 @@ class Part:
         """The host itself, where this is a view of it."""
         return cast("Host", self).root
 
-    def options(self, *, timeout: Any = ..., retry: Any = ...) -> Self:
+    def options(self, *, timeout: float | None = UNSET, retry: int | Retry | None = UNSET) -> Self:
         """A view of this host, over the same connection, whose commands and calls have other options.
 
         Args:

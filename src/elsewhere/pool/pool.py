@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from elsewhere.call import Options, Retry
+from elsewhere.call import UNSET, Options, Retry
 from elsewhere.pool import watch
 from elsewhere.pool.calls import Calls
 from elsewhere.pool.intake import Intake
@@ -115,7 +115,9 @@ class Pool(Intake):
 
     # ---- what it is doing ----------------------------------------------------------------------------------------
 
-    def options(self, *, timeout: Any = ..., retry: Any = ..., name: Any = ...) -> View:
+    def options(
+        self, *, timeout: float | None = UNSET, retry: int | Retry | None = UNSET, name: str | None = UNSET
+    ) -> View:
         """A view of this pool whose calls have these options; options that are not given stay as they are."""
         return View(self, self._options.but(timeout, retry, name))
 
@@ -239,7 +241,9 @@ class View(Calls):
     def _pool(self) -> Pool:
         return self._target
 
-    def options(self, *, timeout: Any = ..., retry: Any = ..., name: Any = ...) -> View:
+    def options(
+        self, *, timeout: float | None = UNSET, retry: int | Retry | None = UNSET, name: str | None = UNSET
+    ) -> View:
         """A further view, with these options changed too."""
         return View(self._target, self._options.but(timeout, retry, name))
 

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from elsewhere.call import Options, Retry
-from elsewhere.pool.calls import UNSET
+from elsewhere.call import UNSET, Options, Retry
+from elsewhere.pool.calls import Shown
 from elsewhere.pool.pool import Pool, View
 
 __all__ = ["Shared", "map", "options", "shutdown"]
@@ -31,7 +31,7 @@ def map(  # noqa: A001 - the standard library's name, used as elsewhere.map
     *iterables: Iterable[Any],
     timeout: float | None = None,
     retry: int | Retry | None = None,
-    progress: bool | int = False,
+    progress: Shown = False,
     return_exceptions: bool = False,
 ) -> list[T]:
     """``list(map(fn, *iterables))`` on every core.
@@ -39,7 +39,7 @@ def map(  # noqa: A001 - the standard library's name, used as elsewhere.map
     Args:
         timeout: seconds each call may run.
         retry: repeats of each call that fails.
-        progress: draw a bar on stderr.
+        progress: draw a bar on stderr; a str is what stands before it.
         return_exceptions: exceptions stand among the values instead of being raised.
 
     Raises:
@@ -84,11 +84,11 @@ class Shared:
     def options(
         self,
         *,
-        timeout: Any = UNSET,
-        retry: Any = UNSET,
-        name: Any = UNSET,
-        memory: Any = UNSET,
-        cpu_seconds: Any = UNSET,
+        timeout: float | None = UNSET,
+        retry: int | Retry | None = UNSET,
+        name: str | None = UNSET,
+        memory: int | None = UNSET,
+        cpu_seconds: float | None = UNSET,
     ) -> Shared:
         """With these options changed too."""
         memory_now, cpu_now = self._limits
@@ -113,7 +113,7 @@ class Shared:
         self,
         fn: Callable[..., T],
         *iterables: Iterable[Any],
-        progress: bool | int = False,
+        progress: Shown = False,
         return_exceptions: bool = False,
     ) -> list[T]:
         """See `elsewhere.map`."""

@@ -1,0 +1,1 @@
+"""The room that starts workers, drives them, and carries calls to them and answers back."""

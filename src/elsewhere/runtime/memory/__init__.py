@@ -1,0 +1,1 @@
+"""Large data in shared memory: who owns a block, who has it, and when it can be used again."""

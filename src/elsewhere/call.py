@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 
 __all__ = ["UNSET", "Options", "Retry", "describe_call", "function_name", "seconds_of"]
 
-UNSET: Any = ...  # what an option is that was not given: it stays as it is
+UNSET: Any = ...  # an option that is left out, and so stays as it is
 LONGEST_BACKOFF = 60.0  # seconds; a doubling delay grows past any patience otherwise
 
 

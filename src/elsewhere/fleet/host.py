@@ -31,20 +31,26 @@ class Host(Calls, Commands, Files, Ways):
     Args:
         name: ``"web1"``, ``"user@web1:2222"``, or an alias of ~/.ssh/config.
         entry: what an inventory says of it.
-        user, port: where the name does not say them.
-        keys: files of private keys, or keys that asyncssh has loaded: only these are tried, with ``()`` none.
-        passphrase: of encrypted keys.
-        password: of the login. It shows nowhere.
-        known_hosts: files, instead of those that ssh is configured to use.
-        host_keys: ``"strict"``, ``"accept-new"`` or ``"off"``. A key that has changed is fatal with the first two.
-        connect_timeout: seconds for the whole way up to the login; 10 by default.
-        keepalive: seconds between two looks whether the host is still there, 15 by default; 0 for none.
-        jump: hosts on the way, the first one first: names, with commas between them, or a list.
-        agent: use ssh's agent: True, False, or the path of its socket.
-        forward_agent: let the far side use it.
-        config: files instead of ``~/.ssh/config`` and the system's; ``()`` for none.
-        python: the interpreter there that runs Python functions, a path or a name; the first that is found by default.
-        trust: unpickle whatever functions give back, which lets the host run code here.
+
+    Keyword Args:
+        user (str | None): as whom, where the name does not say it.
+        port (int | None): where the name does not say it.
+        keys (str | Path | SSHKey | list | None): files of private keys, or keys that asyncssh has loaded; only these
+            are tried, with ``()`` no file at all.
+        passphrase (str | None): of encrypted keys.
+        password (str | None): of the login. It shows nowhere.
+        known_hosts (str | Path | list | None): files, instead of those that ssh is configured to use.
+        host_keys (str | None): ``"strict"``, ``"accept-new"`` or ``"off"``. A key that has changed is fatal with the
+            first two.
+        connect_timeout (float | None): seconds for the whole way up to the login; 10 by default.
+        keepalive (float | None): seconds between two looks whether the host is still there, 15 by default; 0 for none.
+        jump (str | list | None): hosts on the way, the first one first: names, with commas between them.
+        agent (bool | str | None): use ssh's agent: True, False, or the path of its socket.
+        forward_agent (bool | None): let the far side use it.
+        config (str | Path | list | None): files instead of ``~/.ssh/config`` and the system's; ``()`` for none.
+        python (str | None): the interpreter there that runs Python functions, a path or a name; the first that is
+            found by default.
+        trust (bool | None): unpickle whatever functions give back, which lets the host run code here. False by default.
 
     What is left out (or None) is looked for in the inventory's entry, then in ssh's configuration.
 

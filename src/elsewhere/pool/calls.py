@@ -68,7 +68,17 @@ class Calls:
         return self._pool._submit(fn, args, kwargs, self._options)
 
     def apply(self, func: Callable[..., T], args: Iterable[Any] = (), kwds: dict[str, Any] | None = None) -> T:
-        """``func(*args, **kwds)`` in a worker; waits for the value."""
+        """``func(*args, **kwds)`` in a worker; waits for the value.
+
+        Args:
+            func: the function.
+            args: its positional arguments.
+            kwds: its keyword arguments; None for none.
+
+        Raises:
+            Exception: the function's own, or what `submit` raises.
+            CallTimeout, WorkerLost: it took too long, or its worker died; see `Pool`.
+        """
         future = self._pool._submit(func, tuple(args), dict(kwds or {}), self._options, waits=True)
         try:
             value: T = future.result()
@@ -85,7 +95,19 @@ class Calls:
         callback: Callable[[T], object] | None = None,
         error_callback: Callable[[BaseException], object] | None = None,
     ) -> Future[T]:
-        """Like `submit`; the callback runs in this process, before the future is done."""
+        """Like `submit`; a callback runs in this process, before the future is done.
+
+        Args:
+            func: the function.
+            args: its positional arguments.
+            kwds: its keyword arguments; None for none.
+            callback: called with the value; None for nothing.
+            error_callback: called with the exception; None for nothing.
+
+        Raises:
+            PoolClosed: the pool is closed.
+            Exception: whatever pickling an argument raises, with a note that names it and the cure.
+        """
         pool, arguments = self._pool, (tuple(args), dict(kwds or {}))
         if callback is None and error_callback is None:
             return pool._submit(func, *arguments, self._options)
@@ -112,12 +134,13 @@ class Calls:
             more: an int is the chunksize, as in `multiprocessing.Pool.map`; otherwise further iterables whose items
                 become further arguments, as in `concurrent.futures.Executor.map`.
             chunksize: calls handed to a worker together. None (and 1): the scheduler measures, which is fast.
-            timeout: seconds each call may run.
-            retry: repeats of each call that fails.
-            progress: draw a bar on stderr; a str is what stands before it, an int how many calls there will be.
+            timeout: seconds each call may run; None for no limit. Left out, it is the pool's.
+            retry: repeats of each call that fails, a number or a `Retry`. Left out, it is the pool's.
+            progress: draw a bar on stderr; a number is how many inputs to expect, a str what stands before the bar.
             return_exceptions: exceptions stand among the values instead of being raised.
 
         Raises:
+            PoolClosed: the pool is closed.
             Exception: after all calls are over, the first failed one's error; its ``results`` attribute has all.
         """
         more, chunksize, _, _ = _split(more, chunksize)
@@ -136,7 +159,12 @@ class Calls:
         progress: Shown = False,
         return_exceptions: bool = False,
     ) -> list[T]:
-        """``[fn(*args) for args in iterable]`` on all workers; see `map`."""
+        """``[fn(*args) for args in iterable]`` on all workers.
+
+        Args:
+            iterable: a tuple of arguments for each call.
+            chunksize, timeout, retry, progress, return_exceptions: as for `map`, and so is what is raised.
+        """
         options = self._options.but(timeout, retry)
         job = self._start_map(fn, iterable, (), chunksize, options, progress, return_exceptions, star=True)
         return self._wait_for(job)
@@ -154,7 +182,18 @@ class Calls:
         progress: Shown = False,
         return_exceptions: bool = False,
     ) -> Future[list[T]]:
-        """`map` without waiting: a future of the list."""
+        """`map` without waiting: a future of the list.
+
+        Args:
+            more, chunksize: as for `map`. As in `multiprocessing.Pool.map_async`, a chunksize may be followed by the
+                callbacks.
+            callback: called with the list, in this process; None for nothing.
+            error_callback: called with the exception; None for nothing.
+            timeout, retry, progress, return_exceptions: as for `map`.
+
+        Raises:
+            PoolClosed: the pool is closed.
+        """
         more, chunksize, callback, error_callback = _split(more, chunksize, callback, error_callback)
         job = self._start_map(
             fn, iterable, more, chunksize, self._options.but(timeout, retry), progress, return_exceptions,
@@ -176,7 +215,13 @@ class Calls:
         progress: Shown = False,
         return_exceptions: bool = False,
     ) -> Future[list[T]]:
-        """`starmap` without waiting: a future of the list."""
+        """`starmap` without waiting: a future of the list.
+
+        Args:
+            iterable: a tuple of arguments for each call.
+            chunksize, callback, error_callback: as for `map_async`, and so is what is raised.
+            timeout, retry, progress, return_exceptions: as for `map`.
+        """
         job = self._start_map(
             fn, iterable, (), chunksize, self._options.but(timeout, retry), progress, return_exceptions,
             star=True, callback=callback, error_callback=error_callback, waits=False,
@@ -197,7 +242,15 @@ class Calls:
     ) -> ImapIterator[T]:
         """`map` one by one and lazily: results in the inputs' order, inputs read no further ahead than needed.
 
-        The iterator also works with ``async for``, and has ``next(timeout=)``.
+        The iterator also works with ``async for``, and has ``next(timeout=)``. A call's exception is raised at its
+        place, and the next ``next()`` goes on behind it.
+
+        Args:
+            more, chunksize, timeout, retry, progress: as for `map`.
+            return_exceptions: exceptions stand among the values instead of being raised.
+
+        Raises:
+            PoolClosed: the pool is closed.
         """
         more, chunksize, _, _ = _split(more, chunksize)
         options = self._options.but(timeout, retry)
@@ -214,7 +267,7 @@ class Calls:
         progress: Shown = False,
         return_exceptions: bool = False,
     ) -> ImapIterator[T]:
-        """`imap` with results in the order in which they are done."""
+        """`imap` with results in the order in which they are done; it takes and raises the same."""
         more, chunksize, _, _ = _split(more, chunksize)
         options = self._options.but(timeout, retry)
         return self._start_stream(fn, iterable, more, chunksize, options, progress, return_exceptions, ordered=False)
@@ -229,11 +282,14 @@ class Calls:
         retry: int | Retry | None = UNSET,
         progress: Shown = False,
     ) -> ImapIterator[CallResult]:
-        """`imap` with each call's index, input, value or error, and number of runs.
+        """`imap` with each call's index, input, value or error, and number of runs; no call's error is raised.
 
         Args:
-            ordered: in the inputs' order; in that in which they are done by default.
+            ordered: in the inputs' order; else, by default, as they are done.
             timeout, retry, progress: as for `map`.
+
+        Raises:
+            PoolClosed: the pool is closed.
         """
         options = self._options.but(timeout, retry)
         return self._start_stream(fn, iterable, (), None, options, progress, True, ordered=ordered, detail=True)

@@ -118,11 +118,20 @@ class Pool(Intake):
     def options(
         self, *, timeout: float | None = UNSET, retry: int | Retry | None = UNSET, name: str | None = UNSET
     ) -> View:
-        """A view of this pool whose calls have these options; options that are not given stay as they are."""
+        """A view of this pool whose calls have these options; what is left out stays as it is.
+
+        Args:
+            timeout: seconds a call may run; None for no limit.
+            retry: repeats of a call that fails, a number or a `Retry`; None for none.
+            name: what the calls are called in notes, logs and statistics; None for their function's name.
+
+        Raises:
+            TypeError, ValueError: one of them is wrong.
+        """
         return View(self, self._options.but(timeout, retry, name))
 
     def executor(self) -> Any:
-        """A `concurrent.futures.Executor` on this pool, for code that wants one."""
+        """A `concurrent.futures.Executor` on this pool, for code that wants one; the pool stays the caller's."""
         from elsewhere.pool.executor import PoolExecutor
 
         return PoolExecutor(self)
@@ -173,7 +182,7 @@ class Pool(Intake):
         self._driver.join(PATIENCE)
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until the workers have left; after `close` or `terminate` only.
+        """Wait until the workers have left, or the time is over; after `close` or `terminate` only.
 
         Args:
             timeout: seconds; None for no limit.
@@ -244,7 +253,7 @@ class View(Calls):
     def options(
         self, *, timeout: float | None = UNSET, retry: int | Retry | None = UNSET, name: str | None = UNSET
     ) -> View:
-        """A further view, with these options changed too."""
+        """A further view, with these options changed too; see `Pool.options`."""
         return View(self._target, self._options.but(timeout, retry, name))
 
     def __repr__(self) -> str:

@@ -198,12 +198,14 @@ class Client:
         self._link.notify(method, args, self._terms)
 
     def batch(self) -> Batch:
-        """Collects calls in a ``with`` block, and sends them at its end, together::
+        """Collects calls in a ``with`` block, and sends them at its end, together.
 
-        with client.batch() as batch:
-            one = batch.double(7)
-            two = batch.call("double", 8)
-        batch.results()  # [14, 16]; one.result() is 14
+        Example::
+
+            with client.batch() as batch:
+                one = batch.double(7)
+                two = batch.call("double", 8)
+            batch.results()  # [14, 16]; one.result() is 14
         """
         return Batch(self._link, self._terms)
 

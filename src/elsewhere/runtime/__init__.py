@@ -1,1 +1,1 @@
-"""The room that starts workers, drives them, and carries calls to them and answers back."""
+"""The room that starts processes, and what they and the caller have in common: memory, bytes, channels."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from elsewhere.call import UNSET, Retry
 
 if TYPE_CHECKING:
+    from elsewhere.call import Retry
     from elsewhere.fleet.engine import Engine
     from elsewhere.fleet.fleet import Fleet
     from elsewhere.fleet.host import Host

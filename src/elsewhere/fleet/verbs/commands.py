@@ -63,16 +63,25 @@ class Commands(Around, Part):
             detach: start it, and leave it to itself: it reads and writes nothing, and lives on when this program, or
                 the connection, ends. What is given at once is a `Detached`, which has its `pid`.
             output: how what it writes is shown meanwhile: ``"live"``, or an `Output` of your own; as of a `Fleet`.
-            cwd: the folder to run it in; ``~`` is the home there. A relative one is in that of `cd`.
-            env: further variables. They are in no command line, there or here.
-            input: a str or bytes to read from; nothing by default.
-            timeout: seconds, after which it is ended on the far side too; None for no limit.
-            check: raise if it fails.
-            pty: give it a terminal; its output and its errors are then one. Its input is typed, with Ctrl-D behind it.
-            answers: to what it asks: a dict of regular expressions to texts, or a list of pairs. One that finds
-                something at the very end of what was written (but for spaces and ``:?>``) has its text typed, with a
-                newline. The first of several counts; what is asked again is answered again.
-            encoding: of what it writes, which is a str then; None for bytes. What is none of it becomes surrogates.
+
+        Keyword Args:
+            cwd (str | None): the folder to run it in; ``~`` is the home there. A relative one is in that of `cd`. None,
+                the default, is the home, or what `cd` says.
+            env (Mapping[str, str] | None): further variables. They are in no command line, there or here.
+            input (str | bytes | None): what it reads; nothing by default.
+            timeout (float | None): seconds, after which it is ended on the far side too; None, the default, for no
+                limit but that of `options`.
+            check (bool): raise if it fails; True by default.
+            pty (bool): give it a terminal, which it has not by default; its output and its errors are then one. Its
+                input is typed, with Ctrl-D behind it.
+            answers (Mapping[str, str] | Iterable[tuple[str, str]] | None): to what it asks: regular expressions and
+                texts. One that finds something at the very end of what was written (but for spaces and ``:?>``) has its
+                text typed, with a newline. The first of several counts; what is asked again is answered again.
+            encoding (str | None): of what it writes, which is a str then; "utf-8" by default, None for bytes. What is
+                none of it becomes surrogates.
+
+        Returns:
+            A `Result`, which has its status and what it wrote.
 
         Raises:
             CommandError: it has failed.
@@ -154,17 +163,23 @@ class Commands(Around, Part):
 
         Args:
             command: a str for ``sh``; or a list of a program and its arguments, which are quoted.
-            password: a str, or a function that gives one when it is needed. Without it: the variable
+            password: a str, or a function that gives one when it is needed. None: the variable
                 ELSEWHERE_SUDO_PASSWORD, else the user is asked at the terminal, once for all hosts.
             detach, output: as for `run`.
-            user: as whom; sudo's default is root. A name, or ``"#1000"``.
-            group: with which group.
-            sudo_password_file: a file whose first line it is, and that nobody else can read.
-            cwd, env, input, timeout, check, pty, answers, encoding: as for `run`; ``~`` in cwd is that user's home.
+            options: those of `run`, too. ``~`` in cwd is that user's home.
+
+        Keyword Args:
+            user (str | None): as whom; sudo's default is root. A name, or ``"#1000"``.
+            group (str | None): with which group.
+            sudo_password_file (str | os.PathLike[str] | None): a file whose first line is the password, and that nobody
+                else can read.
+
+        Returns:
+            A `Result`, which has its status and what it wrote.
 
         Raises:
             Unauthorized: sudo does not run it, or wants a password that is not known, or another. It has not run.
-            As `run` does.
+            CommandError, CallTimeout, ConnectError, HostKeyError, ConnectionLost, ValueError: as `run` does.
         """
         work, encoding = sudoing(command, password, detach, options, self._timeout)
         return self._do("sudo", work, output, encoding)

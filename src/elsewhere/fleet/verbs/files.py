@@ -40,15 +40,23 @@ class Files(Part):
                 ``/srv/app`` the copy; ``dist`` to ``/srv/app/`` makes ``/srv/app/dist``. A file goes into a folder if
                 that is there or has a slash behind it. Relative paths begin in the home there, or where
                 `cd` says.
-            mode: of the copies, such as 0o644; folders may be entered by who may read them. Their own by default; that
-                of bytes is the old file's, or 0o644.
-            checksum: compare files of the same size by sha256, not by time.
-            delete: remove what is in the place and not in the folder that is copied, when all else has been done.
-            dry_run: do nothing, and tell what would be done.
-            sudo: True to do it there as root, or as the user of that name; the copies belong to that user.
-            password, sudo_password_file: for sudo, as `sudo` takes them.
-            timeout: seconds, after which it is ended on the far side too; None for no limit.
             progress: draw a bar on stderr; a str is what stands before it.
+
+        Keyword Args:
+            mode (int | None): of the copies, such as 0o644; folders may be entered by who may read them. Their own by
+                default; that of bytes is the old file's, or 0o644.
+            checksum (bool): compare files of the same size by sha256, not by time, as is the default.
+            delete (bool): remove what is in the place and not in the folder that is copied, when all else has been
+                done. False by default.
+            dry_run (bool): do nothing, and tell what would be done. False by default.
+            sudo (bool | str): True to do it there as root, or as the user of that name; the copies belong to that user.
+            password (str | Callable[[], str] | None): for sudo, as `sudo` takes it.
+            sudo_password_file (str | os.PathLike[str] | None): for sudo, as `sudo` takes it.
+            timeout (float | None): seconds, after which it is ended on the far side too; None, the default, for no
+                limit.
+
+        Returns:
+            A `Transfer`, which tells what was sent, what was there already, and what was removed.
 
         Raises:
             FileNotFoundError: sources are not there; names all of them, and nothing was sent.
@@ -100,7 +108,11 @@ class Files(Part):
             sources: a path or a pattern there, or a list of them. Relative ones begin in the home there.
             to: the place here, by the same rules; this folder by default. Or a file-like object that takes the bytes of
                 one file.
-            mode, checksum, delete, dry_run, sudo, password, sudo_password_file, timeout, progress: as for `put`.
+            progress: draw a bar on stderr; a str is what stands before it.
+            options: the keyword arguments of `put`, which mean the same.
+
+        Returns:
+            A `Transfer`, which tells what has come, what was here already, and what was removed.
 
         Raises:
             FileNotFoundError: sources are not there; names all of them, and nothing was written.

@@ -1,1 +1,1 @@
-"""Large data in shared memory: who owns a block, who has it, and when it can be used again."""
+"""Large data: blocks of anonymous shared memory, who holds them, and how they cross without a copy."""

@@ -1,1 +1,1 @@
-"""What runs in a worker on this machine: its loop, its answers, and what its calls print and log."""
+"""What runs in a worker process: calls in order, their answers, and all that it needs for both."""

@@ -10,6 +10,8 @@ B ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Material says at each start what it thinks of MkDocs 2; a check that is well says nothing.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 # Stamps, one for each set of packages. `demo` takes the smallest, so that it starts within seconds.
 RUNTIME := $(VENV)/.runtime
 TEST := $(VENV)/.test
@@ -17,12 +19,13 @@ DEV := $(VENV)/.dev
 BENCH := $(VENV)/.bench
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast check format bench faults hostile faults-hosts clean
+.PHONY: help demo test test-fast check docs format bench faults hostile faults-hosts clean
 
 help:
 	@echo "make demo    measure every module of the standard library, on every core and in a plain loop"
 	@echo "make test    the tests (make test T=tests/sansio for some of them)"
-	@echo "make check   format, lint, types, import contracts"
+	@echo "make check   format, lint, types, import contracts, links of the documentation"
+	@echo "make docs    the documentation, into build/site"
 	@echo "make format  let ruff write the format and its safe repairs"
 	@echo "make bench   side by side with the peers (B=--quick: two minutes; B=--write: into docs/, too)"
 	@echo "make faults  the named crashes, ours and the peers': writes docs/faults.md"
@@ -45,6 +48,11 @@ check: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MKDOCS) build --strict
+
+docs: $(DEV)
+	$(MKDOCS) build
+	@echo "open build/site/index.html, or read while you write: $(BIN)/mkdocs serve"
 
 format: $(DEV)
 	$(BIN)/ruff format .

@@ -1,14 +1,15 @@
 """Everything that is measured, beside the peers: `make bench`.
 
-    python -m benchmarks [--set pools|shared|rpc|http|fleet|fabric|cluster] [--rows 1,locks] [--quick] [--write]
+    python -m benchmarks [--set pools|shared|rpc|http|fleet|fabric|cluster|classic] [--rows 1,locks] [--quick] [--write]
                          [--keep] [--show] [--peers elsewhere,joblib] [--turns 7]
 
-Seven sets: the pools beside eight peers (`benchmarks/pools`, half an hour), processes and shared data beside
+Eight sets: the pools beside eight peers (`benchmarks/pools`, half an hour), processes and shared data beside
 multiprocessing's (`benchmarks/sharing`, some minutes), and only if they are named, services beside theirs
 (`benchmarks/rpc`, whose peers want environments of their own), over HTTP (`benchmarks/http`, which wants uvicorn),
 hosts (`benchmarks/fleet`, which wants OpenSSH's sshd, and rsync; as root it makes a user, and removes it), Fabric's
-task files (`benchmarks/fabric`, which wants that sshd and `.ci/peers fabric1 fabric3`; as root it does the same), and
-functions on hosts and on a Dask cluster (`benchmarks/cluster`, which wants that sshd).
+task files (`benchmarks/fabric`, which wants that sshd and `.ci/peers fabric1 fabric3`; as root it does the same),
+functions on hosts and on a Dask cluster (`benchmarks/cluster`, which wants that sshd), and the four Pool programs of
+every book (`benchmarks/classic`, two minutes).
 --rows chooses groups of one of them; a set of which none is chosen is left out. --peers is for the pools, --turns for
 processes and shared data.
 """
@@ -25,12 +26,13 @@ from benchmarks.sharing.groups import GROUPS
 
 POOLS = Path(__file__).parent / "pools"
 SETS = ("pools", "shared")
+NAMED = ("rpc", "http", "fleet", "fabric", "cluster", "classic")  # measured only where they are named
 FLAGS = ("quick", "write", "keep", "show")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure elsewhere beside its peers.")
-    parser.add_argument("--set", choices=(*SETS, "rpc", "http", "fleet", "fabric", "cluster"), help="only one of them")
+    parser.add_argument("--set", choices=(*SETS, *NAMED), help="only one of them")
     named = ", ".join(f"{group.number} {group.name}" for group in GROUPS)
     parser.add_argument("--rows", help=f"numbers or names of groups: 1 to 10 of the pools, and {named}")
     parser.add_argument("--quick", action="store_true", help="about two minutes: little work, fewer peers")
@@ -40,8 +42,8 @@ def main() -> int:
     parser.add_argument("--peers", help="of the pools, by key")
     parser.add_argument("--turns", help="of processes and shared data")
     given = parser.parse_args()
-    if given.set in {"rpc", "http", "fleet", "fabric", "cluster"}:
-        return of_services(given)
+    if given.set in NAMED:
+        return of_named(given)
     shared_rows = {text for group in GROUPS for text in (str(group.number), group.name)}
     rows = given.rows.split(",") if given.rows else []
     chosen = {"pools": [row for row in rows if row not in shared_rows], "shared": [r for r in rows if r in shared_rows]}
@@ -62,11 +64,11 @@ def main() -> int:
     return status
 
 
-def of_services(given: argparse.Namespace) -> int:
+def of_named(given: argparse.Namespace) -> int:
     """They have pages of their own."""
-    services = importlib.import_module(f"benchmarks.{given.set}.__main__")
+    program = importlib.import_module(f"benchmarks.{given.set}.__main__")
     words = [f"--{flag}" for flag in ("quick", "write") if getattr(given, flag)]
-    status: int = services.main(words + (["--rows", given.rows] if given.rows else []))
+    status: int = program.main(words + (["--rows", given.rows] if given.rows else []))
     return status
 
 

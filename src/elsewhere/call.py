@@ -11,8 +11,9 @@ from collections.abc import Callable
 from reprlib import Repr
 from typing import Any, NamedTuple, Self
 
-__all__ = ["Options", "Retry", "describe_call", "function_name", "seconds_of"]
+__all__ = ["UNSET", "Options", "Retry", "describe_call", "function_name", "seconds_of"]
 
+UNSET: Any = ...  # an option that is left out, and so stays as it is
 LONGEST_BACKOFF = 60.0  # seconds; a doubling delay grows past any patience otherwise
 
 
@@ -109,9 +110,12 @@ class Options(NamedTuple):
         """Checked options from what a user gave."""
         return cls(seconds_of(timeout), Retry.of(retry), name)
 
-    def but(self, timeout: Any = ..., retry: Any = ..., name: Any = ...) -> Options:
-        """These options with some replaced; ``...`` leaves one as it is."""
-        given = {k: v for k, v in {"timeout": timeout, "retry": retry, "name": name}.items() if v is not ...}
+    def but(
+        self, timeout: float | None = UNSET, retry: int | Retry | None = UNSET, name: str | None = UNSET
+    ) -> Options:
+        """These options with some replaced; `UNSET` leaves one as it is."""
+        told: dict[str, Any] = {"timeout": timeout, "retry": retry, "name": name}
+        given = {key: value for key, value in told.items() if value is not UNSET}
         if not given:
             return self
         checked = Options.of(**given)

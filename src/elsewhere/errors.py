@@ -137,7 +137,6 @@ class WorkerLost(MayHaveRun):
 
     Attributes:
         exitcode: the process's exit status; negative for a signal's number, None when it is not known.
-        signal: the signal's name such as ``"SIGKILL"``, or None.
         pid: the process id, or None when the worker had none.
         call: the call it was in, as text.
     """
@@ -152,6 +151,7 @@ class WorkerLost(MayHaveRun):
 
     @property
     def signal(self) -> str | None:
+        """The signal's name such as ``"SIGKILL"``; None if it was none, or is not known."""
         return signal_name(self.exitcode)
 
 

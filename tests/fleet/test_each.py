@@ -69,9 +69,9 @@ def test_options_of_a_fleet_count(fleet: Fleet, tmp_path: Path, capsys):
     assert "checking" in capsys.readouterr().err
     assert fleet.options(return_exceptions=True).run("exit 3")[fleet[0]].returncode == 3
     with pytest.raises(TypeError, match="return_exceptions"):
-        fleet.options(return_exceptions="yes")
+        fleet.options(return_exceptions="yes")  # type: ignore[arg-type]  # it is refused
     with pytest.raises(TypeError, match="progress"):
-        fleet.options(progress=3)
+        fleet.options(progress=3)  # type: ignore[arg-type]  # it is refused
 
 
 def test_a_retry_is_for_each_host(server: Sshd, tmp_path: Path):

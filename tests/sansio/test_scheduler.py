@@ -338,6 +338,17 @@ def test_an_interrupted_call_that_ends_does_not_put_the_end_off():
     assert scheduler.next_timer() == 1.125 + GRACE
 
 
+def test_workers_that_start_or_leave_are_killed_too_when_a_pool_is_terminated():
+    scheduler = ready(1)
+    scheduler.resize(2, 0.0)
+    scheduler.resize(1, 0.0, first=[1])  # the first leaves, the second is still starting
+    assert take(scheduler) == [Start(2), Retire(1)]
+    scheduler.terminate(1.0)
+    assert take(scheduler) == [Stop(1), Stop(2)]
+    scheduler.tick(1.0 + GRACE)
+    assert take(scheduler) == [Kill(1), Kill(2)]
+
+
 def test_a_killed_worker_gets_no_more_calls():
     scheduler, job, other = ready(), Job(timeout=1.0), Job()
     scheduler.add(job, 0, 1, 0.0)

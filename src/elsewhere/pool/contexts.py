@@ -100,5 +100,14 @@ _contexts: dict[Method, Context] = {
 
 
 def get_context(method: str | None = None) -> Context:
-    """The context for "forkserver" (the default, unless `set_start_method` said otherwise), "spawn" or "fork"."""
+    """What makes pools and processes that start in one way; it has all names of a context of multiprocessing.
+
+    Args:
+        method: ``"forkserver"``: workers are forked from a fork server without threads. ``"spawn"``: each is a fresh
+            interpreter. ``"fork"``: they are copies of this process. None for the first, unless `set_start_method` has
+            said otherwise.
+
+    Raises:
+        ValueError: there is no such method.
+    """
     return _contexts[start_method(method)]

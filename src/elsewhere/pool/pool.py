@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from elsewhere.call import Options, Retry
+from elsewhere.call import UNSET, Options, Retry
 from elsewhere.pool import watch
 from elsewhere.pool.calls import Calls
 from elsewhere.pool.intake import Intake
@@ -115,12 +115,23 @@ class Pool(Intake):
 
     # ---- what it is doing ----------------------------------------------------------------------------------------
 
-    def options(self, *, timeout: Any = ..., retry: Any = ..., name: Any = ...) -> View:
-        """A view of this pool whose calls have these options; options that are not given stay as they are."""
+    def options(
+        self, *, timeout: float | None = UNSET, retry: int | Retry | None = UNSET, name: str | None = UNSET
+    ) -> View:
+        """A view of this pool whose calls have these options; what is left out stays as it is.
+
+        Args:
+            timeout: seconds a call may run; None for no limit.
+            retry: repeats of a call that fails, a number or a `Retry`; None for none.
+            name: what the calls are called in notes, logs and statistics; None for their function's name.
+
+        Raises:
+            TypeError, ValueError: one of them is wrong.
+        """
         return View(self, self._options.but(timeout, retry, name))
 
     def executor(self) -> Any:
-        """A `concurrent.futures.Executor` on this pool, for code that wants one."""
+        """A `concurrent.futures.Executor` on this pool, for code that wants one; the pool stays the caller's."""
         from elsewhere.pool.executor import PoolExecutor
 
         return PoolExecutor(self)
@@ -171,7 +182,7 @@ class Pool(Intake):
         self._driver.join(PATIENCE)
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until the workers have left; after `close` or `terminate` only.
+        """Wait until the workers have left, or the time is over; after `close` or `terminate` only.
 
         Args:
             timeout: seconds; None for no limit.
@@ -239,8 +250,10 @@ class View(Calls):
     def _pool(self) -> Pool:
         return self._target
 
-    def options(self, *, timeout: Any = ..., retry: Any = ..., name: Any = ...) -> View:
-        """A further view, with these options changed too."""
+    def options(
+        self, *, timeout: float | None = UNSET, retry: int | Retry | None = UNSET, name: str | None = UNSET
+    ) -> View:
+        """A further view, with these options changed too; see `Pool.options`."""
         return View(self._target, self._options.but(timeout, retry, name))
 
     def __repr__(self) -> str:

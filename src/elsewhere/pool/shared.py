@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from elsewhere.call import Options, Retry
-from elsewhere.pool.calls import UNSET
+from elsewhere.call import UNSET, Options, Retry
+from elsewhere.pool.calls import Shown
 from elsewhere.pool.pool import Pool, View
 
 __all__ = ["Shared", "map", "options", "shutdown"]
@@ -31,18 +31,24 @@ def map(  # noqa: A001 - the standard library's name, used as elsewhere.map
     *iterables: Iterable[Any],
     timeout: float | None = None,
     retry: int | Retry | None = None,
-    progress: bool | int = False,
+    progress: Shown = False,
     return_exceptions: bool = False,
 ) -> list[T]:
     """``list(map(fn, *iterables))`` on every core.
 
+    It runs on one pool for the whole process, which is made at the first call and ends when nobody has used it for a
+    minute.
+
     Args:
-        timeout: seconds each call may run.
-        retry: repeats of each call that fails.
-        progress: draw a bar on stderr.
+        fn: the function.
+        iterables: of its arguments; it ends with the shortest.
+        timeout: seconds each call may run; None for no limit.
+        retry: repeats of each call that fails, a number or a `Retry`; None for none.
+        progress: draw a bar on stderr; a number is how many inputs to expect, a str what stands before the bar.
         return_exceptions: exceptions stand among the values instead of being raised.
 
     Raises:
+        TypeError: there is no iterable, or `fn` cannot be called.
         Exception: after all calls are over, the first failed one's error; its ``results`` attribute has all.
     """
     return Shared(Options.of(timeout, retry)).map(
@@ -61,11 +67,14 @@ def options(
     """`elsewhere.map` and `elsewhere.call` with these options for their calls.
 
     Args:
-        timeout: seconds each call may run.
-        retry: repeats of each call that fails.
+        timeout: seconds each call may run; None for no limit.
+        retry: repeats of each call that fails, a number or a `Retry`; None for none.
         name: what the calls are called in notes, instead of their function's name.
-        memory: bytes that a `call` may have resident.
-        cpu_seconds: seconds of processor time that a `call` may take.
+        memory: bytes that a `call` may have resident; None for no limit. Looked at every 10 ms, on Linux.
+        cpu_seconds: seconds of processor time that a `call` may take, rounded up; None for no limit.
+
+    Raises:
+        TypeError, ValueError: one of them is wrong.
     """
     return Shared(Options.of(timeout, retry, name), memory, cpu_seconds)
 
@@ -84,13 +93,13 @@ class Shared:
     def options(
         self,
         *,
-        timeout: Any = UNSET,
-        retry: Any = UNSET,
-        name: Any = UNSET,
-        memory: Any = UNSET,
-        cpu_seconds: Any = UNSET,
+        timeout: float | None = UNSET,
+        retry: int | Retry | None = UNSET,
+        name: str | None = UNSET,
+        memory: int | None = UNSET,
+        cpu_seconds: float | None = UNSET,
     ) -> Shared:
-        """With these options changed too."""
+        """With these options changed too; what is left out stays as it is."""
         memory_now, cpu_now = self._limits
         return Shared(
             self._options.but(timeout, retry, name),
@@ -113,10 +122,14 @@ class Shared:
         self,
         fn: Callable[..., T],
         *iterables: Iterable[Any],
-        progress: bool | int = False,
+        progress: Shown = False,
         return_exceptions: bool = False,
     ) -> list[T]:
-        """See `elsewhere.map`."""
+        """See `elsewhere.map`.
+
+        Raises:
+            TypeError: there are limits of `memory` or `cpu_seconds`, which only `call` knows; or as there.
+        """
         if self._limits != NO_LIMITS:
             raise TypeError(
                 "memory= and cpu_seconds= limit call(); a worker of a pool is limited by Pool(max_memory=...)"

@@ -27,7 +27,8 @@ class Statistics(NamedTuple):
     """A pool at one moment.
 
     Attributes:
-        workers: how many there are; `size` is how many there are meant to be.
+        size: how many workers there are meant to be.
+        workers: how many there are.
         running: the calls being executed, oldest first.
         unfinished: calls whose outcome is not known, running ones included.
         succeeded, failed: calls whose outcome is known.

@@ -46,7 +46,11 @@ def get_all_start_methods() -> list[str]:
 
 
 def get_start_method(allow_none: bool = False) -> str | None:
-    """The start method, which is fixed by asking unless `allow_none`."""
+    """The start method, which is fixed by asking.
+
+    Args:
+        allow_none: do not fix it: None, if nobody has set one or asked for it.
+    """
     global _method
     if _method is None and not allow_none:
         _method = METHODS[0]
@@ -55,6 +59,10 @@ def get_start_method(allow_none: bool = False) -> str | None:
 
 def set_start_method(method: str | None, force: bool = False) -> None:
     """How processes are started from here on.
+
+    Args:
+        method: ``"forkserver"``, ``"spawn"`` or ``"fork"``; see `get_context`.
+        force: change it though it is fixed; None as the method then makes it open again.
 
     Raises:
         RuntimeError: it was set or asked for before; with `force` it is changed all the same.
@@ -75,6 +83,12 @@ def set_forkserver_preload(module_names: Iterable[str]) -> None:
     """Have the fork server import these modules, once, before it forks.
 
     ``"__main__"`` in the list is ignored: it is never run again, what a process needs of it travels by value.
+
+    Args:
+        module_names: such as ``["numpy"]``; it takes the place of what was said before.
+
+    Raises:
+        TypeError: it is no list of str.
     """
     global _preload
     names = list(module_names)

@@ -76,7 +76,8 @@ def call(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
     Limits, repeats and a name are given by ``elsewhere.options(timeout=, memory=, cpu_seconds=).call(fn, ...)``.
 
     Raises:
-        Exception: what the function raised, with the traceback from there.
+        TypeError: `fn` cannot be called.
+        Exception: what the function raised, with the traceback from there; or what pickling an argument raised.
         WorkerLost: its process has ended without a result.
     """
     return call_within(Options(), NO_LIMITS, fn, args, kwargs)

@@ -6,7 +6,7 @@ import math
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from elsewhere.call import Options, Retry
+from elsewhere.call import UNSET, Options, Retry
 from elsewhere.rpc.calling.batch import Batch
 from elsewhere.rpc.calling.link import Link
 from elsewhere.rpc.calling.names import Method
@@ -198,16 +198,20 @@ class Client:
         self._link.notify(method, args, self._terms)
 
     def batch(self) -> Batch:
-        """Collects calls in a ``with`` block, and sends them at its end, together::
+        """Collects calls in a ``with`` block, and sends them at its end, together.
 
-        with client.batch() as batch:
-            one = batch.double(7)
-            two = batch.call("double", 8)
-        batch.results()  # [14, 16]; one.result() is 14
+        Example::
+
+            with client.batch() as batch:
+                one = batch.double(7)
+                two = batch.call("double", 8)
+            batch.results()  # [14, 16]; one.result() is 14
         """
         return Batch(self._link, self._terms)
 
-    def options(self, timeout: Any = ..., retry: Any = ..., *, idempotent: Any = ...) -> Client:
+    def options(
+        self, timeout: float | None = UNSET, retry: int | Retry | None = UNSET, *, idempotent: bool = UNSET
+    ) -> Client:
         """A view of this client that calls with other terms; what is left out stays as it is.
 
         Args:
@@ -221,13 +225,13 @@ class Client:
             TypeError, ValueError: one of them is wrong.
         """
         terms = self._terms
-        checked = Options.of(None if timeout is ... else timeout, None if retry is ... else retry)
-        if timeout is not ...:
+        checked = Options.of(None if timeout is UNSET else timeout, None if retry is UNSET else retry)
+        if timeout is not UNSET:
             limit = math.inf if checked.timeout is None else checked.timeout
             terms = terms._replace(limit=limit, by=f"options(timeout={limit:g})")
-        if retry is not ...:
+        if retry is not UNSET:
             terms = terms._replace(retry=checked.retry)
-        if idempotent is not ...:
+        if idempotent is not UNSET:
             if not isinstance(idempotent, bool):
                 raise TypeError(f"idempotent is True or False, not {idempotent!r}")
             terms = terms._replace(idempotent=idempotent)

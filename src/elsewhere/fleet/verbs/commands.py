@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, cast, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from elsewhere.fleet.commands.around import Around
-from elsewhere.fleet.verbs.base import Part, engine
+from elsewhere.fleet.naming.secret import hiding
+from elsewhere.fleet.verbs.base import Part
+from elsewhere.fleet.verbs.told import running, sudoing
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from elsewhere.fleet.commands.detached import Detached
     from elsewhere.fleet.host import Host
+    from elsewhere.fleet.options import Asked, CommandOptions, SudoOptions
     from elsewhere.fleet.output.choose import Shown
     from elsewhere.fleet.results import Result
     from elsewhere.runtime.future import Future
@@ -25,28 +30,58 @@ class Commands(Around, Part):
         return (self._host,)
 
     @overload
-    def run(self, command: str | Sequence[str], *, detach: Literal[True], **options: Any) -> Detached: ...
+    def run(
+        self,
+        command: str | Sequence[str],
+        *,
+        detach: Literal[True],
+        output: Shown = None,
+        **options: Unpack[CommandOptions],
+    ) -> Detached: ...
     @overload
-    def run(self, command: str | Sequence[str], *, output: Shown = None, **options: Any) -> Result: ...
+    def run(
+        self,
+        command: str | Sequence[str],
+        *,
+        detach: bool = False,
+        output: Shown = None,
+        **options: Unpack[CommandOptions],
+    ) -> Result: ...
 
-    def run(self, command: str | Sequence[str], *, output: Shown = None, **options: Any) -> Result:
+    def run(
+        self,
+        command: str | Sequence[str],
+        *,
+        detach: bool = False,
+        output: Shown = None,
+        **options: Unpack[CommandOptions],
+    ) -> Result:
         """Run a command and wait for its end.
 
         Args:
             command: a str for the login shell there; or a list of a program and its arguments, which are quoted.
-            cwd: the folder to run it in; ``~`` is the home there. A relative one is in that of `cd`.
-            env: further variables. They are in no command line, there or here.
-            input: a str or bytes to read from; nothing by default.
-            timeout: seconds, after which it is ended on the far side too; None for no limit.
-            check: raise if it fails.
-            pty: give it a terminal; its output and its errors are then one. Its input is typed, with Ctrl-D behind it.
-            answers: to what it asks: a dict of regular expressions to texts, or a list of pairs. One that finds
-                something at the very end of what was written (but for spaces and ``:?>``) has its text typed, with a
-                newline. The first of several counts; what is asked again is answered again.
-            encoding: of what it writes, which is a str then; None for bytes. What is none of it becomes surrogates.
             detach: start it, and leave it to itself: it reads and writes nothing, and lives on when this program, or
                 the connection, ends. What is given at once is a `Detached`, which has its `pid`.
             output: how what it writes is shown meanwhile: ``"live"``, or an `Output` of your own; as of a `Fleet`.
+
+        Keyword Args:
+            cwd (str | None): the folder to run it in; ``~`` is the home there. A relative one is in that of `cd`. None,
+                the default, is the home, or what `cd` says.
+            env (Mapping[str, str] | None): further variables. They are in no command line, there or here.
+            input (str | bytes | None): what it reads; nothing by default.
+            timeout (float | None): seconds, after which it is ended on the far side too; None, the default, for no
+                limit but that of `options`.
+            check (bool): raise if it fails; True by default.
+            pty (bool): give it a terminal, which it has not by default; its output and its errors are then one. Its
+                input is typed, with Ctrl-D behind it.
+            answers (Mapping[str, str] | Iterable[tuple[str, str]] | None): to what it asks: regular expressions and
+                texts. One that finds something at the very end of what was written (but for spaces and ``:?>``) has its
+                text typed, with a newline. The first of several counts; what is asked again is answered again.
+            encoding (str | None): of what it writes, which is a str then; "utf-8" by default, None for bytes. What is
+                none of it becomes surrogates.
+
+        Returns:
+            A `Result`, which has its status and what it wrote.
 
         Raises:
             CommandError: it has failed.
@@ -55,32 +90,20 @@ class Commands(Around, Part):
             ConnectionLost: the connection broke. It may have run; what was left of it is ended.
             TypeError, ValueError: an argument is wrong.
         """
-        if output is not None:
-            return self._shown(command, output, self._defaults(options))
-        from elsewhere.fleet.commands import run as commands
-        from elsewhere.fleet.commands.prepare import prepare
+        work, encoding = running(command, detach, options, self._timeout)
+        return self._do("run", work, output, encoding)
 
-        prepared = prepare(command, **self._defaults(options))
-        return engine().call(self._tried(lambda: commands.run(self._host, prepared)))
-
-    def _shown(self, command: str | Sequence[str], output: Shown, options: dict[str, Any]) -> Result:
-        """Over a fleet of one, which knows how to show."""
-        from elsewhere.fleet.fleet import Fleet
-
-        host, retry = self._host, cast("Host", self)._options.retry
-        fleet = Fleet(host) if retry is None else Fleet(host).options(retry=retry)
-        outcome = fleet.run(command, output=output, return_exceptions=True, **options)[host]
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-    def run_async(self, command: str | Sequence[str], **options: Any) -> Future[Result]:
+    def run_async(
+        self,
+        command: str | Sequence[str],
+        *,
+        detach: bool = False,
+        output: Shown = None,
+        **options: Unpack[CommandOptions],
+    ) -> Future[Result]:
         """`run`, as a `Future`; cancelling it ends the command."""
-        from elsewhere.fleet.commands import run as commands
-        from elsewhere.fleet.commands.prepare import prepare
-
-        prepared = prepare(command, **self._defaults(options))
-        return engine().submit(self._tried(lambda: commands.run(self._host, prepared)))
+        work, encoding = running(command, detach, options, self._timeout)
+        return self._begin("run", work, output, encoding)
 
     def shell(self, command: str | None = None) -> Result:
         """A shell there, for who sits at this terminal; returns when it ends.
@@ -105,43 +128,72 @@ class Commands(Around, Part):
 
     @overload
     def sudo(
-        self, command: str | Sequence[str], *, detach: Literal[True], password: Any = None, **options: Any
+        self,
+        command: str | Sequence[str],
+        *,
+        password: Asked = None,
+        detach: Literal[True],
+        output: Shown = None,
+        **options: Unpack[SudoOptions],
     ) -> Detached: ...
     @overload
-    def sudo(self, command: str | Sequence[str], *, password: Any = None, **options: Any) -> Result: ...
+    def sudo(
+        self,
+        command: str | Sequence[str],
+        *,
+        password: Asked = None,
+        detach: bool = False,
+        output: Shown = None,
+        **options: Unpack[SudoOptions],
+    ) -> Result: ...
 
-    def sudo(self, command: str | Sequence[str], *, password: Any = None, **options: Any) -> Result:
+    @hiding
+    def sudo(
+        self,
+        command: str | Sequence[str],
+        *,
+        password: Asked = None,
+        detach: bool = False,
+        output: Shown = None,
+        **options: Unpack[SudoOptions],
+    ) -> Result:
         """Run a command as another user, and wait for its end. All of it is under sudo, in ``sh``: ``;`` and ``>`` too.
 
         Sudo is given a password only where it asks for one, and once. `timeout` does not count while the user is asked.
 
         Args:
             command: a str for ``sh``; or a list of a program and its arguments, which are quoted.
-            user: as whom; sudo's default is root. A name, or ``"#1000"``.
-            group: with which group.
-            password: a str, or a function that gives one when it is needed. Without it: the variable
+            password: a str, or a function that gives one when it is needed. None: the variable
                 ELSEWHERE_SUDO_PASSWORD, else the user is asked at the terminal, once for all hosts.
-            sudo_password_file: a file whose first line it is, and that nobody else can read.
-            options: those of `run`. ``~`` in cwd is that user's home.
+            detach, output: as for `run`.
+            options: those of `run`, too. ``~`` in cwd is that user's home.
+
+        Keyword Args:
+            user (str | None): as whom; sudo's default is root. A name, or ``"#1000"``.
+            group (str | None): with which group.
+            sudo_password_file (str | os.PathLike[str] | None): a file whose first line is the password, and that nobody
+                else can read.
+
+        Returns:
+            A `Result`, which has its status and what it wrote.
 
         Raises:
             Unauthorized: sudo does not run it, or wants a password that is not known, or another. It has not run.
-            As `run` does.
+            CommandError, CallTimeout, ConnectError, HostKeyError, ConnectionLost, ValueError: as `run` does.
         """
-        from elsewhere.fleet.commands import sudo as sudoing
+        work, encoding = sudoing(command, password, detach, options, self._timeout)
+        return self._do("sudo", work, output, encoding)
 
-        try:
-            prepared = sudoing.prepare_sudo(command, password=password, **self._defaults(options))
-        finally:
-            password = None  # it shows in no traceback from here on
-        return engine().call(self._tried(lambda: sudoing.run(self._host, prepared)))
-
-    def sudo_async(self, command: str | Sequence[str], *, password: Any = None, **options: Any) -> Future[Result]:
+    @hiding
+    def sudo_async(
+        self,
+        command: str | Sequence[str],
+        *,
+        password: Asked = None,
+        detach: bool = False,
+        output: Shown = None,
+        **options: Unpack[SudoOptions],
+    ) -> Future[Result]:
         """`sudo`, as a `Future`; cancelling it ends the command."""
-        from elsewhere.fleet.commands import sudo as sudoing
-
-        try:
-            prepared = sudoing.prepare_sudo(command, password=password, **self._defaults(options))
-        finally:
-            password = None  # as above
-        return engine().submit(self._tried(lambda: sudoing.run(self._host, prepared)))
+        work, encoding = sudoing(command, password, detach, options, self._timeout)
+        return self._begin("sudo", work, output, encoding)

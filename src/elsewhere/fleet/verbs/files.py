@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from elsewhere.fleet.naming.secret import hiding
-from elsewhere.fleet.verbs.base import Part, engine
+from elsewhere.fleet.verbs.base import Part
+from elsewhere.fleet.verbs.told import getting, putting
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Unpack
+
     from elsewhere.fleet.files.outcome import Transfer
+    from elsewhere.fleet.options import CopyOptions, Path, Sources, Writable
     from elsewhere.runtime.future import Future
 
 __all__ = ["Files"]
@@ -18,7 +23,9 @@ class Files(Part):
     """See the module."""
 
     @hiding
-    def put(self, sources: Any, to: Any, *, progress: bool = False, **options: Any) -> Transfer:
+    def put(
+        self, sources: Sources, to: Path, *, progress: bool | str = False, **options: Unpack[CopyOptions]
+    ) -> Transfer:
         """Copy files and folders to the host.
 
         What is there already, of the same size and time, is not sent again. All is unpacked in a folder of its own,
@@ -33,15 +40,23 @@ class Files(Part):
                 ``/srv/app`` the copy; ``dist`` to ``/srv/app/`` makes ``/srv/app/dist``. A file goes into a folder if
                 that is there or has a slash behind it. Relative paths begin in the home there, or where
                 `cd` says.
-            mode: of the copies, such as 0o644; folders may be entered by who may read them. Their own by default; that
-                of bytes is the old file's, or 0o644.
-            checksum: compare files of the same size by sha256, not by time.
-            delete: remove what is in the place and not in the folder that is copied, when all else has been done.
-            dry_run: do nothing, and tell what would be done.
-            sudo: True to do it there as root, or as the user of that name; the copies belong to that user.
-            password, sudo_password_file: for sudo, as `sudo` takes them.
-            timeout: seconds, after which it is ended on the far side too; None for no limit.
-            progress: draw a bar on stderr.
+            progress: draw a bar on stderr; a str is what stands before it.
+
+        Keyword Args:
+            mode (int | None): of the copies, such as 0o644; folders may be entered by who may read them. Their own by
+                default; that of bytes is the old file's, or 0o644.
+            checksum (bool): compare files of the same size by sha256, not by time, as is the default.
+            delete (bool): remove what is in the place and not in the folder that is copied, when all else has been
+                done. False by default.
+            dry_run (bool): do nothing, and tell what would be done. False by default.
+            sudo (bool | str): True to do it there as root, or as the user of that name; the copies belong to that user.
+            password (str | Callable[[], str] | None): for sudo, as `sudo` takes it.
+            sudo_password_file (str | os.PathLike[str] | None): for sudo, as `sudo` takes it.
+            timeout (float | None): seconds, after which it is ended on the far side too; None, the default, for no
+                limit.
+
+        Returns:
+            A `Transfer`, which tells what was sent, what was there already, and what was removed.
 
         Raises:
             FileNotFoundError: sources are not there; names all of them, and nothing was sent.
@@ -55,27 +70,35 @@ class Files(Part):
         """
         from elsewhere.fleet.files.bar import Bar
         from elsewhere.fleet.files.sending import send
-        from elsewhere.fleet.files.wanted import prepare_put
 
-        with prepare_put(sources, to, **options) as wanted, Bar(progress, f"put to {self._host}") as bar:
-            return engine().call(lambda: send(self._host, wanted, bar))
+        with putting(sources, to, options, self._timeout) as wanted, Bar(progress, f"put to {self._host}") as bar:
+            return self._do("put", lambda host, _: send(host, wanted, bar))
 
     @hiding
-    def put_async(self, sources: Any, to: Any, **options: Any) -> Future[Transfer]:
+    def put_async(
+        self, sources: Sources, to: Path, *, progress: bool | str = False, **options: Unpack[CopyOptions]
+    ) -> Future[Transfer]:
         """`put`, as a `Future`; cancelling it ends the copy."""
+        from elsewhere.fleet.files.bar import Bar
         from elsewhere.fleet.files.sending import send
-        from elsewhere.fleet.files.wanted import prepare_put
 
-        wanted = prepare_put(sources, to, **options)
+        wanted, bar = putting(sources, to, options, self._timeout), Bar(progress, f"put to {self._host}")
 
-        async def work() -> Transfer:
-            with wanted:
-                return await send(self._host, wanted)
+        def leave() -> None:
+            wanted.close()
+            bar.close()
 
-        return engine().submit(work)
+        return self._begin("put", lambda host, _: send(host, wanted, bar), leave=leave)
 
     @hiding
-    def get(self, sources: Any, to: Any = "", *, progress: bool = False, **options: Any) -> Transfer:
+    def get(
+        self,
+        sources: Path | Iterable[Path],
+        to: Path | Writable = "",
+        *,
+        progress: bool | str = False,
+        **options: Unpack[CopyOptions],
+    ) -> Transfer:
         """Copy files and folders from the host.
 
         As `put`, the other way: what has come is put into its place at once, unchanged files are not sent again. A host
@@ -85,7 +108,11 @@ class Files(Part):
             sources: a path or a pattern there, or a list of them. Relative ones begin in the home there.
             to: the place here, by the same rules; this folder by default. Or a file-like object that takes the bytes of
                 one file.
-            mode, checksum, delete, dry_run, sudo, password, sudo_password_file, timeout, progress: as for `put`.
+            progress: draw a bar on stderr; a str is what stands before it.
+            options: the keyword arguments of `put`, which mean the same.
+
+        Returns:
+            A `Transfer`, which tells what has come, what was here already, and what was removed.
 
         Raises:
             FileNotFoundError: sources are not there; names all of them, and nothing was written.
@@ -97,17 +124,23 @@ class Files(Part):
         """
         from elsewhere.fleet.files.bar import Bar
         from elsewhere.fleet.files.receiving import receive
-        from elsewhere.fleet.files.wanted import prepare_get
 
-        wanted = prepare_get(sources, to, **options)
+        wanted = getting(sources, to, options, self._timeout)
         with Bar(progress, f"get from {self._host}") as bar:
-            return engine().call(lambda: receive(self._host, wanted, bar))
+            return self._do("get", lambda host, _: receive(host, wanted, bar))
 
     @hiding
-    def get_async(self, sources: Any, to: Any = "", **options: Any) -> Future[Transfer]:
+    def get_async(
+        self,
+        sources: Path | Iterable[Path],
+        to: Path | Writable = "",
+        *,
+        progress: bool | str = False,
+        **options: Unpack[CopyOptions],
+    ) -> Future[Transfer]:
         """`get`, as a `Future`; cancelling it ends the copy."""
+        from elsewhere.fleet.files.bar import Bar
         from elsewhere.fleet.files.receiving import receive
-        from elsewhere.fleet.files.wanted import prepare_get
 
-        wanted = prepare_get(sources, to, **options)
-        return engine().submit(lambda: receive(self._host, wanted))
+        wanted, bar = getting(sources, to, options, self._timeout), Bar(progress, f"get from {self._host}")
+        return self._begin("get", lambda host, _: receive(host, wanted, bar), leave=bar.close)

@@ -33,7 +33,16 @@ class ImapIterator(Iterator[T], AsyncIterator[T], Generic[T]):
         return self._open(self._job.wait_for_one(None))
 
     def next(self, timeout: float | None = None) -> T:
-        """The next result; raises an error that is also `multiprocessing.TimeoutError` after `timeout` seconds."""
+        """The next result.
+
+        Args:
+            timeout: seconds to wait for it; None for no limit.
+
+        Raises:
+            TimeoutError: it is not there yet; also a `multiprocessing.TimeoutError`. The calls go on.
+            StopIteration: there are no more.
+            Exception: that of the call.
+        """
         value = self._job.wait_for_one(timeout)
         if value is NOTHING:
             from elsewhere.runtime.compat import GetTimeout

@@ -41,7 +41,15 @@ HEAP = 8  # the consumer of many results notices 4 ms less than what each bell c
 
 
 class CallResult(NamedTuple):
-    """One call of `Pool.calls`: its place, its input, and its value or error."""
+    """One call of `Pool.calls`.
+
+    Attributes:
+        index: which one it was, from 0, in the inputs' order.
+        input: what it was given.
+        value: what it returned; None if it failed.
+        error: what it raised, or how it was lost; None if it returned.
+        attempt: how many times it was run, from 1.
+    """
 
     index: int  # type: ignore[assignment]  # hides tuple.index, which nobody calls on a record
     input: Any

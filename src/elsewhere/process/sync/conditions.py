@@ -55,8 +55,12 @@ class Condition(theirs.Condition):
 
     Args:
         lock: a `Lock` or `RLock`; None makes an `RLock`.
+        ctx: taken and not used, as contexts of multiprocessing pass it.
 
     At most 2,040 wait at a time; one more is an OSError.
+
+    Raises:
+        TypeError: it is no such lock, or one with ``robust=True``.
     """
 
     _lock: Any
@@ -88,7 +92,18 @@ class Condition(theirs.Condition):
         return f"<{type(self).__name__}({self._lock!r}, {len(self._asleep())} wait)>"
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Let the lock go, sleep until notified, and take it again; False if it was late."""
+        """Let the lock go, sleep until notified, and take it again.
+
+        Args:
+            timeout: seconds to sleep; None for no limit.
+
+        Returns:
+            False if nobody has notified it in that time.
+
+        Raises:
+            AssertionError: this process does not hold the lock.
+            OSError: too many wait already.
+        """
         self._must_be_held("wait")
         place = self._take_place()
         depth = self._lock._semlock._count()
@@ -109,7 +124,11 @@ class Condition(theirs.Condition):
             kernel.sleep(words, place, address, ticket, SCRATCH, deadline, self._spinning)
 
     def notify(self, n: int = 1) -> None:
-        """Wake so many of those who wait, the first who came first."""
+        """Wake so many of those who wait, the first who came first.
+
+        Raises:
+            AssertionError: this process does not hold the lock.
+        """
         self._must_be_held("notify")
         asleep = self._asleep()
         for place in asleep if n >= len(asleep) else self._alive(asleep):
@@ -120,7 +139,7 @@ class Condition(theirs.Condition):
             kernel.wake(self._address + 8 * place)
 
     def notify_all(self) -> None:
-        """Wake all who wait."""
+        """Wake all who wait; raises as `notify` does."""
         self.notify(sys.maxsize)
 
     # What multiprocessing's has in their place, for who looks at how many sleep, as its own tests do.
@@ -202,6 +221,9 @@ class Event(theirs.Event):
 
     Whoever is killed in the middle of anything wedges nobody. A `wait` that a `set` has ended says True, also if there
     was a `clear` just after.
+
+    Args:
+        ctx: taken and not used, as contexts of multiprocessing pass it.
     """
 
     _block: Block
@@ -224,6 +246,7 @@ class Event(theirs.Event):
     # mutex: a change that was read before another's would bring back a number that somebody has gone to sleep on.
 
     def is_set(self) -> bool:
+        """Is it set now?"""
         return bool(self._words[TICKET] & 1)
 
     def set(self) -> None:
@@ -256,7 +279,14 @@ class Event(theirs.Event):
         return self._holder[2 * CHANGING + mutexes.FUTEX] & mutexes.HOLDER == threading.get_native_id()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Sleep until it is set; False if it was late."""
+        """Sleep until it is set.
+
+        Args:
+            timeout: seconds to sleep; None for no limit.
+
+        Returns:
+            False if it was not set in that time.
+        """
         words, address = self._words, self._block.address + 8 * TICKET
         seen = words[TICKET]
         deadline = None if timeout is None else time.monotonic() + max(0.0, timeout)
@@ -282,6 +312,13 @@ class Barrier(theirs.Barrier):
     """`multiprocessing.Barrier`, which may also be an argument of a Pool's calls.
 
     One that is killed while it waits counts as having come, as in multiprocessing: give a timeout where that may be.
+    Its `wait`, `reset` and `abort` are multiprocessing's.
+
+    Args:
+        parties: how many have to come before all go on.
+        action: called by one of them when all have come; None for nothing.
+        timeout: seconds that each waits who says no other; None for no limit.
+        ctx: taken and not used, as contexts of multiprocessing pass it.
     """
 
     def __init__(

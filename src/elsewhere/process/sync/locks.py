@@ -76,7 +76,8 @@ class Lock(_InBlock, theirs.Lock):
 
     Args:
         robust: the kernel frees it when its holder ends, also by SIGKILL; only the process that holds it can release
-            it then, and it costs some 3 µs instead of 0.1.
+            it then, and it costs some 3 µs instead of 0.1. False by default.
+        ctx: taken and not used, as contexts of multiprocessing pass it.
     """
 
     def __new__(cls, *, robust: bool = False, ctx: Any = None) -> Self:  # noqa: ARG004 - as __init__
@@ -94,6 +95,9 @@ class RLock(_InBlock, theirs.RLock):
     """`multiprocessing.RLock`, which may also be an argument of a Pool's calls.
 
     A process that is killed while it holds the lock leaves it locked for ever, as in multiprocessing.
+
+    Args:
+        ctx: taken and not used, as contexts of multiprocessing pass it.
     """
 
     def __init__(self, *, ctx: Any = None) -> None:
@@ -104,6 +108,13 @@ class Semaphore(_InBlock, theirs.Semaphore):
     """`multiprocessing.Semaphore`, which may also be an argument of a Pool's calls.
 
     What a process has acquired when it is killed is not released, as in multiprocessing.
+
+    Args:
+        value: how many may acquire it before the next one waits.
+        ctx: taken and not used, as contexts of multiprocessing pass it.
+
+    Raises:
+        ValueError: the value is negative, or too large for the system.
     """
 
     def __init__(self, value: int = 1, *, ctx: Any = None) -> None:
@@ -114,6 +125,13 @@ class BoundedSemaphore(_InBlock, theirs.BoundedSemaphore):
     """`multiprocessing.BoundedSemaphore`, which may also be an argument of a Pool's calls.
 
     What a process has acquired when it is killed is not released, as in multiprocessing.
+
+    Args:
+        value: how many may acquire it before the next one waits; to release it more often is a ValueError.
+        ctx: taken and not used, as contexts of multiprocessing pass it.
+
+    Raises:
+        ValueError: the value is negative, or too large for the system.
     """
 
     def __init__(self, value: int = 1, *, ctx: Any = None) -> None:

@@ -39,7 +39,10 @@ def Pipe(duplex: bool = True) -> tuple[End, End]:  # noqa: N802 - multiprocessin
     """Two connected ends.
 
     Args:
-        duplex: both may send and receive; else the first receives what the second sends.
+        duplex: both may send and receive, which is the default; else the first receives what the second sends.
+
+    Returns:
+        Two of `multiprocessing.connection.Connection`: ``send recv poll close`` and the others.
 
     Both may be closed or forgotten as soon as they were sent: what is on its way stays open until it has arrived.
 

@@ -69,7 +69,8 @@ class Queue(_Queue):
     """`multiprocessing.Queue`, which may also be an argument of a Pool's calls.
 
     Args:
-        maxsize: `put` waits while there are so many items; 0 is no limit but memory.
+        maxsize: `put` waits while there are so many items; 0, the default, is no limit but memory.
+        ctx: taken and not used, as contexts of multiprocessing pass it.
 
     Raises:
         OSError: the process has too many files open.
@@ -97,8 +98,14 @@ class Queue(_Queue):
     def put(self, obj: Any, block: bool = True, timeout: float | None = None) -> None:
         """Put an item, which is in the queue when this returns.
 
+        Args:
+            obj: anything that can be pickled.
+            block: wait for room; else fail at once if there is none.
+            timeout: seconds to wait for room; None for no limit.
+
         Raises:
             queue.Full: there was no room in that time.
+            ValueError: this process has closed the queue.
             Exception: what pickling raised; nothing was put then.
         """
         if self._closed:
@@ -112,8 +119,14 @@ class Queue(_Queue):
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """Take the oldest item.
 
+        Args:
+            block: wait for one; else fail at once if there is none.
+            timeout: seconds to wait for one; None for no limit.
+
         Raises:
             queue.Empty: there was none in that time.
+            ValueError: this process has closed the queue.
+            Exception: what unpickling raised; the item is gone then.
         """
         if self._closed:
             self._refuse()
@@ -123,20 +136,29 @@ class Queue(_Queue):
         return _loaded(self._log, body)
 
     def put_nowait(self, obj: Any) -> None:
+        """``put(obj, block=False)``: raises `queue.Full` where there is no room."""
         self.put(obj, False)
 
     def get_nowait(self) -> Any:
+        """``get(block=False)``: raises `queue.Empty` where there is none."""
         return self.get(False)
 
     def qsize(self) -> int:
+        """How many items are in it now."""
         return self._log.size()
 
     def empty(self) -> bool:
+        """Is nothing in it now?
+
+        Raises:
+            OSError: this process has closed the queue.
+        """
         if self._closed and self._log.put_so_far():  # as in multiprocessing: only if used, and not a ValueError
             raise OSError(f"Queue {self!r} is closed")
         return self._log.empty()
 
     def full(self) -> bool:
+        """Are there `maxsize` items in it now?"""
         return self._most > 0 and self._log.size() >= self._most
 
     def close(self) -> None:
@@ -144,7 +166,11 @@ class Queue(_Queue):
         self._closed = True
 
     def join_thread(self) -> None:
-        """Nothing to wait for: there is no thread."""
+        """Nothing to wait for: there is no thread.
+
+        Raises:
+            AssertionError: the queue is not closed.
+        """
         if not self._closed:
             raise AssertionError(f"Queue {self!r} not closed")
 
@@ -195,20 +221,34 @@ class SimpleQueue(_SimpleQueue):
             raise OSError(f"{self!r} is closed")
 
     def put(self, obj: Any) -> None:
-        """Put an item, which is in the queue when this returns."""
+        """Put an item, which is in the queue when this returns.
+
+        Raises:
+            OSError: this process has closed the queue.
+            Exception: what pickling raised; nothing was put then.
+        """
         self._check()
         kind = type(obj)
         quick = kind in NUMBERS or (kind in TEXTS and len(obj) < LARGE)
         self._log.put(dumps(obj, 5) if quick else _pickled(obj))
 
     def get(self) -> Any:
-        """Take the oldest item; wait for one."""
+        """Take the oldest item; wait for one, without a limit.
+
+        Raises:
+            OSError: this process has closed the queue.
+        """
         self._check()
         body = self._log.take()
         assert body is not None, "without a deadline there is an item"
         return _loaded(self._log, body)
 
     def empty(self) -> bool:
+        """Is nothing in it now?
+
+        Raises:
+            OSError: this process has closed the queue.
+        """
         self._check()
         return self._log.empty()
 

@@ -1,0 +1,1 @@
+"""What runs in a worker process: calls in order, their answers, and all that it needs for both."""

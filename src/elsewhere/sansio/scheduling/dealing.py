@@ -144,7 +144,8 @@ class Dealing(Staff):
         due = long_since + PATIENCE if waiting * (peer.held[-1].job.seconds or 0.0) <= STRANDED else now
         due = max(due, arrives)
         if now >= due:
-            peer.recalling, peer.fence = Recalling.ASKED, now + FENCE
+            peer.turn_recall("Recall")
+            peer.fence = now + FENCE
             self.actions.append(Recall(peer.key))
             self._check_at(peer, peer.fence)
         else:
@@ -153,7 +154,7 @@ class Dealing(Staff):
 
     def _withdraw(self, peer: Peer, started: int, now: float) -> None:
         """What the worker had not begun some time after it was asked to stop is not begun by it: others may have it."""
-        peer.recalling = Recalling.WITHDRAWN
+        peer.turn_recall("Withdraw")
         first = max(started, peer.done) + 1
         self.actions.append(Withdraw(peer.key, first))
         if peer.interrupted >= first:  # who looked had guessed, and it had not begun that one

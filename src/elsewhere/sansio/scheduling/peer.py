@@ -1,6 +1,7 @@
 """What the scheduler knows of one worker.
 
-Rule: bookkeeping only; the decisions are in `scheduler`.
+Rule: bookkeeping only; the decisions are in `scheduler`. The two tables say which state follows which, and what makes
+it so: an event of the scheduler (a method's name) or an action of its (a class). docs/design.md shows them drawn.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 
 from elsewhere.sansio.scheduling.jobs import Job, Run
 
-__all__ = ["Peer", "Recalling", "State", "holder"]
+__all__ = ["LIFE", "TAKING_BACK", "Peer", "Recalling", "State", "holder"]
 
 
 class State(enum.Enum):
@@ -29,6 +30,20 @@ class Recalling(enum.Enum):
     NO = enum.auto()
     ASKED = enum.auto()  # it begins no further call before it has heard which are withdrawn
     WITHDRAWN = enum.auto()  # it has not said yet that it has heard
+
+
+LIFE: dict[State, dict[str, State]] = {
+    State.STARTING: {"worker_ready": State.READY, "Retire": State.LEAVING, "Kill": State.KILLED},
+    State.READY: {"Retire": State.LEAVING, "Kill": State.KILLED},
+    State.LEAVING: {"Kill": State.KILLED},
+    State.KILLED: {},  # in each state it may be `lost`, and is forgotten then
+}
+
+TAKING_BACK: dict[Recalling, dict[str, Recalling]] = {
+    Recalling.NO: {"Recall": Recalling.ASKED},
+    Recalling.ASKED: {"Withdraw": Recalling.WITHDRAWN},
+    Recalling.WITHDRAWN: {"released": Recalling.NO},
+}
 
 
 def holder(job: Job, index: int) -> tuple[Peer, int] | None:
@@ -83,6 +98,14 @@ class Peer:
         self.recalling = Recalling.NO
         self.fence = 0.0
         self.worn = self.dismissed = False
+
+    def turn(self, what: str) -> None:
+        """Its state becomes what `LIFE` says; a KeyError if that cannot happen in the state it is in."""
+        self.state = LIFE[self.state][what]
+
+    def turn_recall(self, what: str) -> None:
+        """The same for `recalling`, by `TAKING_BACK`."""
+        self.recalling = TAKING_BACK[self.recalling][what]
 
     @property
     def first(self) -> tuple[Job, int]:

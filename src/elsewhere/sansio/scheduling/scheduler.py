@@ -163,7 +163,7 @@ class Scheduler(Dealing):
         self._start_failures.clear()
         peer = self.peers[key]
         if peer.state is State.STARTING:
-            peer.state = State.READY
+            peer.turn("worker_ready")
             self._release_if_due(peer)  # it may have been worn before, or come too late
             self._offer(peer, now)
 
@@ -254,7 +254,7 @@ class Scheduler(Dealing):
         """The worker has dropped the calls that were withdrawn: it may be given others."""
         peer = self.peers.get(key)
         if peer is not None and peer.recalling is Recalling.WITHDRAWN:
-            peer.recalling = Recalling.NO
+            peer.turn_recall("released")
             self._relieve(peer, now)
 
     def lost(self, key: int, started: int, error: ElsewhereError, now: float, *, killed: bool = False) -> None:
@@ -292,7 +292,7 @@ class Scheduler(Dealing):
             peer = heapq.heappop(timers)[2]
             if peer.kill_at is not None and now >= peer.kill_at:
                 self._forget(peer)
-                peer.state = State.KILLED
+                peer.turn("Kill")
                 self.actions.append(Kill(peer.key))
             elif peer.check_at is not None and now >= peer.check_at:
                 peer.check_at = None

@@ -108,7 +108,7 @@ class Staff(Ledger):
     def _retire(self, peer: Peer) -> None:
         self._uncount(peer)
         self._idle.pop(peer, None)
-        peer.state = State.LEAVING
+        peer.turn("Retire")
         self.actions.append(Retire(peer.key))
 
     def _uncount(self, peer: Peer) -> None:

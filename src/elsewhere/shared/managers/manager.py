@@ -37,6 +37,8 @@ class BaseManager(managers.BaseManager):
         serializer: ``"pickle"`` or ``"xmlrpclib"``.
         ctx: a start method's name or a context of multiprocessing; "forkserver" if None.
         shutdown_timeout: seconds for an orderly end, before SIGTERM and then SIGKILL.
+
+    Also a context manager, which starts it and shuts it down. ``shutdown()`` and ``join()`` are multiprocessing's.
     """
 
     _Server = Server
@@ -71,7 +73,11 @@ class BaseManager(managers.BaseManager):
             raise ProcessError("Manager has shut down")
 
     def get_server(self) -> Any:
-        """A server with `serve_forever` and `address`, for this very process."""
+        """A server with ``serve_forever()`` and ``address``, for this very process.
+
+        Raises:
+            multiprocessing.ProcessError: the manager was started, or was shut down.
+        """
         self._must_be_new()
         return self._Server(self._registry, self._address, self._authkey, self._serializer)
 
@@ -96,7 +102,13 @@ class BaseManager(managers.BaseManager):
     def start(self, initializer: Callable[..., object] | None = None, initargs: Any = ()) -> None:
         """Start the server's process.
 
+        Args:
+            initializer: called as ``initializer(*initargs)`` there, before anything else; None for nothing.
+            initargs: its arguments.
+
         Raises:
+            multiprocessing.ProcessError: the manager was started before.
+            TypeError: the initializer cannot be called.
             Exception: what the initializer raised, or the listening (a port in use).
         """
         self._must_be_new()
@@ -192,7 +204,16 @@ class BaseManager(managers.BaseManager):
         method_to_typeid: Any = None,
         create_method: bool = True,
     ) -> None:
-        """Have the manager make objects of this type: by a method of that name, or for methods that return such."""
+        """Have the manager make objects of this type: by a method of that name, or for methods that return such.
+
+        Args:
+            typeid: the name.
+            callable: what makes one there; None where only methods return such.
+            proxytype: the class of the proxies; one that has all public methods if None.
+            exposed: the names of the methods that proxies may call; the public ones if None.
+            method_to_typeid: which methods return a proxy, and of which typeid: a dict.
+            create_method: give the manager a method of that name, which is the default.
+        """
         proxytype = proxies.AutoProxy if proxytype is None else adapted(proxytype)
         super().register(typeid, callable, proxytype, exposed, method_to_typeid, create_method=False)
         if not create_method:
@@ -207,7 +228,19 @@ class BaseManager(managers.BaseManager):
 
 
 class SyncManager(BaseManager, managers.SyncManager):
-    """multiprocessing's SyncManager: objects for threads, and dict, list, Namespace, Value, Array, Pool."""
+    """multiprocessing's SyncManager: a process that holds objects for others.
+
+    Each of ``dict list Namespace Value Array Queue JoinableQueue Lock RLock Semaphore BoundedSemaphore Event Condition
+    Barrier Pool`` is a method that makes one there, with the original's arguments, and gives a proxy, which may be
+    passed on. The proxy of a dict can do more, each in one step that no other client comes between:
+
+    - ``increment(key, by=1)`` adds to a value, which is 0 if there is none, and gives the new one;
+    - ``compare_and_set(key, old, new)`` sets a value if it equals `old`, and says whether it did;
+    - ``get_many(keys)`` gives a dict of those keys that are there;
+    - ``update_with(key, fn, default)`` sets ``fn(value)``, computed in the manager, and gives it.
+
+    It takes what `BaseManager` takes; `Manager` gives one that was started.
+    """
 
 
 def _pool(*args: Any, **kwargs: Any) -> Any:
@@ -253,6 +286,9 @@ def Manager(*, context: Any = None) -> SyncManager:  # noqa: N802 - multiprocess
 
     Args:
         context: how its process starts: "forkserver" (the default), "spawn", "fork", or a context of multiprocessing.
+
+    Raises:
+        OSError: the process cannot be started.
     """
     manager = SyncManager(ctx=context)
     manager.start()

@@ -12,6 +12,7 @@ A page is read from top to bottom by somebody with an empty home, `/home/you`, w
 - A line `^C` is Ctrl-C: what ran ends by it, and what stands below is what it prints then.
 - ```` ```console title="Terminal 1" ```` is a terminal of its own, in which the last command goes on running when all
   that stands below it has been printed. It ends by a `^C` in a later block of that terminal, or by the end of the page.
+- ```` ```sh ```` are commands, one a line, that have to end well, whatever they print.
 - ```` ```python ```` without a title is a program: it is run by itself, in an interpreter of its own, and has to end
   well. If the next block is ```` ```text ````, that is what it prints.
 - `pip install` and `uv pip install` are not run: what they install has to be us, with extras that there are.
@@ -49,7 +50,7 @@ FENCE = re.compile(
 )
 INDENTED = re.compile(r"^[ >]+```(?:python|console)", re.MULTILINE)
 TITLE = re.compile(r'\btitle="([^"]*)"')
-RUN_ELSEWISE = {"bash", "sh", "shell", "pycon", "py", "python3"}
+RUN_ELSEWISE = {"bash", "shell", "pycon", "py", "python3"}
 
 
 class PageError(AssertionError):
@@ -113,8 +114,6 @@ def _blocks(page: Path, text: str) -> Iterator[Block]:
         )
         if found["why"] and len(why) < 10:
             raise PageError(f"{block.place}: say why it is not run")
-        if block.language in RUN_ELSEWISE and not why and not title:
-            raise PageError(f"{block.place}: write `console` for what is typed, `python` for a program")
         yield block
 
 
@@ -173,7 +172,9 @@ def play(page: Path, folder: Path, *, home: Path | None = None, instead: Mapping
                 continue
             if block.is_file:
                 reader.write(block)
-            elif block.language == "console":
+            elif block.language in RUN_ELSEWISE:
+                raise PageError(f"{block.place}: write `console` for what is typed, `python` for a program")
+            elif block.language in {"console", "sh"}:
                 reader.type(block)
             elif block.language == "python":
                 following = found[number + 1] if number + 1 < len(found) else None

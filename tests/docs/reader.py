@@ -188,6 +188,9 @@ def _tools(folder: Path) -> None:
 
 
 def _steps(block: Block) -> list[Step]:
+    if block.language == "sh":
+        lines = block.text.replace("\\\n", " ").splitlines()
+        return [Step(line, "...") for line in lines if line.strip() and not line.startswith("#")]
     steps: list[Step] = []
     goes_on = False
     for line in block.text.splitlines():

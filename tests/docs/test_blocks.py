@@ -115,6 +115,19 @@ key = 1
 $ pip install 'elsewhere[http,fleet]'
 ```
 """,
+    "commands alone": """
+```sh
+pip install 'elsewhere[fleet]'
+# and a folder
+mkdir folder && \\
+  ls -la
+```
+
+```console
+$ ls
+folder
+```
+""",
     "a file of the repository": f'```python title="examples/slow_loop.py"\n{SLOW_LOOP}```\n',
 }
 WRONG = {
@@ -123,6 +136,7 @@ WRONG = {
     "an output too little": ("```console\n$ true\none\n```", "-one"),
     "another number": ("```console\n$ echo 17 calls\n18 calls\n```", "+17 calls"),
     "a command that fails": ("```console\n$ false\n```", "fails with 1"),
+    "a command alone that fails": ("```sh\nfalse\n```", "fails with 1"),
     "a failure behind dots": ("```console\n$ python -c 1/0\n...\n```", "does not show how"),
     "a program that fails": ("```python\nassert 1 == 2\n```", "AssertionError"),
     "a program that prints something else": ("```python\nprint(1)\n```\n\n```text\n2\n```", "another text"),

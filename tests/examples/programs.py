@@ -1,7 +1,7 @@
 """Runs programs of `examples/` as their reader would: a process each, in a folder of its own, with free ports.
 
 What they should print stands on the pages of the documentation, in ``console`` blocks: ``$ python examples/pool.py``
-with what comes of it below, where ``...`` stands for anything. `told` finds it, and `matches` compares.
+with what comes of it below. `told` finds it, and `matches` compares as the pages' own tests do (`tests/docs`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.docs import comparing
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,13 +47,8 @@ def told(name: str) -> str:
 
 
 def matches(said: str, expected: str) -> bool:
-    """Is it what was to come? ``...`` stands for anything within a line, and for any lines where it is alone in one.
-
-    A bar's last line counts; how many there are before it is a matter of time.
-    """
-    said = re.sub(r"^\w+: [\d,]+/[\d,]+ (?!.* in ).*\n", "", said, flags=re.MULTILINE)
-    lines = ["(?:.*\n)*" if line == "...\n" else re.escape(line) for line in expected.splitlines(keepends=True)]
-    return re.fullmatch("".join(lines).replace(r"\.\.\.", ".*"), said) is not None
+    """Is it what was to come? A bar's last line counts; how many there are before it is a matter of time."""
+    return comparing.matches(expected, re.sub(r"^\w+: [\d,]+/[\d,]+ (?!.* in ).*\n", "", said, flags=re.MULTILINE))
 
 
 def copied(folder: Path, *, more: dict[str, str] | None = None) -> Path:

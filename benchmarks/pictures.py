@@ -1,4 +1,4 @@
-"""Pictures of the figures that docs/benchmarks*.md hold: `python -m benchmarks.pictures` writes docs/pictures.
+"""Pictures of the figures that docs/benchmarks*.md hold; `python -m benchmarks.overview` writes them.
 
 Rule: a picture shows what its page says and nothing else, so it is drawn from the page. Bars are linear and begin at 0;
 the background is transparent and the greys are read on white and on black; the same page gives the same file. (That of
@@ -181,13 +181,3 @@ def pictures() -> dict[Path, str]:
         FOLDER / f"bench-{name}.svg": draw(panels, (DOCS / page).read_text())
         for name, (page, panels) in PICTURES.items()
     }
-
-
-def main() -> None:
-    FOLDER.mkdir(exist_ok=True)
-    for path, text in pictures().items():
-        path.write_text(text)
-
-
-if __name__ == "__main__":
-    main()

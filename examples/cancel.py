@@ -8,8 +8,8 @@ started = Event()
 
 
 def work():
-    started.set()
     try:
+        started.set()
         time.sleep(3600)
     finally:
         print("tidied up")

@@ -1,7 +1,7 @@
 """Runs programs of `examples/` as their reader would: a process each, in a folder of its own, with free ports.
 
 What they should print stands on the pages of the documentation, in ``console`` blocks: ``$ python examples/pool.py``
-with what comes of it below. `told` finds it, and `matches` compares as the pages' own tests do (`tests/docs`).
+with what comes of it below, where ``...`` stands for anything. `told` finds it, and `matches` compares.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.docs import comparing
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,8 +46,13 @@ def told(name: str) -> str:
 
 
 def matches(said: str, expected: str) -> bool:
-    """Is it what was to come? A bar's last line counts; how many there are before it is a matter of time."""
-    return comparing.matches(expected, re.sub(r"^\w+: [\d,]+/[\d,]+ (?!.* in ).*\n", "", said, flags=re.MULTILINE))
+    """Is it what was to come? ``...`` stands for anything within a line, and for any lines where it is alone in one.
+
+    Of a bar the last line counts; how many there are before it is a matter of time.
+    """
+    said = re.sub(r"^\w+: [\d,]+/[\d,]+ (?!.* in ).*\n", "", said, flags=re.MULTILINE)
+    lines = ["(?:.*\n)*" if line == "...\n" else re.escape(line) for line in expected.splitlines(keepends=True)]
+    return re.fullmatch("".join(lines).replace(r"\.\.\.", ".*"), said) is not None
 
 
 def copied(folder: Path, *, more: dict[str, str] | None = None) -> Path:
@@ -89,9 +93,10 @@ def run(folder: Path, name: str, *words: str, code: int = 0, **more: str) -> str
 
 @contextlib.contextmanager
 def serving(folder: Path, name: str) -> Iterator[subprocess.Popen[str]]:
-    """The program, which listens at all addresses that it names; at the end it is sent Ctrl-C, and must end well."""
+    """The program, which serves at all addresses that it names; at the end it is sent Ctrl-C, and must end well."""
     addresses = re.findall(r"(\w+)://localhost:(\d+)", (folder / "examples" / name).read_text())
     assert addresses
+    says = "service.serve(" in (folder / "examples" / name).read_text()
     with subprocess.Popen(
         [sys.executable, f"examples/{name}"],
         cwd=folder,
@@ -102,6 +107,9 @@ def serving(folder: Path, name: str) -> Iterator[subprocess.Popen[str]]:
         text=True,
     ) as process:
         try:
+            if says:  # before that line it may listen already, and take Ctrl-C as what ends its start
+                said = process.stdout.readline() if process.stdout else ""
+                assert re.match(r"serving at ", said), said + (process.stdout.read() if process.stdout else "")
             for scheme, port in addresses:
                 _listens(process, scheme, int(port))
             yield process

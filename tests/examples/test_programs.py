@@ -56,7 +56,9 @@ def folder(tmp_path):
 def expected(name):
     """Its page's words; what is measured, or counted of what is measured, is another number each time."""
     text = told(f"{name}.py")
-    return re.sub(r"[\d,]+ (files|pages)", "... \\1", re.sub(r" +[\d.]+ (s|x)", "... \\1", text))
+    if name == "threads_and_processes":
+        return re.sub(r"[\d,]+ (files|pages)", "... \\1", re.sub(r" +[\d.]+ (s|x)", "... \\1", text))
+    return text
 
 
 @pytest.mark.parametrize("name", ALONE)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 import time
 from collections import defaultdict
@@ -48,6 +49,7 @@ def build(folders: list[str], index: str, pool: Pool, *, send: bool = False, pro
         progress: draw a bar.
     """
     started = time.perf_counter()
+    folders = [os.path.abspath(folder) for folder in folders]  # who searches, and indexes again, may be in another one
     building = Building(list(find(folders)))
     # Parts come in the order of their files, so that the index is the same wherever they were made. A worker that is
     # killed costs some time, and no file.

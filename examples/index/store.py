@@ -121,6 +121,11 @@ class Reader:
             return int(count)
         return 0
 
+    def known(self, least: int, most: int) -> list[str]:
+        """The words that so many files have."""
+        question = "SELECT term FROM terms WHERE count BETWEEN ? AND ? ORDER BY term"
+        return [term for (term,) in self._db.execute(question, (least, most))]
+
     def path(self, number: int) -> str:
         """A file's path."""
         [(path,)] = self._db.execute("SELECT path FROM files WHERE number = ?", (number,))

@@ -14,7 +14,8 @@ import pytest
 
 from elsewhere import Pool
 from tests.cli.helpers import Started, lines, rows, shell, until
-from tests.examples.index.helpers import DASK, EXAMPLE, HOSTS, odd_files, run
+from tests.examples.index.helpers import DASK, EXAMPLE, odd_files, run
+from tests.examples.index.hosts import NAMES
 from tests.require import require
 
 
@@ -34,7 +35,7 @@ def test_on_this_machine(texts, index, tmp_path, where):
 
 
 def test_on_hosts(texts, index, tmp_path, home):
-    run("build", texts, "-o", tmp_path / "index", "--hosts", *HOSTS, HOME=str(home))
+    run("build", texts, "-o", tmp_path / "index", "--hosts", *NAMES, HOME=str(home))
     assert (tmp_path / "index").read_bytes() == index.read_bytes()
 
 

@@ -117,6 +117,8 @@ def test_what_is_not_there(example, index):
         opened.search(' * "" ')
     with pytest.raises(ValueError, match=r"os\.pa\*: a star may stand behind one word"):
         opened.search("os.pa*")
+    with pytest.raises(ValueError, match="limit is 1 or more, not 0"):
+        opened.search("self", limit=0)
     opened.close()
 
 

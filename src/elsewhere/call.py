@@ -110,9 +110,12 @@ class Options(NamedTuple):
         """Checked options from what a user gave."""
         return cls(seconds_of(timeout), Retry.of(retry), name)
 
-    def but(self, timeout: Any = UNSET, retry: Any = UNSET, name: Any = UNSET) -> Options:
+    def but(
+        self, timeout: float | None = UNSET, retry: int | Retry | None = UNSET, name: str | None = UNSET
+    ) -> Options:
         """These options with some replaced; `UNSET` leaves one as it is."""
-        given = {k: v for k, v in {"timeout": timeout, "retry": retry, "name": name}.items() if v is not UNSET}
+        told: dict[str, Any] = {"timeout": timeout, "retry": retry, "name": name}
+        given = {key: value for key, value in told.items() if value is not UNSET}
         if not given:
             return self
         checked = Options.of(**given)

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TextIO, cast
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["Progress", "Snapshot", "aside", "asking", "compose", "compose_line", "duration", "pace"]
+__all__ = ["Progress", "Snapshot", "aside", "asking", "colours", "compose", "compose_line", "duration", "pace"]
 
 FIRST_LINE = 2.0  # seconds until the first plain line: a job of ten seconds shows at least two before its last
 NEXT_LINE = 5.0  # seconds between plain lines: a log that still tells the pace and is not filled by it
@@ -213,6 +213,18 @@ class Progress:
             if ended and elapsed > 0:  # the last word is the average of the whole job
                 rate = self._done / elapsed
             return Snapshot(self._label, self._done, self._total, self._failed, elapsed, rate, ended)
+
+
+def colours(to: TextIO) -> bool:
+    """May what is written there be coloured? ``NO_COLOR`` forbids it, ``FORCE_COLOR`` asks for it; else: a terminal."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    try:
+        return to.isatty() and os.environ.get("TERM") not in (None, "dumb", "unknown")
+    except (AttributeError, ValueError):
+        return False
 
 
 class _View:

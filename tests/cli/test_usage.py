@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 
-import click
 import pytest
 
-from elsewhere.cli import options
-from elsewhere.cli.group import VERBS, run
+from elsewhere.cli.group import run
 from tests.cli.sample import __file__ as SAMPLE
 
 
@@ -23,7 +21,8 @@ def somewhere(tmp_path, monkeypatch):
     ("line", "sentence"),
     [
         ("map", "Missing argument 'FUNCTION'"),
-        ("mop", "No such command 'mop'"),
+        ("mop", "There is no verb 'mop'. Did you mean 'map'?"),
+        ("zzz", "There is no verb 'zzz'. See"),
         ("map math 1", "package.module:name"),
         ("map maths:sqrt 1", "There is no module 'maths'"),
         ("map math:sqr 1", "Did you mean 'sqrt'"),
@@ -65,62 +64,9 @@ def test_wrong_usage_is_one_sentence(line, sentence, capfd):
     assert sorted(os.listdir()) == before
 
 
-def test_help_names_every_verb_and_option(capfd):
-    assert run(["--help"]) == 0
-    shown = capfd.readouterr().out
-    assert [verb for verb in VERBS if verb not in shown] == []
-    assert run(["map", "-h"]) == 0
-    text = capfd.readouterr().out
-    for option in [
-        "-j",
-        "-o",
-        "--resume",
-        "--max-failures",
-        "--timeout",
-        "--retries",
-        "--text",
-        "-n",
-        "-q",
-        "--from",
-        "-0",
-        "--json-input",
-    ]:
-        assert option in text
-
-
 def test_no_verb_is_wrong_usage(capfd):
     assert run([]) == 2
     assert "Usage:" in capfd.readouterr().err
-
-
-def test_shared_options_are_one_table():
-    @click.command()
-    @options.shared(*options.TABLE)
-    def command():
-        pass
-
-    names = {name for parameter in command.params for name in parameter.opts + parameter.secondary_opts}
-    for option in [
-        "-j",
-        "--jobs",
-        "-o",
-        "--output",
-        "--resume",
-        "--max-failures",
-        "--timeout",
-        "--retries",
-        "--json",
-        "--text",
-        "-n",
-        "--dry-run",
-        "-q",
-    ]:
-        assert option in names
-    assert [parameter.name for parameter in command.params] == [
-        "jobs", "output", "resume", "retry_failed", "overwrite", "max_failures", "timeout", "retries",
-        "as_json", "dry_run", "quiet",
-    ]  # fmt: skip
-    assert options.seconds("inf") is None
 
 
 class TestDryRun:

@@ -194,6 +194,27 @@ def test_a_bar_does_no_harm(pool, monkeypatch, name, progress):
     assert "square" in stderr.getvalue()
 
 
+@pytest.mark.parametrize("name", ["map_async", "starmap_async"])
+def test_who_does_not_wait_has_the_same_options(pool, monkeypatch, name):
+    stderr = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    inputs = [(x,) for x in range(10)] if name == "starmap_async" else range(10)
+    future = getattr(pool, name)(fail_odd, inputs, timeout=60, retry=1, progress="odd ones", return_exceptions=True)
+    assert [isinstance(value, Custom) for value in future.result(60)] == [False, True] * 5
+    assert "odd ones" in stderr.getvalue()
+    assert "5 failed" in stderr.getvalue()
+
+
+def test_each_call_told_has_the_same_options(pool):
+    told = list(pool.calls(fail_odd, range(4), ordered=True, timeout=60, retry=1))
+    assert [(call.index, call.attempt) for call in told] == [(0, 1), (1, 2), (2, 1), (3, 2)]
+
+
+def test_a_bar_that_is_none(pool):
+    with pytest.raises(TypeError, match=r"progress is True, False, a label or a number of calls, not 2\.5"):
+        pool.map(square, range(3), progress=2.5)
+
+
 def test_a_bar_counts_failures(pool, monkeypatch):
     stderr = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stderr)

@@ -193,7 +193,7 @@ def test_what_is_written_before_the_worker_begins_is_not_its_own(server: Sshd, t
 
 def test_trust_is_for_programs_alone(server: Sshd, tmp_path: Path):
     with pytest.raises(TypeError, match="trust"):
-        Host("web1", trust="yes")
+        Host("web1", trust="yes")  # type: ignore[arg-type]  # on purpose
     (tmp_path / "hosts").write_text(
         "[web]\nweb1 trust=True ansible_trust=True ansible_python_interpreter=/opt/py/bin/python3\n"
     )

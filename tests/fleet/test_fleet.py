@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import io
 import os
 import pickle
@@ -28,11 +29,12 @@ from elsewhere.errors import (
     NotTouched,
     Unauthorized,
 )
-from elsewhere.fleet import CommandError, Fleet, FleetError, Host, Result
+from elsewhere.fleet import CommandError, Fleet, FleetError, Host, HostOptions, Result
 from elsewhere.fleet.engine import engine
 from elsewhere.fleet.kinds import by_kind, kind_of, report
 from elsewhere.fleet.many.plan import Plan
 from elsewhere.fleet.many.together import Together
+from elsewhere.fleet.naming.settings import Given
 from elsewhere.fleet.output.base import Output
 from tests.fleet.sshd import Sshd
 from tests.fleet.test_commands import pid_in
@@ -537,6 +539,55 @@ def test_what_is_wrong_with_a_host(options: dict[str, Any], error: type[Exceptio
     for make in (Host, Fleet):
         with pytest.raises(error, match=says):
             make("web1", **options)
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "there"),
+    [
+        ("run", ("true",), "cwd, env, input, timeout, check, pty, answers, encoding, detach, output"),
+        ("sudo", ("true",), "cwd, .* user, group, sudo_password_file, password, detach, output"),
+        ("put", (b"x", "/x"), "mode, checksum, delete, dry_run, sudo, password, sudo_password_file, timeout, progress"),
+        ("get", ("/x",), "mode, checksum, delete, dry_run, sudo, password, sudo_password_file, timeout, progress"),
+    ],
+)
+def test_an_option_that_a_verb_does_not_have(verb: str, arguments: tuple[Any, ...], there: str) -> None:
+    for owner in (Host("web1"), Fleet("web1")):
+        for name in (verb, f"{verb}_async"):
+            with pytest.raises(TypeError, match=rf"^{verb}\(\) has no option 'nonsense': there are {there}"):
+                getattr(owner, name)(*arguments, nonsense=1)
+
+
+def test_the_options_that_are_typed_are_those_that_there_are() -> None:
+    assert list(HostOptions.__annotations__) == [field.name for field in dataclasses.fields(Given)]
+
+
+def test_one_host_has_what_a_fleet_has(server: Sshd, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    there = tmp_path / "there"
+
+    def appears(repeat: int) -> float:
+        there.write_bytes(b"at the second try")
+        return 0.0
+
+    with Host("127.0.1.1", **options(server)) as host:
+        assert host.run_async("echo hi", output="live").result(60).stdout == "hi\n"
+        assert host.sudo("echo as root", output="live").stdout == "as root\n"
+        assert capsys.readouterr().out == "[127.0.1.1] hi\n[127.0.1.1] as root\n"
+        with pytest.raises(CommandError, match="exit status 3"):
+            host.run_async("exit 3", output="live").result(60)
+        host.options(retry=Retry(1, backoff=appears)).get(f"{there}", tmp_path / "back")
+        assert (tmp_path / "back").read_bytes() == b"at the second try"
+        with pytest.raises(CallTimeout):
+            host.options(timeout=1e-6).get(f"{there}", tmp_path / "back")
+        assert host.put_async(b"y", f"{tmp_path}/y", progress="of one host").result(60).bytes == 1
+    with Fleet("127.0.1.[1-2]", **options(server)) as fleet:
+        fleet.put_async(b"y", f"{tmp_path}/y", progress="of a fleet").result(60)
+        fleet.options(progress="of its own").get(f"{there}", tmp_path / "each")
+    shown = capsys.readouterr().err.strip()
+    assert [line.rpartition("  ")[0].split("%")[0] for line in shown.splitlines() if "%" in line] == [
+        "of one host: 1/1  100",
+        "of a fleet: 2/2  100",
+        "of its own: 34/34  100",
+    ]
 
 
 def test_paths_alone_and_several() -> None:

@@ -4,6 +4,7 @@
 
     main        the console script; imports nothing until it runs, because workers import this package too
     group       the verbs by name, and how any failure ends: one sentence on stderr and an exit code
+    help        pages that fit a screen; versions
     options     the options that verbs share, spelled once
     ending      what is wrong in one sentence; Ctrl-C, SIGTERM and SIGHUP as one exception
     function/   what a verb's FUNCTION means
@@ -12,7 +13,11 @@
     call        the verb ``call``
     remote      the secrets and certificates that ``serve`` and ``call`` take
     batch/      what ``map`` is made of: inputs in, calls on every core, rows out
+    places/     where ``map`` calls: hosts, threads, a cluster
     hosts/      the verbs ``run``, ``put`` and ``get``
+    fab         the verb ``fab``
+    doctor/     the verb ``doctor``
+    completion/ the verb ``completion``, and what Tab completes
 
 Exit codes, the same for every verb: 0 all well, 1 some failed, 2 wrong usage, and 130, 143, 129 after SIGINT,
 SIGTERM, SIGHUP (141 when whoever read our output went away). A command on one host has its own: see `hosts`.

@@ -11,50 +11,61 @@ from typing import Any, NoReturn
 
 import click
 
+from elsewhere.cli.completion.candidates import addresses
 from elsewhere.cli.ending import Problem, WrongUsage, sentence
+from elsewhere.cli.help import Verb
 from elsewhere.cli.options import shared
 from elsewhere.cli.remote import VARIABLE, remote, tls, token
 from elsewhere.errors import ElsewhereError, MethodNotFound
 from elsewhere.rpc import Client, connect
+from elsewhere.transport.address import STREAMS, WEB, Address
 
 __all__ = ["call_command"]
 
 HELP = """Call METHOD of the service at ADDRESS with each ARG, and print its result as JSON.
 
-ADDRESS is tcp://host:port, tls://host:port or unix:///path for MessagePack-RPC; http://host:port or https://host for
-JSON-RPC, and with the path /RPC2 for XML-RPC; jsonrpc+http://, xmlrpc+http://, xmlrpc+unix:///path and so on say which.
-An ARG is JSON (7, 1.5, true, null, [1, 2], {"a": 1}), or a text where it is none. Put -- before one that begins with a
-minus sign.
+ADDRESS is tcp://host:port, tls://host:port or unix:///path for MessagePack-RPC, http://host:port or https://host for
+JSON-RPC, and with the path /RPC2 for XML-RPC. An ARG is JSON, or a text where it is none; put -- before one that begins
+with a minus sign.
+"""
+MORE = """jsonrpc+http://, xmlrpc+http://, xmlrpc+unix:///path and so on say outright which protocol it is.
 
 A result of bytes goes to --output FILE, or to a pipe as it is. Bytes inside of others are printed as base64.
 
 Exit code: 0 all well, 1 the call failed, 2 wrong usage; 130, 143, 129 after Ctrl-C, SIGTERM, SIGHUP.
 """
+EXAMPLES = (
+    "elsewhere call tcp://localhost:6789 double 21",
+    "elsewhere call http://localhost:8000 --list",
+)
+FIRST = (
+    "listed", "string", "keyword", "timeout", "retries", "output", "as_json", "token_file", "user", "ca", "bench",
+    "dry_run",
+)  # fmt: skip
 BENCH = 2.0  # seconds for each of the two ways
 RUN = 1000  # calls that are pipelined before their answers are waited for
 
 
-@click.command("call", help=HELP, short_help="Call a method of a service.")
-@click.argument("address")
+@click.command("call", cls=Verb, help=HELP, more=MORE, examples=EXAMPLES, first=FIRST)
+@click.argument("address", shell_complete=addresses)
 @click.argument("method", required=False)
 @click.argument("args", nargs=-1, metavar="[ARG]...")
 @click.option("-s", "--string", is_flag=True, help="Each ARG is a text, whatever it looks like.")
-@click.option(
-    "-k", "--keyword", multiple=True, metavar="NAME=ARG", help="A keyword argument; services of ours take such."
-)
-@click.option("--list", "listed", is_flag=True, help="Print which methods there are, instead.")
-@click.option("--bench", is_flag=True, help="Call it again and again for some seconds, and print how long that takes.")
-@click.option(
-    "-u", "--user", metavar="NAME", help="Over HTTP: who calls; the secret is the password then, and not a token."
-)
+@click.option("-k", "--keyword", multiple=True, metavar="NAME=ARG", help="A keyword argument; our services take such.")
+@click.option("--list", "listed", is_flag=True, help="Print which methods there are.")
+@click.option("--bench", is_flag=True, help="Print how long calls of it take, after 4 s of them.")
+@click.option("-u", "--user", metavar="NAME", help="Over HTTP: who calls; the secret is a password then.")
 @click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Write the result there.")
-@shared("timeout", "retries", "text")
+@shared("timeout", "retries", "text", "dry_run")
 @remote(whom="the service's")
 def call_command(**given: Any) -> int:
     """See `HELP`."""
     if given["listed"] == bool(given["method"]):
         raise WrongUsage("Give a METHOD, or --list to see which there are.")
     args, kwargs = _arguments(given)
+    if given["dry_run"]:
+        _describe(given, args, kwargs)
+        return 0
     with _connected(given) as client:
         if given["listed"]:
             _list(client, as_json=given["as_json"])
@@ -63,6 +74,17 @@ def call_command(**given: Any) -> int:
         else:
             _write(_called(client, given["method"], args, kwargs), given)
     return 0
+
+
+def _describe(given: dict[str, Any], args: list[Any], kwargs: dict[str, Any]) -> None:
+    """Say what would be called, and as what each ARG was understood."""
+    try:
+        address = Address.parse(given["address"], (*STREAMS, *WEB))
+    except (ValueError, TypeError) as error:
+        raise WrongUsage(sentence(error)) from None
+    shown = [repr(arg) for arg in args] + [f"{name}={value!r}" for name, value in kwargs.items()]
+    click.echo("lists     its methods" if given["listed"] else f"calls     {given['method']}({', '.join(shown)})")
+    click.echo(f"at        {address}")
 
 
 def _connected(given: dict[str, Any]) -> Client:

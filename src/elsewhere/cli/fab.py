@@ -26,7 +26,7 @@ class _Plain(click.Command):
         return []
 
 
-@click.command("fab", cls=_Plain, short_help="Run tasks of a Fabric task file.")
+@click.command("fab", cls=_Plain)
 def fab_command(args: list[str]) -> int:
     """Run tasks of a task file of Fabric, whichever of its two dialects that is written in."""
     for number in (signal.SIGINT, signal.SIGTERM):

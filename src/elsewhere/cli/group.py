@@ -7,6 +7,7 @@ is a bug. Verbs are imported when they are asked for.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import os
 import re
@@ -15,10 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
+from click.shell_completion import CompletionItem
 
-from elsewhere.cli.ending import Problem, ReaderGone, Signals, Stopped
+from elsewhere.cli.ending import Problem, ReaderGone, Signals, Stopped, WrongUsage
+from elsewhere.cli.help import show_examples, versions
 
-__all__ = ["Invocation", "group", "run"]
+__all__ = ["SAYS", "VERBS", "Invocation", "group", "run"]
 
 VERBS = {
     "map": "elsewhere.cli.map:map_command",
@@ -28,7 +31,27 @@ VERBS = {
     "put": "elsewhere.cli.hosts.put:put_command",
     "get": "elsewhere.cli.hosts.get:get_command",
     "fab": "elsewhere.cli.fab:fab_command",
+    "doctor": "elsewhere.cli.doctor.command:doctor_command",
+    "completion": "elsewhere.cli.completion.command:completion_command",
 }
+SAYS = {  # here, so that the list of verbs and what is typed half need none of them
+    "map": "Call a function with many inputs, on every core.",
+    "serve": "Serve an object's methods behind an address.",
+    "call": "Call a method of a service.",
+    "run": "Run a command on hosts.",
+    "put": "Copy files to hosts.",
+    "get": "Copy files from hosts.",
+    "fab": "Run tasks of a Fabric task file.",
+    "doctor": "Say what works here, what does not, and what to do.",
+    "completion": "Let Tab complete what is typed, in bash, zsh and fish.",
+}
+COMPLETE = "_ELSEWHERE_COMPLETE"  # the variable by which a shell asks what could follow
+EXAMPLES = (
+    "elsewhere map work.py:score --from files.txt --output rows.jsonl",
+    "elsewhere serve work.py:service --bind tcp://localhost:6789",
+    "elsewhere call tcp://localhost:6789 double 21",
+    "elsewhere run -H web1,web2 -- uptime",
+)
 
 
 @dataclass(frozen=True)
@@ -51,8 +74,45 @@ class _Verbs(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        given = args[0]
+        if given not in VERBS and not given.startswith("-") and not ctx.resilient_parsing:
+            near = difflib.get_close_matches(given, VERBS, n=1)
+            guess = f" Did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"There is no verb {given!r}.{guess}", ctx)
+        return super().resolve_command(ctx, args)
 
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(SAYS.items()))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        show_examples(formatter, EXAMPLES)
+        super().format_options(ctx, formatter)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        found = [CompletionItem(verb, help=SAYS[verb]) for verb in VERBS if verb.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
+
+def _show_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    click.echo(versions())
+    ctx.exit()
+
+
+@click.group(
+    cls=_Verbs,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    subcommand_metavar="VERB [ARG]...",
+    options_metavar="[OPTION]...",
+)
+@click.option(
+    "-V", "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show versions."
+)
 def group() -> None:
     """Call Python functions elsewhere: in other processes, on every core, behind an address; look after hosts."""
 
@@ -66,15 +126,18 @@ def run(args: Sequence[str] | None = None) -> int:
     given = tuple(sys.argv[1:] if args is None else args)
     _stand_in()
     try:
+        if COMPLETE in os.environ:
+            return _complete(os.environ.pop(COMPLETE))
+        if not given:  # whoever types the name alone wants to know what there is; a script that does is wrong
+            with contextlib.redirect_stdout(sys.stderr):
+                group.main(args=["--help"], standalone_mode=False)
+            return WrongUsage.exit_code
         with Signals() as signals:
             code = group.main(args=list(given), obj=Invocation(given, signals), standalone_mode=False)
             sys.stdout.flush()
             return code if isinstance(code, int) else 0
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return error.exit_code
     except click.ClickException as error:
         return _fail(_sentence(error), error.exit_code)
     except Problem as problem:
@@ -90,6 +153,13 @@ def run(args: Sequence[str] | None = None) -> int:
     except (ReaderGone, BrokenPipeError):
         _forget_stdout()
         return ReaderGone.exit_code
+
+
+def _complete(shell: str) -> int:
+    from elsewhere.cli.completion.shells import answer
+
+    click.echo(answer(group, shell))
+    return 0
 
 
 def _stand_in() -> None:

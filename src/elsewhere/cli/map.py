@@ -13,22 +13,24 @@ from elsewhere.cli.batch.destination import Wish, look
 from elsewhere.cli.batch.inputs import Inputs, open_inputs
 from elsewhere.cli.batch.run import Plan, Run
 from elsewhere.cli.batch.summary import count, shorten
+from elsewhere.cli.completion.candidates import files, functions
 from elsewhere.cli.function.convert import ASK, CONVERTERS, TEXT, conversion
 from elsewhere.cli.function.target import Target
 from elsewhere.cli.group import Invocation
+from elsewhere.cli.help import Verb
 from elsewhere.cli.options import shared
 from elsewhere.cli.places.choosing import Place, choose_place, place_options
 
 __all__ = ["map_command"]
 
-HELP = """Call FUNCTION with each INPUT, on every core, on hosts or on a Dask cluster; print a JSON line for each.
+HELP = """Call FUNCTION with each INPUT, on every core, on hosts or on a Dask cluster, and print a JSON line for each.
 
-FUNCTION is package.module:name or path/to/file.py:name. Inputs are arguments, lines of --from FILE, or lines of
-stdin. They become what the function's first parameter is annotated with (int, float, bool, Path).
-
-A line is {"index", "input", "value" or "error", "seconds", "attempt"}. Printed lines have the order of the inputs. In
-a file they have the order in which calls ended, and FILE.run beside it says whose they are, so that --resume can go on
-after whatever stopped the run.
+FUNCTION is package.module:name or path/to/file.py:name. Inputs are arguments, lines of --from FILE, or lines of stdin.
+They become what its first parameter is annotated with: int, float, bool, Path.
+"""
+MORE = """A line is {"index", "input", "value" or "error", "seconds", "attempt"}. Printed lines have the order of the
+inputs. In a file they have the order in which calls ended, and FILE.run beside it says whose they are, so that --resume
+can go on after whatever stopped the run.
 
 With -H web1,web2 calls run on hosts, over SSH: they need Python 3.8 or newer and nothing else, get FUNCTION and the
 modules beside it from here, and write nothing. --where dask://scheduler:8786 is a Dask cluster. -j is how many calls
@@ -36,15 +38,24 @@ run at once, altogether.
 
 Exit code: 0 all well, 1 some calls failed, 2 wrong usage; 130, 143, 129 after Ctrl-C, SIGTERM, SIGHUP.
 """
+EXAMPLES = (
+    "elsewhere map math:factorial 20 30 40",
+    "elsewhere map work.py:score --from files.txt -o rows.jsonl --timeout 30",
+    "elsewhere map work.py:score --from files.txt -H web1,web2",
+)
+FIRST = (
+    "source", "json_input", "jobs", "timeout", "retries", "max_failures", "output", "resume", "where", "hosts",
+    "as_json", "dry_run", "quiet",
+)  # fmt: skip
 SHOWN = 3  # inputs that a dry run shows
 
 
-@click.command("map", help=HELP, short_help="Call a function with many inputs, on every core.")
-@click.argument("function")
-@click.argument("inputs", nargs=-1, metavar="[INPUT]...")
-@click.option("--from", "source", metavar="FILE", help="One input a line of FILE; - is stdin.")
+@click.command("map", cls=Verb, help=HELP, more=MORE, examples=EXAMPLES, first=FIRST)
+@click.argument("function", shell_complete=functions)
+@click.argument("inputs", nargs=-1, metavar="[INPUT]...", shell_complete=files)
+@click.option("--from", "source", type=click.Path(), metavar="FILE", help="One input a line of FILE; - is stdin.")
 @click.option("-0", "--null", is_flag=True, help="Inputs are parted by NUL bytes, as by find -print0.")
-@click.option("--json-input", is_flag=True, help="Each input is a JSON text; the function gets its value.")
+@click.option("--json-input", is_flag=True, help="Each input is JSON; the function gets its value.")
 @shared("jobs", "timeout", "retries", "max_failures", "output", "resume", "retry_failed", "overwrite")
 @place_options
 @click.option("--unordered", is_flag=True, help="Print lines as calls end, not in the order of the inputs.")

@@ -42,24 +42,20 @@ def row(*spelled: str, **settings: Any) -> Row:
 
 
 TABLE: dict[str, Row] = {
-    "jobs": row(
-        "-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="How many at once; as many as there are cores."
-    ),
-    "output": row(
-        "-o", "--output", type=click.Path(), metavar="FILE", help="Append rows to FILE instead of printing them."
-    ),
-    "resume": row("--resume", is_flag=True, help="Go on with an existing FILE: run what has no row yet."),
-    "retry_failed": row("--retry-failed", is_flag=True, help="As --resume, and run again what failed."),
+    "jobs": row("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="How many at once; as many as cores."),
+    "output": row("-o", "--output", type=click.Path(), metavar="FILE", help="Append rows to FILE, and show none."),
+    "resume": row("--resume", is_flag=True, help="Go on with FILE: do what has no row yet."),
+    "retry_failed": row("--retry-failed", is_flag=True, help="As --resume, and again what has failed."),
     "overwrite": row("--overwrite", is_flag=True, help="Start anew, though FILE exists."),
     "max_failures": row(
-        "--max-failures", type=click.IntRange(min=1), metavar="N", help="Stop after N failures; never by default."
+        "--max-failures", type=click.IntRange(min=1), metavar="N", help="Begin nothing more after N have failed."
     ),
-    "timeout": row("--timeout", type=seconds, metavar="SECONDS", help="Stop a call that runs longer."),
+    "timeout": row("--timeout", type=seconds, metavar="SECONDS", help="End what takes longer."),
     "retries": row(
         "--retries", type=click.IntRange(min=0), default=0, metavar="N", help="Repeat a failed call up to N times."
     ),
-    "text": row("--json/--text", "as_json", default=True, help="JSON lines (the default), or values only, one a line."),
-    "dry_run": row("-n", "--dry-run", is_flag=True, help="Say what would be run, and run nothing."),
+    "text": row("--json/--text", "as_json", default=True, help="JSON lines, or text only."),
+    "dry_run": row("-n", "--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
     "quiet": row("-q", "--quiet", is_flag=True, help="No progress bar and no notes; errors remain."),
 }
 

@@ -28,12 +28,19 @@ def remote(*, whom: str) -> Decorator:
     options = (
         click.option(
             "--token-file",
+            type=click.Path(),
             metavar="FILE",
-            help=f"The shared secret is the first line of FILE; else it is what {VARIABLE} is in the environment.",
+            help=f"The secret is FILE's first line; else what {VARIABLE} is.",
         ),
-        click.option("--cert", metavar="FILE", help="For tls:// and https://: our own certificate, as PEM."),
-        click.option("--key", metavar="FILE", help="Its private key, if that is not in the same file."),
-        click.option("--ca", metavar="FILE", help=f"The authorities that {whom} certificates are to be of, as PEM."),
+        click.option(
+            "--cert", type=click.Path(), metavar="FILE", help="For tls:// and https://: our certificate, as PEM."
+        ),
+        click.option(
+            "--key", type=click.Path(), metavar="FILE", help="Its private key, if that is not in the same file."
+        ),
+        click.option(
+            "--ca", type=click.Path(), metavar="FILE", help=f"Who must have signed {whom} certificates, as PEM."
+        ),
     )
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,27 +8,36 @@ from typing import Any
 
 import click
 
+from elsewhere.cli.completion.candidates import addresses, objects
 from elsewhere.cli.ending import Problem, WrongUsage, sentence
 from elsewhere.cli.function.target import Target
-from elsewhere.cli.options import seconds
+from elsewhere.cli.help import Verb
+from elsewhere.cli.options import seconds, shared
 from elsewhere.cli.remote import VARIABLE, remote, tls, token
 from elsewhere.errors import ElsewhereError
 from elsewhere.rpc import Service
+from elsewhere.transport.address import HTTP, STREAMS, Address
 
 __all__ = ["serve_command"]
 
 HELP = """Serve the methods of OBJECT until Ctrl-C or SIGTERM, over MessagePack-RPC or HTTP.
 
-OBJECT is package.module:name or path/to/file.py:name: a Service, a function, or an object whose public methods are
-served; of a class, one is made. "elsewhere call ADDRESS --list" shows what there is.
-
-Addresses are tcp://host:port (port 0 picks a free one), tls://host:port, and unix:///path; over HTTP they are
-http://host:port and https://host:port, which answer JSON-RPC at /jsonrpc and XML-RPC at /RPC2, and show a page in the
-browser. What other machines can reach needs TLS and a token or client certificates, or --insecure.
-
-Exit code: 130 or 143 after Ctrl-C or SIGTERM, once the calls that ran have ended; 1 if it cannot be served, 2 wrong
-usage.
+OBJECT is package.module:name or path/to/file.py:name: a Service, a function, or an object or class whose public methods
+are served. ADDRESS is tcp://host:port (port 0 picks a free one), tls://host:port, unix:///path, http://host:port or
+https://host:port.
 """
+MORE = """Over HTTP, JSON-RPC is answered at /jsonrpc and XML-RPC at /RPC2, and browsers are shown a page. What other
+machines can reach needs TLS and a token or client certificates, or --insecure. "elsewhere call ADDRESS --list" shows
+what there is.
+
+Exit code: 130, 143 or 129 after Ctrl-C, SIGTERM or SIGHUP, once the calls that ran have ended; 1 if it cannot be
+served, 2 wrong usage.
+"""
+EXAMPLES = (
+    "elsewhere serve work.py:service --bind tcp://localhost:6789",
+    "elsewhere serve work.py:Scores -b http://localhost:8000 --where processes",
+)
+FIRST = ("addresses", "where", "workers", "token_file", "cert", "insecure", "page", "drain", "dry_run", "verbose")
 
 
 # What a Service says itself, by the names of our options.
@@ -41,16 +50,18 @@ OWN = {
 }
 
 
-@click.command("serve", help=HELP, short_help="Serve an object's methods behind an address.")
-@click.argument("target", metavar="OBJECT")
+@click.command("serve", cls=Verb, help=HELP, more=MORE, examples=EXAMPLES, first=FIRST)
+@click.argument("target", metavar="OBJECT", shell_complete=objects)
 @click.option(
-    "-b", "--bind", "addresses", multiple=True, required=True, metavar="ADDRESS", help="Listen there; may be repeated."
-)
+    "-b", "--bind", "addresses", multiple=True, required=True, metavar="ADDRESS", help="Listen there.",
+    shell_complete=addresses,
+)  # fmt: skip
 @click.option("-w", "--workers", type=click.IntRange(min=1), default=1, metavar="N", help="Serve from N processes.")
 @click.option(
     "--where",
     type=click.Choice(["threads", "loop", "processes"]),
-    help="Where methods run: threads (the default) if they wait, processes if they compute, loop if they are quick.",
+    metavar="PLACE",
+    help="threads (the default) for methods that wait, processes for those that compute, loop for quick ones.",
 )
 @remote(whom="clients'")
 @click.option("--insecure", is_flag=True, help="Let other machines come without TLS and a token.")
@@ -58,17 +69,17 @@ OWN = {
 @click.option(
     "--page/--no-page",
     default=None,
-    help="Show a page over HTTP, from which all can be called; by default where only this machine or who has the "
-    "secret comes.",
+    help="For browsers; by default where only this machine, or who has the secret, comes.",
 )
 @click.option(
     "--allow-host",
     "allowed_hosts",
     multiple=True,
     metavar="NAME",
-    help="A name it may be called by over HTTP, besides those of its addresses; may be repeated.",
+    help="A name it may be called by over HTTP, besides those of its addresses.",
 )
 @click.option("--drain", type=seconds, default="10", metavar="SECONDS", help="For the calls that run at the end; 10.")
+@shared("dry_run")
 @click.option("-v", "--verbose", count=True, help="Log calls that fail; twice: connections too.")
 def serve_command(**given: Any) -> int:
     """See `HELP`."""
@@ -77,7 +88,11 @@ def serve_command(**given: Any) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    service = _service(Target.parse(given["target"]), given)
+    target = Target.parse(given["target"])
+    service = _service(target, given)
+    if given["dry_run"]:
+        _describe(service, target, given["addresses"])
+        return 0
     try:
         number = service.serve(
             *given["addresses"],
@@ -95,6 +110,19 @@ def serve_command(**given: Any) -> int:
     except ElsewhereError as error:  # workers that cannot start
         raise Problem(sentence(error)) from None
     return 128 + number if number else 0
+
+
+def _describe(service: Service, target: Target, addresses: tuple[str, ...]) -> None:
+    """Say what would be served where."""
+    try:
+        where = [str(Address.parse(address, (*STREAMS, *HTTP))) for address in addresses]
+    except (ValueError, TypeError) as error:
+        raise WrongUsage(sentence(error)) from None
+    click.echo(f"object    {target.identity}")
+    for number, address in enumerate(where):
+        click.echo(f"{'' if number else 'at':10}{address}")
+    for number, method in enumerate(service.methods()):
+        click.echo(f"{'' if number else 'methods':10}{method['name']}{method.get('signature') or ''}")
 
 
 def _service(target: Target, given: dict[str, Any]) -> Service:

@@ -4,6 +4,7 @@
 
     host        Host: what can be done on one, in parts      verbs/
     fleet       Fleet: the same on many, in parts            many/
+    options     what hosts and verbs are told by keywords, with types
     results     what comes back, and CommandError, FleetError
     local       commands on this machine, with the same results
     kinds       in which of a few ways a verb has ended
@@ -28,17 +29,22 @@ if TYPE_CHECKING:
     from elsewhere.fleet.fleet import Fleet
     from elsewhere.fleet.host import Host
     from elsewhere.fleet.local import local
+    from elsewhere.fleet.options import CommandOptions, CopyOptions, HostOptions, SudoOptions
     from elsewhere.fleet.output.base import Output
     from elsewhere.fleet.results import CommandError, FleetError, Result
 
 __all__ = [
     "CommandError",
+    "CommandOptions",
+    "CopyOptions",
     "Detached",
     "Fleet",
     "FleetError",
     "Host",
+    "HostOptions",
     "Output",
     "Result",
+    "SudoOptions",
     "Transfer",
     "TransferError",
     "local",
@@ -46,12 +52,16 @@ __all__ = [
 
 _HOME = {
     "CommandError": "elsewhere.fleet.results",
+    "CommandOptions": "elsewhere.fleet.options",
+    "CopyOptions": "elsewhere.fleet.options",
     "Detached": "elsewhere.fleet.commands.detached",
     "Fleet": "elsewhere.fleet.fleet",
     "FleetError": "elsewhere.fleet.results",
     "Host": "elsewhere.fleet.host",
+    "HostOptions": "elsewhere.fleet.options",
     "Output": "elsewhere.fleet.output.base",
     "Result": "elsewhere.fleet.results",
+    "SudoOptions": "elsewhere.fleet.options",
     "Transfer": "elsewhere.fleet.files.outcome",
     "TransferError": "elsewhere.fleet.files.outcome",
     "local": "elsewhere.fleet.local",

@@ -45,20 +45,35 @@ class Engine:
         self._thread = threading.Thread(target=run_loop, args=(self.loop,), name="elsewhere-fleet", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[], Coroutine[Any, Any, T]]) -> Future[T]:
-        """Run a coroutine on the loop; cancelling the future cancels it."""
+    def submit(
+        self, work: Callable[[], Coroutine[Any, Any, T]], leave: Callable[[], object] | None = None
+    ) -> Future[T]:
+        """Run a coroutine on the loop; cancelling the future cancels it.
+
+        Args:
+            work: makes it.
+            leave: called in a thread when it is over, also if it was cancelled before it began.
+        """
         job: list[asyncio.Task[T]] = []
         future: Future[T] = Future(self, 0, job)
 
         def begin() -> None:
             if future.done():
+                if leave is not None:
+                    self.loop.run_in_executor(None, leave)
                 return
-            task = self.loop.create_task(work())
+            task = self.loop.create_task(work() if leave is None else self._leaving(work, leave))
             job.append(task)
             task.add_done_callback(lambda task: _tell(future, task))
 
         self.loop.call_soon_threadsafe(begin)
         return future
+
+    async def _leaving(self, work: Callable[[], Coroutine[Any, Any, T]], leave: Callable[[], object]) -> T:
+        try:
+            return await work()
+        finally:
+            await self.loop.run_in_executor(None, leave)  # it may draw, on a terminal that stands still
 
     def call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run a coroutine on the loop and wait for it.

@@ -21,6 +21,9 @@ from elsewhere.sansio.hosts.many.folding import shortly
 from elsewhere.sansio.hosts.names import expand, split
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from elsewhere.fleet.options import HostOptions
     from elsewhere.sansio.hosts.inventory import Inventory
 
 __all__ = ["Fleet"]
@@ -39,7 +42,7 @@ class Fleet(Calls, Commands, Files, Ways):
             All of its hosts, if neither hosts nor groups are named.
         groups: of the inventory: a name, or several.
         exclude: hosts, ranges, or groups of the inventory, that are left out.
-        options: for each `Host` that is named: how it is reached; see `Given`.
+        options: for each `Host` that is named: how it is reached; see there.
 
     Every verb lets all hosts finish, and gives a dict of each `Host` (equal to its own text) to its result. If any has
     failed, it raises one `FleetError` instead, which has all of that as ``.results``; with ``return_exceptions=True``
@@ -66,7 +69,7 @@ class Fleet(Calls, Commands, Files, Ways):
         inventory: str | os.PathLike[str] | Inventory | None = None,
         groups: str | Sequence[str] = (),
         exclude: str | Sequence[str] = (),
-        **options: Any,
+        **options: Unpack[HostOptions],
     ) -> None:
         self._plan = checked(Plan(jobs=jobs, max_failures=max_failures))
         self.hosts = tuple(members(hosts, groups, exclude, inventory, options))
@@ -78,7 +81,7 @@ class Fleet(Calls, Commands, Files, Ways):
         *,
         groups: str | Sequence[str] = (),
         exclude: str | Sequence[str] = (),
-        **options: Any,
+        **options: Unpack[HostOptions],
     ) -> Self:
         """The hosts of an inventory, or of some of its groups; see `Fleet`.
 
@@ -114,7 +117,7 @@ class Fleet(Calls, Commands, Files, Ways):
         """
         told: dict[str, Any] = {"timeout": timeout, "retry": retry, "jobs": jobs, "max_failures": max_failures}
         told |= {"return_exceptions": return_exceptions, "progress": progress}
-        given: dict[str, Any] = {name: value for name, value in told.items() if value is not UNSET}
+        given = {name: value for name, value in told.items() if value is not UNSET}
         if "retry" in given or "timeout" in given:
             described = Options.of(given.get("timeout"), given.get("retry"))
             given |= {name: getattr(described, name) for name in ("timeout", "retry") if name in given}

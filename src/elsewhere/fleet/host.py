@@ -14,9 +14,12 @@ from elsewhere.fleet.verbs.ways import Ways
 from elsewhere.sansio.hosts.names import Spec
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from elsewhere.fleet.calling.keeping import Kept
     from elsewhere.fleet.link.link import Link
     from elsewhere.fleet.naming.settings import Settings
+    from elsewhere.fleet.options import HostOptions
     from elsewhere.sansio.hosts.inventory import Entry
 
 __all__ = ["Host"]
@@ -27,10 +30,29 @@ class Host(Calls, Commands, Files, Ways):
 
     Args:
         name: ``"web1"``, ``"user@web1:2222"``, or an alias of ~/.ssh/config.
-        options: how it is reached: ``user``, ``port``, ``keys``, ``passphrase``, ``password``, ``known_hosts``,
-            ``host_keys``, ``connect_timeout``, ``keepalive``, ``jump``, ``agent``, ``forward_agent``, ``config``; and
-            what Python functions need: ``python``, ``trust``. See `Given`.
         entry: what an inventory says of it.
+
+    Keyword Args:
+        user (str | None): as whom, where the name does not say it.
+        port (int | None): where the name does not say it.
+        keys (str | Path | SSHKey | list | None): files of private keys, or keys that asyncssh has loaded; only these
+            are tried, with ``()`` no file at all.
+        passphrase (str | None): of encrypted keys.
+        password (str | None): of the login. It shows nowhere.
+        known_hosts (str | Path | list | None): files, instead of those that ssh is configured to use.
+        host_keys (str | None): ``"strict"``, ``"accept-new"`` or ``"off"``. A key that has changed is fatal with the
+            first two.
+        connect_timeout (float | None): seconds for the whole way up to the login; 10 by default.
+        keepalive (float | None): seconds between two looks whether the host is still there, 15 by default; 0 for none.
+        jump (str | list | None): hosts on the way, the first one first: names, with commas between them.
+        agent (bool | str | None): use ssh's agent: True, False, or the path of its socket.
+        forward_agent (bool | None): let the far side use it.
+        config (str | Path | list | None): files instead of ``~/.ssh/config`` and the system's; ``()`` for none.
+        python (str | None): the interpreter there that runs Python functions, a path or a name; the first that is
+            found by default.
+        trust (bool | None): unpickle whatever functions give back, which lets the host run code here. False by default.
+
+    What is left out (or None) is looked for in the inventory's entry, then in ssh's configuration.
 
     Also a context manager, which closes the connection. It is connected when that is first needed.
 
@@ -41,7 +63,7 @@ class Host(Calls, Commands, Files, Ways):
     It can be pickled, without its connection, and so can what its verbs give and raise.
     """
 
-    def __init__(self, name: str, *, entry: Entry | None = None, **options: Any) -> None:
+    def __init__(self, name: str, *, entry: Entry | None = None, **options: Unpack[HostOptions]) -> None:
         from elsewhere.fleet.naming.given import given
 
         self.spec = Spec.parse(name)

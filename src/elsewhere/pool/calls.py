@@ -6,7 +6,7 @@ except in `submit`, whose keywords all belong to the function: there, options co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from elsewhere.call import UNSET, Options, Retry, function_name
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Calls"]
 
 T = TypeVar("T")
+Shown = bool | int | str  # a bar or none; how many calls there are, where that cannot be seen; what stands before it
 
 
 class Calls:
@@ -124,7 +125,7 @@ class Calls:
         chunksize: int | None = None,
         timeout: float | None = UNSET,
         retry: int | Retry | None = UNSET,
-        progress: bool | int = False,
+        progress: Shown = False,
         return_exceptions: bool = False,
     ) -> list[T]:
         """``[fn(x) for x in iterable]`` on all workers.
@@ -135,7 +136,7 @@ class Calls:
             chunksize: calls handed to a worker together. None (and 1): the scheduler measures, which is fast.
             timeout: seconds each call may run; None for no limit. Left out, it is the pool's.
             retry: repeats of each call that fails, a number or a `Retry`. Left out, it is the pool's.
-            progress: draw a bar on stderr; a number is how many inputs to expect.
+            progress: draw a bar on stderr; a number is how many inputs to expect, a str what stands before the bar.
             return_exceptions: exceptions stand among the values instead of being raised.
 
         Raises:
@@ -155,7 +156,7 @@ class Calls:
         *,
         timeout: float | None = UNSET,
         retry: int | Retry | None = UNSET,
-        progress: bool | int = False,
+        progress: Shown = False,
         return_exceptions: bool = False,
     ) -> list[T]:
         """``[fn(*args) for args in iterable]`` on all workers.
@@ -176,6 +177,10 @@ class Calls:
         chunksize: int | None = None,
         callback: Callable[[list[T]], object] | None = None,
         error_callback: Callable[[BaseException], object] | None = None,
+        timeout: float | None = UNSET,
+        retry: int | Retry | None = UNSET,
+        progress: Shown = False,
+        return_exceptions: bool = False,
     ) -> Future[list[T]]:
         """`map` without waiting: a future of the list.
 
@@ -184,12 +189,18 @@ class Calls:
                 callbacks.
             callback: called with the list, in this process; None for nothing.
             error_callback: called with the exception; None for nothing.
+            timeout, retry, progress, return_exceptions: as for `map`.
 
         Raises:
             PoolClosed: the pool is closed.
         """
         more, chunksize, callback, error_callback = _split(more, chunksize, callback, error_callback)
-        return self._map_async(fn, iterable, more, chunksize, callback, error_callback, star=False)
+        job = self._start_map(
+            fn, iterable, more, chunksize, self._options.but(timeout, retry), progress, return_exceptions,
+            star=False, callback=callback, error_callback=error_callback, waits=False,
+        )  # fmt: skip
+        assert job.future is not None
+        return job.future
 
     def starmap_async(
         self,
@@ -198,14 +209,25 @@ class Calls:
         chunksize: int | None = None,
         callback: Callable[[list[T]], object] | None = None,
         error_callback: Callable[[BaseException], object] | None = None,
+        *,
+        timeout: float | None = UNSET,
+        retry: int | Retry | None = UNSET,
+        progress: Shown = False,
+        return_exceptions: bool = False,
     ) -> Future[list[T]]:
         """`starmap` without waiting: a future of the list.
 
         Args:
             iterable: a tuple of arguments for each call.
             chunksize, callback, error_callback: as for `map_async`, and so is what is raised.
+            timeout, retry, progress, return_exceptions: as for `map`.
         """
-        return self._map_async(fn, iterable, (), chunksize, callback, error_callback, star=True)
+        job = self._start_map(
+            fn, iterable, (), chunksize, self._options.but(timeout, retry), progress, return_exceptions,
+            star=True, callback=callback, error_callback=error_callback, waits=False,
+        )  # fmt: skip
+        assert job.future is not None
+        return job.future
 
     def imap(
         self,
@@ -215,7 +237,7 @@ class Calls:
         chunksize: int | None = None,
         timeout: float | None = UNSET,
         retry: int | Retry | None = UNSET,
-        progress: bool | int = False,
+        progress: Shown = False,
         return_exceptions: bool = False,
     ) -> ImapIterator[T]:
         """`map` one by one and lazily: results in the inputs' order, inputs read no further ahead than needed.
@@ -242,7 +264,7 @@ class Calls:
         chunksize: int | None = None,
         timeout: float | None = UNSET,
         retry: int | Retry | None = UNSET,
-        progress: bool | int = False,
+        progress: Shown = False,
         return_exceptions: bool = False,
     ) -> ImapIterator[T]:
         """`imap` with results in the order in which they are done; it takes and raises the same."""
@@ -251,30 +273,28 @@ class Calls:
         return self._start_stream(fn, iterable, more, chunksize, options, progress, return_exceptions, ordered=False)
 
     def calls(
-        self, fn: Callable[[Any], T], iterable: Iterable[Any], *, ordered: bool = False, progress: bool | int = False
-    ) -> Iterator[CallResult]:
+        self,
+        fn: Callable[[Any], T],
+        iterable: Iterable[Any],
+        *,
+        ordered: bool = False,
+        timeout: float | None = UNSET,
+        retry: int | Retry | None = UNSET,
+        progress: Shown = False,
+    ) -> ImapIterator[CallResult]:
         """`imap` with each call's index, input, value or error, and number of runs; no call's error is raised.
 
         Args:
             ordered: in the inputs' order; else, by default, as they are done.
-            progress: draw a bar on stderr; a number is how many inputs to expect.
+            timeout, retry, progress: as for `map`.
 
         Raises:
             PoolClosed: the pool is closed.
         """
-        return self._start_stream(fn, iterable, (), None, self._options, progress, True, ordered=ordered, detail=True)
+        options = self._options.but(timeout, retry)
+        return self._start_stream(fn, iterable, (), None, options, progress, True, ordered=ordered, detail=True)
 
     # ---- inside --------------------------------------------------------------------------------------------------
-
-    def _map_async(
-        self, fn: Any, iterable: Any, more: Any, chunksize: Any, callback: Any, error_callback: Any, *, star: bool
-    ) -> Future[Any]:
-        job = self._start_map(
-            fn, iterable, more, chunksize, self._options, False, False,
-            star=star, callback=callback, error_callback=error_callback, waits=False,
-        )  # fmt: skip
-        assert job.future is not None
-        return job.future
 
     def _start_map(
         self,
@@ -283,7 +303,7 @@ class Calls:
         more: tuple[Any, ...],
         chunksize: int | None,
         options: Options,
-        progress: bool | int,
+        progress: Shown,
         return_exceptions: bool,
         *,
         star: bool,
@@ -328,7 +348,7 @@ class Calls:
         more: tuple[Any, ...],
         chunksize: int | None,
         options: Options,
-        progress: bool | int,
+        progress: Shown,
         return_exceptions: bool,
         *,
         ordered: bool,
@@ -382,9 +402,12 @@ def _check_callable(fn: Any) -> None:
         raise TypeError(f"{fn!r} is not callable: the first argument is the function to call")
 
 
-def _bar(progress: bool | int, total: int | None, options: Options, fn: Any) -> Progress | None:
+def _bar(progress: Shown, total: int | None, options: Options, fn: Any) -> Progress | None:
     if progress is False or progress is None:
         return None
+    if not isinstance(progress, int | str):
+        raise TypeError(f"progress is True, False, a label or a number of calls, not {progress!r}")
     from elsewhere.progress import Progress  # loaded only where a bar is asked for
 
-    return Progress(total if progress is True else progress, options.name or function_name(fn))
+    label = progress if isinstance(progress, str) else options.name or function_name(fn)
+    return Progress(total if progress is True or isinstance(progress, str) else progress, label)

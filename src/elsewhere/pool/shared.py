@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from elsewhere.call import UNSET, Options, Retry
+from elsewhere.pool.calls import Shown
 from elsewhere.pool.pool import Pool, View
 
 __all__ = ["Shared", "map", "options", "shutdown"]
@@ -30,7 +31,7 @@ def map(  # noqa: A001 - the standard library's name, used as elsewhere.map
     *iterables: Iterable[Any],
     timeout: float | None = None,
     retry: int | Retry | None = None,
-    progress: bool | int = False,
+    progress: Shown = False,
     return_exceptions: bool = False,
 ) -> list[T]:
     """``list(map(fn, *iterables))`` on every core.
@@ -43,7 +44,7 @@ def map(  # noqa: A001 - the standard library's name, used as elsewhere.map
         iterables: of its arguments; it ends with the shortest.
         timeout: seconds each call may run; None for no limit.
         retry: repeats of each call that fails, a number or a `Retry`; None for none.
-        progress: draw a bar on stderr; a number is how many inputs to expect.
+        progress: draw a bar on stderr; a number is how many inputs to expect, a str what stands before the bar.
         return_exceptions: exceptions stand among the values instead of being raised.
 
     Raises:
@@ -121,7 +122,7 @@ class Shared:
         self,
         fn: Callable[..., T],
         *iterables: Iterable[Any],
-        progress: bool | int = False,
+        progress: Shown = False,
         return_exceptions: bool = False,
     ) -> list[T]:
         """See `elsewhere.map`.

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -178,7 +179,7 @@ def test_nothing_secret_stands_in_a_command_line(on: On, tmp_path: Path) -> None
     ],
 )
 def test_what_is_wrong_is_said_before_anybody_connects(
-    arguments: dict[str, object], error: type[Exception], says: str
+    arguments: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
         Host("nobody.invalid", config=()).sudo("true", **arguments)

@@ -9,36 +9,45 @@ from typing import Any
 
 import click
 
+from elsewhere.cli.completion.candidates import files
 from elsewhere.cli.ending import WrongUsage
+from elsewhere.cli.help import Verb
 from elsewhere.cli.hosts.common import as_whom, carry_out, options_of_copies
 from elsewhere.cli.hosts.doing.words import in_words
 from elsewhere.cli.hosts.doing.work import Told
-from elsewhere.cli.hosts.options import COPYING, host_options
+from elsewhere.cli.hosts.options import host_options
 from elsewhere.fleet import Fleet, Host
 from elsewhere.fleet.files.wanted import prepare_get
 
 __all__ = ["get_command"]
 
-HELP = """Copy files and folders from hosts, over SSH: elsewhere get -H web1,web2 /var/log/syslog logs/
+HELP = """Copy files and folders from hosts, over SSH; what is here already is not sent again.
 
 Of one host, SOURCE becomes TO by the rules of "elsewhere put". Of more than one, each host's copies go to TO/HOST/:
-logs/web1/syslog, logs/web2/syslog. SOURCE may be a pattern, in quotes: '/var/log/*.log'. To - is stdout, for one file
-of one host.
-
-What is here already, of the same size and time, is not sent again; a half-written file is never seen. No host can write
-outside of TO.
+logs/web1/syslog, logs/web2/syslog. SOURCE may be a pattern, in quotes. To - is stdout, for one file of one host.
+"""
+MORE = """What is here already has the same size and time. A half-written file is never seen. No host can write outside
+of TO.
 
 Exit code: 0 all well, 1 some failed (of one host: 124 timed out, 255 not reached), 2 wrong usage; 130, 143, 129 after
 Ctrl-C, SIGTERM, SIGHUP.
 """
+EXAMPLES = (
+    "elsewhere get -H web1,web2 /var/log/syslog logs/",
+    "elsewhere get -H 'web[01-20]' '/var/log/nginx/*.log' logs/",
+)
+FIRST = (
+    "hosts", "groups", "exclude", "files", "user", "sudo", "mode", "checksum", "delete", "jobs", "timeout",
+    "max_failures", "output", "resume", "as_json", "dry_run", "quiet",
+)  # fmt: skip
 
 
-@click.command("get", help=HELP, short_help="Copy files from hosts.")
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.argument("to")
+@click.command("get", cls=Verb, help=HELP, more=MORE, examples=EXAMPLES, first=FIRST)
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", shell_complete=files)
+@click.argument("to", shell_complete=files)
 @host_options("CHOOSING", "REACHING", "SUDO", "COPIES")
-@host_options("jobs", "timeout", "retries", "max_failures", "output", "resume", "retry_failed", "overwrite", **COPYING)
-@host_options("text", "dry_run", "quiet", **COPYING)
+@host_options("jobs", "timeout", "retries", "max_failures", "output", "resume", "retry_failed", "overwrite")
+@host_options("text", "dry_run", "quiet")
 @click.pass_context
 def get_command(ctx: click.Context, /, **given: Any) -> int:
     """See `HELP`."""

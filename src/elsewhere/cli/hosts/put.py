@@ -8,36 +8,46 @@ from typing import Any
 import click
 
 from elsewhere.cli.batch.summary import count
+from elsewhere.cli.completion.candidates import files
 from elsewhere.cli.ending import WrongUsage
+from elsewhere.cli.help import Verb
 from elsewhere.cli.hosts.common import as_whom, carry_out, options_of_copies, stdin_of
 from elsewhere.cli.hosts.doing.telling import size
 from elsewhere.cli.hosts.doing.words import in_words
 from elsewhere.cli.hosts.doing.work import Told
-from elsewhere.cli.hosts.options import COPYING, host_options
+from elsewhere.cli.hosts.options import host_options
 from elsewhere.fleet import Fleet, Host
 from elsewhere.fleet.files.wanted import prepare_put
 
 __all__ = ["put_command"]
 
-HELP = """Copy files and folders to hosts, over SSH: elsewhere put -H web1,web2 dist/ /srv/app/
+HELP = """Copy files and folders to hosts, over SSH; what is there already is not sent again.
 
 A slash behind a folder means its contents, as rsync has it: dist/ to /srv/app makes /srv/app the copy, dist to
 /srv/app/ makes /srv/app/dist. One addition: dist to /srv/app makes /srv/app the copy, too. The source - is stdin.
-
-What is there already, of the same size and time, is not sent again; a half-written file is never seen there. Modes and
-times are kept, links stay links.
+"""
+MORE = """What is there already has the same size and time. A half-written file is never seen there. Modes and times are
+kept, links stay links.
 
 Exit code: 0 all well, 1 some failed (of one host: 124 timed out, 255 not reached), 2 wrong usage; 130, 143, 129 after
 Ctrl-C, SIGTERM, SIGHUP.
 """
+EXAMPLES = (
+    "elsewhere put -H web1,web2 dist/ /srv/app/",
+    "elsewhere put -H 'web[01-20]' --sudo --mode 644 motd /etc/motd",
+)
+FIRST = (
+    "hosts", "groups", "exclude", "files", "user", "sudo", "mode", "checksum", "delete", "jobs", "timeout",
+    "max_failures", "output", "resume", "as_json", "dry_run", "quiet",
+)  # fmt: skip
 
 
-@click.command("put", help=HELP, short_help="Copy files to hosts.")
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.argument("to")
+@click.command("put", cls=Verb, help=HELP, more=MORE, examples=EXAMPLES, first=FIRST)
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", shell_complete=files)
+@click.argument("to", shell_complete=files)
 @host_options("CHOOSING", "REACHING", "SUDO", "COPIES")
-@host_options("jobs", "timeout", "retries", "max_failures", "output", "resume", "retry_failed", "overwrite", **COPYING)
-@host_options("text", "dry_run", "quiet", **COPYING)
+@host_options("jobs", "timeout", "retries", "max_failures", "output", "resume", "retry_failed", "overwrite")
+@host_options("text", "dry_run", "quiet")
 @click.pass_context
 def put_command(ctx: click.Context, /, **given: Any) -> int:
     """See `HELP`."""

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from elsewhere.cli.ending import WrongUsage
+from elsewhere.cli.help import Verb
 from elsewhere.cli.hosts.common import as_whom, carry_out, stdin_of, sudo_options
 from elsewhere.cli.hosts.doing.passing import passed_on
 from elsewhere.cli.hosts.doing.words import in_words
@@ -22,22 +23,30 @@ from elsewhere.fleet.commands.sudo import prepare_sudo
 
 __all__ = ["run_command"]
 
-HELP = """Run a command on hosts, over SSH: elsewhere run -H web1,web2 -- uptime
+HELP = """Run a command on hosts, over SSH.
 
 One argument is a text for the shell there; several are a program and its arguments, which are quoted. Options stand
-before the command.
-
-Of several hosts each line is shown with its host's name before it; of one host the output is passed on as it is. What
-still runs when the command ends here, however that is, is ended on the hosts, too.
+before the command. Of one host the output is passed on as it is; of several each line has its host before it.
+"""
+MORE = """What still runs when the command ends here, however that is, is ended on the hosts, too.
 
 Exit code: of one host the command's own, 128 + N after signal N, 124 timed out, 255 not reached; of several 0 all
 well, 1 some failed. 2 wrong usage; 130, 143, 129 after Ctrl-C, SIGTERM, SIGHUP.
 """
+EXAMPLES = (
+    "elsewhere run -H web1,web2 -- uptime",
+    "elsewhere run -H 'web[01-20]' -u deploy --sudo -- systemctl restart app",
+)
+FIRST = (
+    "hosts", "groups", "exclude", "files", "user", "sudo", "env", "jobs", "timeout", "max_failures", "output",
+    "resume", "grouped", "as_json", "dry_run", "quiet",
+)  # fmt: skip
 
 
 @click.command(
-    "run", help=HELP, short_help="Run a command on hosts.", context_settings={"allow_interspersed_args": False}
-)
+    "run", cls=Verb, help=HELP, more=MORE, examples=EXAMPLES, first=FIRST,
+    context_settings={"allow_interspersed_args": False},
+)  # fmt: skip
 @click.argument("command", nargs=-1, metavar="[--] COMMAND...")
 @host_options("CHOOSING", "REACHING", "SUDO")
 @click.option("--cwd", metavar="FOLDER", help="The folder there to run it in.")
@@ -45,7 +54,7 @@ well, 1 some failed. 2 wrong usage; 130, 143, 129 after Ctrl-C, SIGTERM, SIGHUP.
     "--env",
     multiple=True,
     metavar="NAME[=VALUE]",
-    help="A variable for it; without a value, as it is here, so that no command line holds it. May be repeated.",
+    help="A variable for it; without a value, as it is here, so that no command line holds it.",
 )
 @click.option("--stdin", "passes_stdin", is_flag=True, help="What comes on stdin is its input, on each host.")
 @click.option(
@@ -57,7 +66,7 @@ well, 1 some failed. 2 wrong usage; 130, 143, 129 after Ctrl-C, SIGTERM, SIGHUP.
 @click.option(
     "--detach", is_flag=True, help="Start it and leave it to itself, whatever ends here; print its process id."
 )
-@click.option("--grouped", is_flag=True, help="Show at the end what hosts said, once where it is the same.")
+@click.option("--grouped", is_flag=True, help="Show at the end what hosts said, the same once.")
 @host_options("jobs", "timeout", "retries", "max_failures", "output", "resume", "retry_failed", "overwrite")
 @host_options("text", "dry_run", "quiet")
 @click.pass_context

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from elsewhere.cli.batch.engine import Engine, processes
+from elsewhere.cli.completion.candidates import one_of
 from elsewhere.cli.ending import WrongUsage
 from elsewhere.cli.hosts.options import CHOOSING, REACHING, host_options
 from elsewhere.cli.options import Decorator
@@ -18,6 +19,7 @@ __all__ = ["Place", "choose_place", "place_options"]
 
 OPTIONS = (*CHOOSING, *REACHING)
 DASK = ("dask://", "dask+tls://")
+NAMES = ("processes", "threads", "dask", "dask://", "dask+tls://")
 PLACES = "processes, threads, dask, dask://HOST:PORT or dask+tls://HOST:PORT"
 
 
@@ -37,7 +39,10 @@ class Place:
 def place_options(command: Any) -> Any:
     """The options that say where."""
     where: Decorator = click.option(
-        "--where", metavar="PLACE", help=f"Where calls run: {PLACES}. Processes of this machine by default."
+        "--where",
+        metavar="PLACE",
+        shell_complete=one_of(*NAMES),
+        help="processes (the default), threads, dask or dask://HOST:PORT.",
     )
     return where(host_options(*OPTIONS)(command))
 

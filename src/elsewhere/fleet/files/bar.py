@@ -11,17 +11,22 @@ class Bar:
     """See the module; a context manager.
 
     Args:
-        progress: whether there is one; as for a pool, True draws it on stderr.
-        label: before it.
+        progress: whether there is one, on stderr; a str is what stands before it.
+        label: before it, otherwise.
+
+    Raises:
+        TypeError: `progress` is none of that.
     """
 
     def __init__(self, progress: Any = False, label: str = "") -> None:
         self._total = 0
         self._bar = None
+        if not isinstance(progress, bool | str):
+            raise TypeError(f"progress is True, False or a label, not {progress!r}")
         if progress:
             from elsewhere.progress import Progress
 
-            self._bar = Progress(None, label)
+            self._bar = Progress(None, progress if isinstance(progress, str) else label)
 
     def expect(self, size: int) -> None:
         """So many bytes more are to go."""
@@ -38,5 +43,9 @@ class Bar:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """It is over."""
         if self._bar is not None:
             self._bar.close()

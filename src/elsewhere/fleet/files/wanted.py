@@ -133,6 +133,10 @@ class Put(_Options):
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what it has open."""
         for file in self._held:
             file.close()
 

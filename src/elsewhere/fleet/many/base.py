@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from elsewhere.fleet.host import Host
 from elsewhere.fleet.many.plan import Plan
 from elsewhere.fleet.verbs.base import engine
 
 if TYPE_CHECKING:
-    from elsewhere.fleet.commands.run import Sink
     from elsewhere.fleet.many.together import Together
     from elsewhere.fleet.output.choose import Shown
+    from elsewhere.fleet.verbs.told import Work
     from elsewhere.runtime.future import Future
 
-__all__ = ["Many", "Work"]
+__all__ = ["MANY", "Many"]
 
 T = TypeVar("T")
-Work = Callable[[Host, "Sink | None"], Coroutine[Any, Any, T]]
+MANY = ("return_exceptions", "progress")  # what the verbs of a fleet take besides, for messages
 
 
 class Many:
@@ -39,7 +38,7 @@ class Many:
         *,
         return_exceptions: bool,
         output: Shown = None,
-        progress: bool | str = False,
+        progress: bool | str | None = False,
         encoding: str | None = "utf-8",
     ) -> dict[Host, T]:
         """Do it on all hosts, and wait.
@@ -47,7 +46,7 @@ class Many:
         Args:
             verb: its name, for messages and the bar.
             work: what is done on one; its arguments were checked.
-            return_exceptions, output, progress: as the user has told them.
+            return_exceptions, output, progress: as the user has told them; None for a bar of the verb's own.
             encoding: of what hosts write.
         """
         together = self._together(verb, work, output, progress, encoding)
@@ -65,29 +64,30 @@ class Many:
         *,
         return_exceptions: bool,
         output: Shown = None,
-        progress: bool | str = False,
+        progress: bool | str | None = False,
         encoding: str | None = "utf-8",
-        within: contextlib.AbstractContextManager[Any] | None = None,
+        leave: Callable[[], object] | None = None,
     ) -> Future[dict[Host, T]]:
-        """`_do`, as a `Future`; `within` is a block around it all."""
+        """`_do`, as a `Future`; `leave` is called when it is over."""
         together = self._together(verb, work, output, progress, encoding)
 
-        async def whole() -> dict[Host, T]:
-            with within or contextlib.nullcontext():
-                return await together.run(return_exceptions=self._gives(return_exceptions))
+        def over() -> None:
+            together.abandon()
+            if leave is not None:
+                leave()
 
-        future = engine().submit(whole)
-        if together.shown:
-            future.add_done_callback(lambda _: together.abandon())
-        return future
+        return engine().submit(
+            lambda: together.run(return_exceptions=self._gives(return_exceptions)),
+            over if together.shown or leave is not None else None,
+        )
 
     def _together(
-        self, verb: str, work: Work[T], output: Shown, progress: bool | str, encoding: str | None
+        self, verb: str, work: Work[T], output: Shown, progress: bool | str | None, encoding: str | None
     ) -> Together:
         from elsewhere.fleet.many.together import Together
         from elsewhere.fleet.output.choose import courier
 
-        progress = progress or self._plan.progress
+        progress = self._plan.progress if progress is False else progress
         return Together(verb, self.hosts, work, self._plan, courier(self.hosts, output, progress, verb, encoding))
 
     def _gives(self, return_exceptions: bool) -> bool:

@@ -6,11 +6,12 @@ import contextvars
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from elsewhere.fleet.many.base import Many, Work
+from elsewhere.fleet.many.base import Many
 
 if TYPE_CHECKING:
     from elsewhere.fleet.commands.run import Sink
     from elsewhere.fleet.host import Host
+    from elsewhere.fleet.verbs.told import Work
     from elsewhere.pool.places import Wanted
     from elsewhere.runtime.driving.driver import Driver
     from elsewhere.runtime.future import Future

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from elsewhere.fleet.commands.around import Around
 from elsewhere.fleet.host import Host
-from elsewhere.fleet.many.base import Many, Work
+from elsewhere.fleet.many.base import MANY, Many
+from elsewhere.fleet.naming.secret import hiding
+from elsewhere.fleet.verbs.told import running, sudoing
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from elsewhere.fleet.options import Asked, CommandOptions, SudoOptions
     from elsewhere.fleet.output.choose import Shown
     from elsewhere.fleet.results import Result
     from elsewhere.runtime.future import Future
@@ -27,15 +32,16 @@ class Commands(Around, Many):
         self,
         command: str | Sequence[str],
         *,
+        detach: bool = False,
         return_exceptions: bool = False,
         output: Shown = None,
         progress: bool | str = False,
-        **options: Any,
+        **options: Unpack[CommandOptions],
     ) -> dict[Host, Result]:
         """Run a command on each host, and wait until all have finished.
 
         Args:
-            command: as `Host.run` takes it.
+            command, detach: as `Host.run` takes them.
             return_exceptions: give exceptions in the dict instead of raising.
             output: how what the hosts write is shown meanwhile; see `Fleet`.
             progress: draw a bar on stderr; a str is what stands before it.
@@ -45,7 +51,7 @@ class Commands(Around, Many):
             FleetError: hosts have failed: ``.results`` has all of them.
             TypeError, ValueError: an argument is wrong; nobody was connected to.
         """
-        work, encoding = self._running(command, options)
+        work, encoding = running(command, detach, options, self._plan.timeout, *MANY)
         return self._do(
             "run", work, return_exceptions=return_exceptions, output=output, progress=progress, encoding=encoding
         )
@@ -54,26 +60,29 @@ class Commands(Around, Many):
         self,
         command: str | Sequence[str],
         *,
+        detach: bool = False,
         return_exceptions: bool = False,
         output: Shown = None,
         progress: bool | str = False,
-        **options: Any,
+        **options: Unpack[CommandOptions],
     ) -> Future[dict[Host, Result]]:
         """`run`, as a `Future`; cancelling it ends what runs."""
-        work, encoding = self._running(command, options)
+        work, encoding = running(command, detach, options, self._plan.timeout, *MANY)
         return self._begin(
             "run", work, return_exceptions=return_exceptions, output=output, progress=progress, encoding=encoding
         )
 
+    @hiding
     def sudo(
         self,
         command: str | Sequence[str],
         *,
-        password: Any = None,
+        password: Asked = None,
+        detach: bool = False,
         return_exceptions: bool = False,
         output: Shown = None,
         progress: bool | str = False,
-        **options: Any,
+        **options: Unpack[SudoOptions],
     ) -> dict[Host, Result]:
         """Run a command on each host as another user, and wait until all have finished.
 
@@ -81,54 +90,32 @@ class Commands(Around, Many):
         one host while the others wait; once it was wrong somewhere it is sent to no further host.
 
         Args:
-            command, password, options: as `Host.sudo` takes them.
+            command, password, detach, options: as `Host.sudo` takes them.
             return_exceptions, output, progress: as for `run`.
 
         Raises:
             FleetError: hosts have failed: ``.results`` has all of them.
             TypeError, ValueError: an argument is wrong; nobody was connected to.
         """
-        try:
-            work, encoding = self._sudoing(command, password, options)
-        finally:
-            password = None  # it shows in no traceback from here on
+        work, encoding = sudoing(command, password, detach, options, self._plan.timeout, *MANY)
         return self._do(
             "sudo", work, return_exceptions=return_exceptions, output=output, progress=progress, encoding=encoding
         )
 
+    @hiding
     def sudo_async(
         self,
         command: str | Sequence[str],
         *,
-        password: Any = None,
+        password: Asked = None,
+        detach: bool = False,
         return_exceptions: bool = False,
         output: Shown = None,
         progress: bool | str = False,
-        **options: Any,
+        **options: Unpack[SudoOptions],
     ) -> Future[dict[Host, Result]]:
         """`sudo`, as a `Future`; cancelling it ends what runs."""
-        try:
-            work, encoding = self._sudoing(command, password, options)
-        finally:
-            password = None  # as above
+        work, encoding = sudoing(command, password, detach, options, self._plan.timeout, *MANY)
         return self._begin(
             "sudo", work, return_exceptions=return_exceptions, output=output, progress=progress, encoding=encoding
         )
-
-    def _sudoing(self, command: Any, password: Any, options: dict[str, Any]) -> tuple[Work[Result], str | None]:
-        from elsewhere.fleet.commands import sudo as sudoing
-
-        options.setdefault("timeout", self._plan.timeout)
-        try:
-            prepared = sudoing.prepare_sudo(command, password=password, **options)
-        finally:
-            password = None  # as above
-        return lambda host, sink: sudoing.run(host, prepared, sink), prepared.command.encoding
-
-    def _running(self, command: Any, options: dict[str, Any]) -> tuple[Work[Result], str | None]:
-        from elsewhere.fleet.commands import run as commands
-        from elsewhere.fleet.commands.prepare import prepare
-
-        options.setdefault("timeout", self._plan.timeout)
-        prepared = prepare(command, **options)
-        return lambda host, sink: commands.run(host, prepared, sink), prepared.encoding

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from elsewhere.fleet.host import Host
 
 if TYPE_CHECKING:
+    from elsewhere.fleet.options import HostOptions
     from elsewhere.sansio.hosts.inventory import Inventory
 
 __all__ = ["members"]
@@ -21,7 +22,7 @@ def members(
     groups: Texts,
     exclude: Texts,
     inventory: str | os.PathLike[str] | Inventory | None,
-    options: dict[str, Any],
+    options: HostOptions,
 ) -> list[Host]:
     """The hosts, in the order in which they were named; a `Host` is taken as it is, also if its name comes first.
 

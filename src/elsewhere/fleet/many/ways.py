@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from elsewhere.fleet.host import Host
-from elsewhere.fleet.many.base import Many, Work
+from elsewhere.fleet.many.base import Many
+from elsewhere.fleet.naming.secret import hiding
 
 if TYPE_CHECKING:
+    from elsewhere.fleet.options import Asked
     from elsewhere.fleet.output.choose import Shown
+    from elsewhere.fleet.verbs.told import Work
     from elsewhere.runtime.future import Future
 
 __all__ = ["Ways"]
@@ -38,19 +41,26 @@ class Ways(Many):
             progress=progress,
         )
 
-    def connect_async(self, *, return_exceptions: bool = False, output: Shown = None) -> Future[dict[Host, None]]:
+    def connect_async(
+        self, *, return_exceptions: bool = False, output: Shown = None, progress: bool | str = False
+    ) -> Future[dict[Host, None]]:
         """`connect`, as a `Future`."""
         return self._begin(
-            "connect", lambda host, _: host._connect(), return_exceptions=return_exceptions, output=output
+            "connect",
+            lambda host, _: host._connect(),
+            return_exceptions=return_exceptions,
+            output=output,
+            progress=progress,
         )
 
+    @hiding
     def reboot(
         self,
         wait: float = 120.0,
         command: str = "reboot",
         sudo: bool | None = None,
         *,
-        password: Any = None,
+        password: Asked = None,
         return_exceptions: bool = False,
         output: Shown = None,
         progress: bool | str = False,
@@ -67,35 +77,28 @@ class Ways(Many):
             FleetError: hosts have failed, or are not back: ``.results`` has all of them.
             TypeError, ValueError: an argument is wrong; nobody was connected to.
         """
-        try:
-            work = self._rebooting(wait, command, sudo, password)
-        finally:
-            password = None  # it shows in no traceback from here on
+        work = self._rebooting(wait, command, sudo, password)
         return self._do("reboot", work, return_exceptions=return_exceptions, output=output, progress=progress)
 
+    @hiding
     def reboot_async(
         self,
         wait: float = 120.0,
         command: str = "reboot",
         sudo: bool | None = None,
         *,
-        password: Any = None,
+        password: Asked = None,
         return_exceptions: bool = False,
         output: Shown = None,
+        progress: bool | str = False,
     ) -> Future[dict[Host, float]]:
         """`reboot`, as a `Future`."""
-        try:
-            work = self._rebooting(wait, command, sudo, password)
-        finally:
-            password = None  # as above
-        return self._begin("reboot", work, return_exceptions=return_exceptions, output=output)
+        work = self._rebooting(wait, command, sudo, password)
+        return self._begin("reboot", work, return_exceptions=return_exceptions, output=output, progress=progress)
 
-    def _rebooting(self, wait: float, command: str, sudo: bool | None, password: Any) -> Work[float]:
+    def _rebooting(self, wait: float, command: str, sudo: bool | None, password: Asked) -> Work[float]:
         from elsewhere.fleet.naming.password import password_of
 
-        try:
-            shared = password_of(password)  # asked for once, and tried on one host first
-        finally:
-            password = None  # as above
+        shared = password_of(password)  # asked for once, and tried on one host first
         works = {host: host._rebooting(wait, command, sudo, shared) for host in self.hosts}
         return lambda host, _: works[host]()

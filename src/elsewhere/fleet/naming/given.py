@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from elsewhere.fleet.naming.settings import POLICIES, Given
@@ -14,7 +14,7 @@ from elsewhere.sansio.hosts.names import PORTS, Spec, split
 __all__ = ["given"]
 
 
-def given(options: dict[str, Any]) -> Given:
+def given(options: Mapping[str, Any]) -> Given:
     """The options of a `Host`.
 
     Args:

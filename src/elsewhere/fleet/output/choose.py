@@ -17,14 +17,14 @@ Shown = Literal["live", "grouped"] | Output | Sequence[Output] | None
 
 
 def courier(
-    hosts: Sequence[Host], output: Shown, progress: bool | str, label: str, encoding: str | None = "utf-8"
+    hosts: Sequence[Host], output: Shown, progress: bool | str | None, label: str, encoding: str | None = "utf-8"
 ) -> Courier | None:
     """Whoever takes the news to them; None where nobody looks.
 
     Args:
         hosts: those of the verb.
         output: ``"live"``, ``"grouped"``, an `Output` or several of them, or None.
-        progress: a bar on stderr; a str is its label.
+        progress: a bar on stderr; a str is its label. None: no bar.
         label: of the bar, if it has no other.
         encoding: of what hosts write.
 

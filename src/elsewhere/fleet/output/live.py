@@ -12,20 +12,20 @@ from __future__ import annotations
 import contextlib
 import itertools
 import operator
-import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from elsewhere.fleet.kinds import OK, kind_of
 from elsewhere.fleet.output.base import Output
+from elsewhere.progress import colours
 from elsewhere.sansio.hosts.many.lines import Lines
 from elsewhere.sansio.hosts.many.plain import decoded, plain
 
 if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
 
-__all__ = ["Live", "colours", "written"]
+__all__ = ["Live", "written"]
 
 _COLOURS = (36, 32, 35, 34, 33)  # of names, in turns: cyan, green, magenta, blue, yellow; red is for what goes wrong
 _RED = 31
@@ -103,13 +103,3 @@ def written(to: TextIO, text: str) -> None:
         text = text.encode(encoding, "backslashreplace").decode(encoding)
     to.write(text)
     to.flush()
-
-
-def colours(to: TextIO) -> bool:
-    """Is it a terminal that shows colours, and may?"""
-    try:
-        return (
-            to.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in (None, "dumb", "unknown")
-        )
-    except (AttributeError, ValueError):
-        return False

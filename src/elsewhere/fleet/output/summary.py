@@ -8,7 +8,8 @@ from typing import Any, TextIO
 
 from elsewhere.fleet.kinds import NOT_TOUCHED, OK, by_kind, kind_of
 from elsewhere.fleet.output.base import Output
-from elsewhere.fleet.output.live import colours, written
+from elsewhere.fleet.output.live import written
+from elsewhere.progress import colours
 from elsewhere.sansio.hosts.many.folding import shortly
 from elsewhere.sansio.hosts.many.plain import plain
 

@@ -9,12 +9,16 @@ import copy
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-from elsewhere.call import UNSET
+from elsewhere.call import UNSET, Retry
 
 if TYPE_CHECKING:
     from elsewhere.call import Retry
     from elsewhere.fleet.engine import Engine
+    from elsewhere.fleet.fleet import Fleet
     from elsewhere.fleet.host import Host
+    from elsewhere.fleet.output.choose import Shown
+    from elsewhere.fleet.verbs.told import Work
+    from elsewhere.runtime.future import Future
 
 __all__ = ["Part", "engine"]
 
@@ -41,10 +45,10 @@ class Part:
         return cast("Host", self).root
 
     def options(self, *, timeout: float | None = UNSET, retry: int | Retry | None = UNSET) -> Self:
-        """A view of this host, over the same connection, whose commands and calls have other options.
+        """A view of this host, over the same connection, whose commands, copies and calls have other options.
 
         Args:
-            timeout: seconds for a call, or for a command that is not told another; None for no limit.
+            timeout: seconds for a call, or for a command or a copy that is not told another; None for no limit.
             retry: how often one that failed is tried again, and when; a number, or a `Retry`. By default never: what
                 failed may have done half of its work.
 
@@ -57,16 +61,57 @@ class Part:
         host._options = host._options.but(timeout=timeout, retry=retry)
         return view
 
-    def _defaults(self, options: dict[str, Any]) -> dict[str, Any]:
-        """The options of a verb, with those of this view."""
-        timeout = cast("Host", self)._options.timeout
-        return options if timeout is None or "timeout" in options else {**options, "timeout": timeout}
+    @property
+    def _timeout(self) -> float | None:
+        """Of a verb that is told none."""
+        return cast("Host", self)._options.timeout
 
-    def _tried(self, work: Callable[[], Coroutine[Any, Any, T]]) -> Callable[[], Coroutine[Any, Any, T]]:
-        """The work, tried as often as this view says."""
+    def _do(self, verb: str, work: Work[T], output: Shown = None, encoding: str | None = "utf-8") -> T:
+        """Do it, as often as this view says, and wait.
+
+        Args:
+            verb: its name.
+            work: what is done; its arguments were checked.
+            output: who is told meanwhile.
+            encoding: of what the host writes.
+        """
+        if output is None:
+            return engine().call(self._tried(work))
+        found = self._alone()._do(verb, work, return_exceptions=True, output=output, encoding=encoding)
+        value: T = _value(found[self._host])
+        return value
+
+    def _begin(
+        self,
+        verb: str,
+        work: Work[T],
+        output: Shown = None,
+        encoding: str | None = "utf-8",
+        leave: Callable[[], object] | None = None,
+    ) -> Future[T]:
+        """`_do`, as a `Future`; `leave` is called when it is over."""
+        if output is None:
+            return engine().submit(self._tried(work), leave)
+        together = self._alone()._together(verb, work, output, None, encoding)
+
+        async def whole() -> T:
+            value: T = _value((await together.run(return_exceptions=True))[self._host])
+            return value
+
+        return engine().submit(whole, together.abandon)
+
+    def _alone(self) -> Fleet:
+        """A fleet of one, which knows how to show what comes."""
+        from elsewhere.fleet.fleet import Fleet
+
         retry = cast("Host", self)._options.retry
+        return Fleet(self._host) if retry is None else Fleet(self._host).options(retry=retry)
+
+    def _tried(self, work: Work[T]) -> Callable[[], Coroutine[Any, Any, T]]:
+        """The work, tried as often as this view says."""
+        host, retry = self._host, cast("Host", self)._options.retry
         if retry is None:
-            return work
+            return lambda: work(host, None)
 
         import asyncio
 
@@ -74,7 +119,7 @@ class Part:
             failures = 0
             while True:
                 try:
-                    return await work()
+                    return await work(host, None)
                 except Exception as error:  # which ones count is the user's affair
                     failures += 1
                     if not retry.wants(error, failures):
@@ -82,3 +127,9 @@ class Part:
                 await asyncio.sleep(retry.delay(failures))
 
         return again_and_again
+
+
+def _value(outcome: Any) -> Any:
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome

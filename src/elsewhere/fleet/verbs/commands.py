@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, cast, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from elsewhere.fleet.commands.around import Around
-from elsewhere.fleet.verbs.base import Part, engine
+from elsewhere.fleet.naming.secret import hiding
+from elsewhere.fleet.verbs.base import Part
+from elsewhere.fleet.verbs.told import running, sudoing
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from elsewhere.fleet.commands.detached import Detached
     from elsewhere.fleet.host import Host
+    from elsewhere.fleet.options import Asked, CommandOptions, SudoOptions
     from elsewhere.fleet.output.choose import Shown
     from elsewhere.fleet.results import Result
     from elsewhere.runtime.future import Future
@@ -25,15 +30,38 @@ class Commands(Around, Part):
         return (self._host,)
 
     @overload
-    def run(self, command: str | Sequence[str], *, detach: Literal[True], **options: Any) -> Detached: ...
+    def run(
+        self,
+        command: str | Sequence[str],
+        *,
+        detach: Literal[True],
+        output: Shown = None,
+        **options: Unpack[CommandOptions],
+    ) -> Detached: ...
     @overload
-    def run(self, command: str | Sequence[str], *, output: Shown = None, **options: Any) -> Result: ...
+    def run(
+        self,
+        command: str | Sequence[str],
+        *,
+        detach: bool = False,
+        output: Shown = None,
+        **options: Unpack[CommandOptions],
+    ) -> Result: ...
 
-    def run(self, command: str | Sequence[str], *, output: Shown = None, **options: Any) -> Result:
+    def run(
+        self,
+        command: str | Sequence[str],
+        *,
+        detach: bool = False,
+        output: Shown = None,
+        **options: Unpack[CommandOptions],
+    ) -> Result:
         """Run a command and wait for its end.
 
         Args:
             command: a str for the login shell there; or a list of a program and its arguments, which are quoted.
+            detach: start it, and leave it to itself: it reads and writes nothing, and lives on when this program, or
+                the connection, ends. What is given at once is a `Detached`, which has its `pid`.
             output: how what it writes is shown meanwhile: ``"live"``, or an `Output` of your own; as of a `Fleet`.
 
         Keyword Args:
@@ -51,9 +79,6 @@ class Commands(Around, Part):
                 text typed, with a newline. The first of several counts; what is asked again is answered again.
             encoding (str | None): of what it writes, which is a str then; "utf-8" by default, None for bytes. What is
                 none of it becomes surrogates.
-            detach (bool): start it, and leave it to itself: it reads and writes nothing, and lives on when this
-                program, or the connection, ends. What is given at once is a `Detached`, which has its `pid`. False by
-                default.
 
         Returns:
             A `Result`, which has its status and what it wrote.
@@ -65,32 +90,20 @@ class Commands(Around, Part):
             ConnectionLost: the connection broke. It may have run; what was left of it is ended.
             TypeError, ValueError: an argument is wrong.
         """
-        if output is not None:
-            return self._shown(command, output, self._defaults(options))
-        from elsewhere.fleet.commands import run as commands
-        from elsewhere.fleet.commands.prepare import prepare
+        work, encoding = running(command, detach, options, self._timeout)
+        return self._do("run", work, output, encoding)
 
-        prepared = prepare(command, **self._defaults(options))
-        return engine().call(self._tried(lambda: commands.run(self._host, prepared)))
-
-    def _shown(self, command: str | Sequence[str], output: Shown, options: dict[str, Any]) -> Result:
-        """Over a fleet of one, which knows how to show."""
-        from elsewhere.fleet.fleet import Fleet
-
-        host, retry = self._host, cast("Host", self)._options.retry
-        fleet = Fleet(host) if retry is None else Fleet(host).options(retry=retry)
-        outcome = fleet.run(command, output=output, return_exceptions=True, **options)[host]
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-    def run_async(self, command: str | Sequence[str], **options: Any) -> Future[Result]:
+    def run_async(
+        self,
+        command: str | Sequence[str],
+        *,
+        detach: bool = False,
+        output: Shown = None,
+        **options: Unpack[CommandOptions],
+    ) -> Future[Result]:
         """`run`, as a `Future`; cancelling it ends the command."""
-        from elsewhere.fleet.commands import run as commands
-        from elsewhere.fleet.commands.prepare import prepare
-
-        prepared = prepare(command, **self._defaults(options))
-        return engine().submit(self._tried(lambda: commands.run(self._host, prepared)))
+        work, encoding = running(command, detach, options, self._timeout)
+        return self._begin("run", work, output, encoding)
 
     def shell(self, command: str | None = None) -> Result:
         """A shell there, for who sits at this terminal; returns when it ends.
@@ -115,12 +128,35 @@ class Commands(Around, Part):
 
     @overload
     def sudo(
-        self, command: str | Sequence[str], *, detach: Literal[True], password: Any = None, **options: Any
+        self,
+        command: str | Sequence[str],
+        *,
+        password: Asked = None,
+        detach: Literal[True],
+        output: Shown = None,
+        **options: Unpack[SudoOptions],
     ) -> Detached: ...
     @overload
-    def sudo(self, command: str | Sequence[str], *, password: Any = None, **options: Any) -> Result: ...
+    def sudo(
+        self,
+        command: str | Sequence[str],
+        *,
+        password: Asked = None,
+        detach: bool = False,
+        output: Shown = None,
+        **options: Unpack[SudoOptions],
+    ) -> Result: ...
 
-    def sudo(self, command: str | Sequence[str], *, password: Any = None, **options: Any) -> Result:
+    @hiding
+    def sudo(
+        self,
+        command: str | Sequence[str],
+        *,
+        password: Asked = None,
+        detach: bool = False,
+        output: Shown = None,
+        **options: Unpack[SudoOptions],
+    ) -> Result:
         """Run a command as another user, and wait for its end. All of it is under sudo, in ``sh``: ``;`` and ``>`` too.
 
         Sudo is given a password only where it asks for one, and once. `timeout` does not count while the user is asked.
@@ -129,6 +165,7 @@ class Commands(Around, Part):
             command: a str for ``sh``; or a list of a program and its arguments, which are quoted.
             password: a str, or a function that gives one when it is needed. None: the variable
                 ELSEWHERE_SUDO_PASSWORD, else the user is asked at the terminal, once for all hosts.
+            detach, output: as for `run`.
             options: those of `run`, too. ``~`` in cwd is that user's home.
 
         Keyword Args:
@@ -144,20 +181,19 @@ class Commands(Around, Part):
             Unauthorized: sudo does not run it, or wants a password that is not known, or another. It has not run.
             CommandError, CallTimeout, ConnectError, HostKeyError, ConnectionLost, ValueError: as `run` does.
         """
-        from elsewhere.fleet.commands import sudo as sudoing
+        work, encoding = sudoing(command, password, detach, options, self._timeout)
+        return self._do("sudo", work, output, encoding)
 
-        try:
-            prepared = sudoing.prepare_sudo(command, password=password, **self._defaults(options))
-        finally:
-            password = None  # it shows in no traceback from here on
-        return engine().call(self._tried(lambda: sudoing.run(self._host, prepared)))
-
-    def sudo_async(self, command: str | Sequence[str], *, password: Any = None, **options: Any) -> Future[Result]:
+    @hiding
+    def sudo_async(
+        self,
+        command: str | Sequence[str],
+        *,
+        password: Asked = None,
+        detach: bool = False,
+        output: Shown = None,
+        **options: Unpack[SudoOptions],
+    ) -> Future[Result]:
         """`sudo`, as a `Future`; cancelling it ends the command."""
-        from elsewhere.fleet.commands import sudo as sudoing
-
-        try:
-            prepared = sudoing.prepare_sudo(command, password=password, **self._defaults(options))
-        finally:
-            password = None  # as above
-        return engine().submit(self._tried(lambda: sudoing.run(self._host, prepared)))
+        work, encoding = sudoing(command, password, detach, options, self._timeout)
+        return self._begin("sudo", work, output, encoding)

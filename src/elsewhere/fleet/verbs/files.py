@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from elsewhere.fleet.naming.secret import hiding
-from elsewhere.fleet.verbs.base import Part, engine
+from elsewhere.fleet.verbs.base import Part
+from elsewhere.fleet.verbs.told import getting, putting
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Unpack
+
     from elsewhere.fleet.files.outcome import Transfer
+    from elsewhere.fleet.options import CopyOptions, Path, Sources, Writable
     from elsewhere.runtime.future import Future
 
 __all__ = ["Files"]
@@ -18,7 +23,9 @@ class Files(Part):
     """See the module."""
 
     @hiding
-    def put(self, sources: Any, to: Any, *, progress: bool = False, **options: Any) -> Transfer:
+    def put(
+        self, sources: Sources, to: Path, *, progress: bool | str = False, **options: Unpack[CopyOptions]
+    ) -> Transfer:
         """Copy files and folders to the host.
 
         What is there already, of the same size and time, is not sent again. All is unpacked in a folder of its own,
@@ -33,7 +40,7 @@ class Files(Part):
                 ``/srv/app`` the copy; ``dist`` to ``/srv/app/`` makes ``/srv/app/dist``. A file goes into a folder if
                 that is there or has a slash behind it. Relative paths begin in the home there, or where
                 `cd` says.
-            progress: draw a bar on stderr.
+            progress: draw a bar on stderr; a str is what stands before it.
 
         Keyword Args:
             mode (int | None): of the copies, such as 0o644; folders may be entered by who may read them. Their own by
@@ -63,27 +70,35 @@ class Files(Part):
         """
         from elsewhere.fleet.files.bar import Bar
         from elsewhere.fleet.files.sending import send
-        from elsewhere.fleet.files.wanted import prepare_put
 
-        with prepare_put(sources, to, **options) as wanted, Bar(progress, f"put to {self._host}") as bar:
-            return engine().call(lambda: send(self._host, wanted, bar))
+        with putting(sources, to, options, self._timeout) as wanted, Bar(progress, f"put to {self._host}") as bar:
+            return self._do("put", lambda host, _: send(host, wanted, bar))
 
     @hiding
-    def put_async(self, sources: Any, to: Any, **options: Any) -> Future[Transfer]:
+    def put_async(
+        self, sources: Sources, to: Path, *, progress: bool | str = False, **options: Unpack[CopyOptions]
+    ) -> Future[Transfer]:
         """`put`, as a `Future`; cancelling it ends the copy."""
+        from elsewhere.fleet.files.bar import Bar
         from elsewhere.fleet.files.sending import send
-        from elsewhere.fleet.files.wanted import prepare_put
 
-        wanted = prepare_put(sources, to, **options)
+        wanted, bar = putting(sources, to, options, self._timeout), Bar(progress, f"put to {self._host}")
 
-        async def work() -> Transfer:
-            with wanted:
-                return await send(self._host, wanted)
+        def leave() -> None:
+            wanted.close()
+            bar.close()
 
-        return engine().submit(work)
+        return self._begin("put", lambda host, _: send(host, wanted, bar), leave=leave)
 
     @hiding
-    def get(self, sources: Any, to: Any = "", *, progress: bool = False, **options: Any) -> Transfer:
+    def get(
+        self,
+        sources: Path | Iterable[Path],
+        to: Path | Writable = "",
+        *,
+        progress: bool | str = False,
+        **options: Unpack[CopyOptions],
+    ) -> Transfer:
         """Copy files and folders from the host.
 
         As `put`, the other way: what has come is put into its place at once, unchanged files are not sent again. A host
@@ -93,7 +108,7 @@ class Files(Part):
             sources: a path or a pattern there, or a list of them. Relative ones begin in the home there.
             to: the place here, by the same rules; this folder by default. Or a file-like object that takes the bytes of
                 one file.
-            progress: draw a bar on stderr.
+            progress: draw a bar on stderr; a str is what stands before it.
             options: the keyword arguments of `put`, which mean the same.
 
         Returns:
@@ -109,17 +124,23 @@ class Files(Part):
         """
         from elsewhere.fleet.files.bar import Bar
         from elsewhere.fleet.files.receiving import receive
-        from elsewhere.fleet.files.wanted import prepare_get
 
-        wanted = prepare_get(sources, to, **options)
+        wanted = getting(sources, to, options, self._timeout)
         with Bar(progress, f"get from {self._host}") as bar:
-            return engine().call(lambda: receive(self._host, wanted, bar))
+            return self._do("get", lambda host, _: receive(host, wanted, bar))
 
     @hiding
-    def get_async(self, sources: Any, to: Any = "", **options: Any) -> Future[Transfer]:
+    def get_async(
+        self,
+        sources: Path | Iterable[Path],
+        to: Path | Writable = "",
+        *,
+        progress: bool | str = False,
+        **options: Unpack[CopyOptions],
+    ) -> Future[Transfer]:
         """`get`, as a `Future`; cancelling it ends the copy."""
+        from elsewhere.fleet.files.bar import Bar
         from elsewhere.fleet.files.receiving import receive
-        from elsewhere.fleet.files.wanted import prepare_get
 
-        wanted = prepare_get(sources, to, **options)
-        return engine().submit(lambda: receive(self._host, wanted))
+        wanted, bar = getting(sources, to, options, self._timeout), Bar(progress, f"get from {self._host}")
+        return self._begin("get", lambda host, _: receive(host, wanted, bar), leave=bar.close)

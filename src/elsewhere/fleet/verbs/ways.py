@@ -11,6 +11,7 @@ from elsewhere.fleet.verbs.base import Part, engine
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from elsewhere.fleet.options import Asked
     from elsewhere.fleet.tunnels.forwarding import Place, Way
     from elsewhere.runtime.future import Future
 
@@ -73,18 +74,18 @@ class Ways(Part):
             ConnectError, ConnectTimeout, HostKeyError, Unauthorized: there is no way there.
             ValueError: a file of keys, of known hosts or of ssh's configuration cannot be read.
         """
-        engine().call(self._tried(self._connect))
+        self._do("connect", lambda host, _: host._connect())
 
     def connect_async(self) -> Future[None]:
         """`connect`, as a `Future`."""
-        return engine().submit(self._tried(self._connect))
+        return self._begin("connect", lambda host, _: host._connect())
 
     async def _connect(self) -> None:
         await self._host.link.connection()
 
     @hiding
     def reboot(
-        self, wait: float = 120.0, command: str = "reboot", sudo: bool | None = None, *, password: Any = None
+        self, wait: float = 120.0, command: str = "reboot", sudo: bool | None = None, *, password: Asked = None
     ) -> float:
         """Start the host anew, and wait until it is back.
 
@@ -108,7 +109,7 @@ class Ways(Part):
 
     @hiding
     def reboot_async(
-        self, wait: float = 120.0, command: str = "reboot", sudo: bool | None = None, *, password: Any = None
+        self, wait: float = 120.0, command: str = "reboot", sudo: bool | None = None, *, password: Asked = None
     ) -> Future[float]:
         """`reboot`, as a `Future`."""
         return engine().submit(self._rebooting(wait, command, sudo, password))

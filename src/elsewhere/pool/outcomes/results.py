@@ -187,11 +187,15 @@ class MapJob(CallJob):
 
     def abort(self, error: BaseException) -> None:
         """Fail the whole."""
+        if self.bar is not None:
+            self.bar.close()
         if self.future is not None:
             self.future._tell(FINISHED, None, error)
 
     def release(self, index: int) -> None:
         """The future was cancelled."""
+        if self.bar is not None:
+            self.bar.close()
 
     def heavy_after(self, fed: int) -> bool:
         """Are more of the inputs handed over, and not done, than should lie in shared memory?"""

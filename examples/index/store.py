@@ -83,7 +83,7 @@ class Reader:
             about = dict(self._db.execute("SELECT name, value FROM about"))
         except sqlite3.Error as error:
             self._db.close()
-            raise ValueError(f"{path} is no text index ({error}): build.py makes one") from None
+            raise ValueError(f"{path} is no text index ({error}): indexer.py makes one") from None
         if about["format"] != FORMAT:
             self._db.close()
             raise ValueError(f"{path} has format {about['format']}, and this program reads {FORMAT}: build it again")

@@ -23,8 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from statistics import median
 
-from build import Building, build
 from corpus import find
+from indexer import Building, build
 from postings import postings
 from store import Reader
 from words import count, decoded, read, words

@@ -41,7 +41,7 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def index(texts: Path) -> Path:
     """Their index, as a plain loop makes it."""
     path = texts.parent / "plain.index"
-    run("build", texts, "-o", path, "--where", "inline")
+    run("indexer", texts, "-o", path, "--where", "inline")
     return path
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.require import ROOT
 
 EXAMPLE = ROOT / "examples" / "index"
-MODULES = ("build", "corpus", "postings", "search", "service", "store", "words")
+MODULES = ("corpus", "indexer", "postings", "search", "service", "store", "words")
 DASK = "pip install 'elsewhere[dask]'"
 BOUND = 100  # seconds for a program to end; the tests' own bound is 120
 

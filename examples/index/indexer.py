@@ -1,8 +1,8 @@
 """Index the text files of some folders, on every core, on hosts, or on a Dask cluster. See docs/text-index.md.
 
-python build.py -o code.index FOLDER...                                # every core of this machine
-python build.py -o code.index FOLDER... --hosts web1 web2              # of others, over SSH
-python build.py -o code.index FOLDER... --where dask://scheduler:8786  # or inline, threads, dask
+python indexer.py -o code.index FOLDER...                                # every core of this machine
+python indexer.py -o code.index FOLDER... --hosts web1 web2              # of others, over SSH
+python indexer.py -o code.index FOLDER... --where dask://scheduler:8786  # or inline, threads, dask
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ if __name__ == "__main__":
         try:
             report = build(given.folders, given.index, pool, send=far, progress=True)
         except OSError as error:
-            sys.exit(f"build.py: {error}")
+            sys.exit(f"indexer.py: {error}")
     for path, why in report.skipped:
         print(f"skipped {path}: {why}", file=sys.stderr)
     print(f"{report.files:,} files, {report.words:,} words, {report.terms:,} different; in {report.seconds} s")

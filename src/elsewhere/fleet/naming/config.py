@@ -11,7 +11,6 @@ from typing import Any
 __all__ = ["USUAL", "config_of"]
 
 USUAL = ("~/.ssh/config", "/etc/ssh/ssh_config")
-YES = {True: "yes", False: "no"}
 
 
 @cache

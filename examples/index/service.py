@@ -12,9 +12,9 @@ import os
 import sys
 from contextlib import closing
 
+from indexer import Report, build
 from search import About, Hit, Index
 
-from build import Report, build
 from elsewhere import Pool, Service
 
 

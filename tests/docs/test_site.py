@@ -17,7 +17,7 @@ import pytest
 
 import elsewhere
 from benchmarks import overview
-from tests.docs import commands
+from tests.docs import blocks, commands
 from tests.require import ROOT, require
 
 DOCS = ROOT / "docs"
@@ -49,6 +49,10 @@ def test_each_page_is_in_the_nav_and_has_a_title():
     named = re.findall(r"'([\w./-]+\.md)'", str(nav))
     assert sorted(named) == [str(page.relative_to(DOCS)) for page in PAGES]
     assert [page for page in PAGES if not re.match(r"# \S", page.read_text())] == []
+
+
+def test_the_first_page_is_as_it_says(tmp_path):
+    blocks.play(DOCS / "index.md", tmp_path)
 
 
 def test_each_public_name_is_in_the_reference():

@@ -21,22 +21,19 @@ PORTS = 65535
 
 
 class Forward:
-    """A port that stands for another on the other side, while its block is open; also with ``async with``.
-
-    Attributes:
-        port: where it listens: a number, or the path of a socket. Where 0 was asked for, the one that was found.
-        error: why the last connection that came could not be carried on, or None.
-    """
+    """A port that stands for another on the other side, while its block is open; also with ``async with``."""
 
     def __init__(self, way: Way) -> None:
         self._way = way
 
     @property
     def port(self) -> Place:
+        """Where it listens: a number, or the path of a socket. Where 0 was asked for, the one that was found."""
         return self._way.where
 
     @property
     def error(self) -> Exception | None:
+        """Why the last connection that came could not be carried on, or None."""
         return self._way.error
 
     def __enter__(self) -> Self:
@@ -77,7 +74,7 @@ class Ways(Part):
         self._do("connect", lambda host, _: host._connect())
 
     def connect_async(self) -> Future[None]:
-        """`connect`, as a `Future`."""
+        """`connect`, as a `Future`, with the same arguments."""
         return self._begin("connect", lambda host, _: host._connect())
 
     async def _connect(self) -> None:
@@ -111,7 +108,7 @@ class Ways(Part):
     def reboot_async(
         self, wait: float = 120.0, command: str = "reboot", sudo: bool | None = None, *, password: Asked = None
     ) -> Future[float]:
-        """`reboot`, as a `Future`."""
+        """`reboot`, as a `Future`, with the same arguments."""
         return engine().submit(self._rebooting(wait, command, sudo, password))
 
     def _rebooting(

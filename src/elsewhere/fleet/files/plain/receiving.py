@@ -90,7 +90,7 @@ async def _fetch(there: Session, theirs: Found, todo: Plan, stage: Stage, bar: B
         fd = await in_thread(stage.opened, entry.path)
         try:
             async for data in contents(there, theirs.names[entry.path]):
-                await in_thread(_write, fd, data)
+                await in_thread(stage.write, fd, entry.path, data)
                 bar.advance(len(data))
             stage.closed(fd, entry.mode, entry.mtime)
         finally:
@@ -102,12 +102,6 @@ async def _fetch(there: Session, theirs: Found, todo: Plan, stage: Stage, bar: B
         await in_thread(stage.place)
     finally:
         await asyncio.shield(in_thread(stage.__exit__, None, None, None))
-
-
-def _write(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 async def _pour(host: Host, there: Session, wanted: Get, bar: Bar) -> Transfer:

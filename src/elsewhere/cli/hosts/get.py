@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from elsewhere.cli.batch.output import cannot_write
 from elsewhere.cli.completion.candidates import files
 from elsewhere.cli.ending import WrongUsage
 from elsewhere.cli.help import Verb
@@ -62,7 +63,7 @@ def get_command(ctx: click.Context, /, **given: Any) -> int:
 
     def do(fleet: Fleet, told: Told) -> Mapping[Host, Any]:
         place = sys.stdout.buffer if to == "-" else to
-        return fleet.get(
+        results = fleet.get(
             sources,
             place,
             by_host=told.several,
@@ -71,6 +72,11 @@ def get_command(ctx: click.Context, /, **given: Any) -> int:
             return_exceptions=True,
             **options,
         )
+        if to != "-":
+            return results
+        return {
+            host: cannot_write("stdout", found) if type(found) is OSError else found for host, found in results.items()
+        }
 
     whom = as_whom(given)
     what = f"{' '.join(sources)} to {to}" + (f" ({whom})" if whom else "")

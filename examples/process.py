@@ -5,17 +5,17 @@ import os
 from elsewhere import Process
 
 
-def hello(name):
-    print(f"Hello {name}, from another process")
-    return os.getpid()
+def greet(name):
+    print(f"Hello {name}, from process {os.getpid()}")
+    return len(name)
 
 
-process = Process(target=hello, args=("Ada",))
+process = Process(target=greet, args=("Ada",))
 process.start()
-process.join()
-print("its result is its number:", process.result() == process.pid)
+process.join()  # waits until it has ended
+print("its result:", process.result())
 
 many = [Process(target=lambda number=number: number**2) for number in range(10)]
 for process in many:
     process.start()
-print([process.result() for process in many])
+print([process.result() for process in many])  # result() waits, too

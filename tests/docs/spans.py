@@ -241,7 +241,15 @@ WORLDS: dict[str, tuple[list[str], dict[str, str], dict[str, set[str] | None]]] 
         {},
     ),
     "fabric1": (
-        ["fabric.contrib.files", "fabric.contrib.project", "fabric.contrib.console", "fabric.api"],
+        [
+            "fabric.contrib.files",
+            "fabric.contrib.project",
+            "fabric.contrib.console",
+            "fabric.tasks",
+            "fabric.network",
+            "fabric.utils",
+            "fabric.api",
+        ],
         {"result": "fabric.operations._AttributeString"},
         {
             "settings": None,

@@ -154,8 +154,32 @@ ORIGINALS = {
         | {f"Future.attach_{name}" for name in ["callback", "error_handler", "result_handler"]},
         venv=".venv-msgpackrpc",
     ),
-    "fabric1": Original("fabric.api", *WORLDS["fabric1"][:2], set(), venv=".venv-fabric1"),
-    "fabric3": Original("fabric", *WORLDS["fabric3"][:2], set(), venv=".venv-fabric3"),
+    "fabric1": Original(
+        "fabric.api",
+        *WORLDS["fabric1"][:2],
+        {"append", "comment", "contains", "exists", "first", "is_link", "sed", "uncomment", "upload_template"}
+        | {"rsync_project", "upload_project", "confirm", "Task", "disconnect_all"}
+        | {
+            f"_AttributeString.{name}" for name in ("return_code", "stdout", "stderr", "command", "succeeded", "failed")
+        },
+        venv=".venv-fabric1",
+    ),
+    "fabric3": Original(
+        "fabric",
+        *WORLDS["fabric3"][:2],
+        {
+            f"Connection.{name}"
+            for name in ("open", "close", "run", "sudo", "local", "put", "get", "shell", "sftp", "cd")
+        }
+        | {
+            f"Connection.{name}"
+            for name in ("prefix", "forward_local", "forward_remote", "is_connected", "create_session")
+        }
+        | {f"Connection.{name}" for name in ("host", "user", "port", "gateway", "config", "ssh_config", "from_v1")}
+        | {f"Result.{name}" for name in ("stdout", "stderr", "ok", "failed", "return_code", "exited", "tail")}
+        | {"ThreadingGroup.run", "ThreadingGroup.sudo", "ThreadingGroup.put", "ThreadingGroup.get", "GroupException"},
+        venv=".venv-fabric3",
+    ),
 }
 # What everybody imports; all of it is to be on its page.
 EVERYTHING = {

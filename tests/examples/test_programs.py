@@ -25,6 +25,7 @@ ALONE = [
     "retries",
     "cancel",
     "process",
+    "pipe",
     "queues",
     "shared_array",
     "manager",

@@ -15,6 +15,8 @@
     files/      what is copied
     calling/    Python functions there
     output/     what hosts write, shown
+    tunnels/    ports that stand for others on the far side
+    below/      what the drop-ins for other tools use of all this
 
 SSH itself is asyncssh's job, which is imported when the first connection is made. A `Host` or a `Fleet` alone loads
 neither that nor asyncio.

@@ -1,1 +1,1 @@
-"""What both dialects need of `Host`: commands whose output is shown while it comes, and single files."""
+"""What both dialects need of a terminal and of single files on a host."""

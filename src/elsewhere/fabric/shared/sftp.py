@@ -8,22 +8,20 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from elsewhere.fleet.engine import engine
+from elsewhere.fleet.below import Files
 
 if TYPE_CHECKING:
     from asyncssh import SFTPClient
 
-    from elsewhere.fleet.host import Host
+    from elsewhere.fleet import Host
 
 __all__ = ["Attributes", "Sftp"]
 
 PIECE = 1 << 20  # bytes that are read from a file-like object at once
-_CODES = {"SFTPNoSuchFile": errno.ENOENT, "SFTPNoSuchPath": errno.ENOENT, "SFTPPermissionDenied": errno.EACCES,
-          "SFTPFileAlreadyExists": errno.EEXIST}  # fmt: skip
 
 
 class Attributes:
@@ -56,35 +54,12 @@ class Sftp:
     """
 
     def __init__(self, host: Host) -> None:
-        self._host = host
+        self._files = Files(host)
         self._folder: str | None = None
-        self._closed = False
-        self._client: SFTPClient = engine().call(self._open)
-
-    async def _open(self) -> SFTPClient:
-        connection = await self._host.link.connection()
-        turn = self._host.link.session()
-        await turn.__aenter__()  # given back by `close`
-        try:
-            client = await connection.start_sftp_client()
-        except BaseException:
-            await turn.__aexit__(None, None, None)
-            raise
-        self._turn = turn
-        return client
 
     def close(self) -> None:
         """It is not used any more."""
-        if self._closed:
-            return
-        self._closed = True
-        client = self._client
-
-        async def end() -> None:
-            client.exit()
-            await self._turn.__aexit__(None, None, None)
-
-        engine().call(end)
+        self._files.close()
 
     def __enter__(self) -> Self:
         return self
@@ -94,19 +69,6 @@ class Sftp:
     ) -> None:
         self.close()
 
-    def _call(self, path: str, work: Callable[[SFTPClient], Coroutine[Any, Any, Any]]) -> Any:
-        import asyncssh
-
-        if self._closed:
-            raise OSError(f"{self._host}: this SFTP session is closed")
-        try:
-            return engine().call(lambda: work(self._client))
-        except asyncssh.SFTPError as error:
-            code = _CODES.get(type(error).__name__)
-            # FileNotFoundError and PermissionError come of the number; what has none keeps its text.
-            reason = error.reason or str(error)
-            raise OSError(code, reason, path) if code else OSError(reason) from None
-
     def _at(self, path: str) -> str:
         return path if self._folder is None or path.startswith("/") else f"{self._folder}/{path}"
 
@@ -114,7 +76,7 @@ class Sftp:
 
     def normalize(self, path: str) -> str:
         """The path from the root, without links."""
-        return str(self._call(path, lambda client: client.realpath(self._at(path))))
+        return str(self._files.do(path, lambda client: client.realpath(self._at(path))))
 
     def getcwd(self) -> str | None:
         """The folder that `chdir` has named, or None."""
@@ -127,10 +89,10 @@ class Sftp:
         self._folder = None if path is None else self.normalize(path)
 
     def stat(self, path: str) -> Attributes:
-        return Attributes(self._call(path, lambda client: client.stat(self._at(path))))
+        return Attributes(self._files.do(path, lambda client: client.stat(self._at(path))))
 
     def lstat(self, path: str) -> Attributes:
-        return Attributes(self._call(path, lambda client: client.lstat(self._at(path))))
+        return Attributes(self._files.do(path, lambda client: client.lstat(self._at(path))))
 
     def isdir(self, path: str) -> bool:
         """Is it a folder, or a link to one?"""
@@ -161,47 +123,49 @@ class Sftp:
 
     def listdir_attr(self, path: str = ".") -> list[Attributes]:
         """... with what each is."""
-        found = self._call(path, lambda client: client.readdir(self._at(path)))
-        return [Attributes(each.attrs, each.filename) for each in found if each.filename not in {".", ".."}]
+        found = self._files.do(path, lambda client: client.readdir(self._at(path)))
+        return [
+            Attributes(each.attrs, os.fsdecode(each.filename)) for each in found if each.filename not in {".", ".."}
+        ]
 
     def readlink(self, path: str) -> str:
-        return str(self._call(path, lambda client: client.readlink(self._at(path))))
+        return str(self._files.do(path, lambda client: client.readlink(self._at(path))))
 
     # ---- changes -----------------------------------------------------------------------------------------------------
 
     def mkdir(self, path: str, mode: int = 0o777) -> None:
-        self._call(path, lambda client: client.mkdir(self._at(path)))
+        self._files.do(path, lambda client: client.mkdir(self._at(path)))
         if mode != 0o777:
             self.chmod(path, mode)
 
     def rmdir(self, path: str) -> None:
-        self._call(path, lambda client: client.rmdir(self._at(path)))
+        self._files.do(path, lambda client: client.rmdir(self._at(path)))
 
     def remove(self, path: str) -> None:
-        self._call(path, lambda client: client.remove(self._at(path)))
+        self._files.do(path, lambda client: client.remove(self._at(path)))
 
     unlink = remove
 
     def rename(self, oldpath: str, newpath: str) -> None:
-        self._call(oldpath, lambda client: client.rename(self._at(oldpath), self._at(newpath)))
+        self._files.do(oldpath, lambda client: client.rename(self._at(oldpath), self._at(newpath)))
 
     def posix_rename(self, oldpath: str, newpath: str) -> None:
-        self._call(oldpath, lambda client: client.posix_rename(self._at(oldpath), self._at(newpath)))
+        self._files.do(oldpath, lambda client: client.posix_rename(self._at(oldpath), self._at(newpath)))
 
     def symlink(self, source: str, dest: str) -> None:
-        self._call(dest, lambda client: client.symlink(source, self._at(dest)))
+        self._files.do(dest, lambda client: client.symlink(source, self._at(dest)))
 
     def chmod(self, path: str, mode: int) -> None:
-        self._call(path, lambda client: client.chmod(self._at(path), mode))
+        self._files.do(path, lambda client: client.chmod(self._at(path), mode))
 
     def chown(self, path: str, uid: int, gid: int) -> None:
-        self._call(path, lambda client: client.chown(self._at(path), uid, gid))
+        self._files.do(path, lambda client: client.chown(self._at(path), uid, gid))
 
     def utime(self, path: str, times: tuple[float, float] | None) -> None:
-        self._call(path, lambda client: client.utime(self._at(path), times))
+        self._files.do(path, lambda client: client.utime(self._at(path), times))
 
     def truncate(self, path: str, size: int) -> None:
-        self._call(path, lambda client: client.truncate(self._at(path), size))
+        self._files.do(path, lambda client: client.truncate(self._at(path), size))
 
     # ---- contents ----------------------------------------------------------------------------------------------------
 
@@ -233,7 +197,7 @@ class Sftp:
                     if callback is not None:
                         callback(sent, file_size)
 
-        self._call(remotepath, copy)
+        self._files.do(remotepath, copy)
         found = self.stat(remotepath)
         if confirm and found.st_size != sent:
             raise OSError(f"size mismatch in put!  {found.st_size} != {sent}")
@@ -258,7 +222,7 @@ class Sftp:
                     if callback is not None:
                         callback(done, size)
 
-        self._call(remotepath, copy)
+        self._files.do(remotepath, copy)
         return done
 
 

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
-from elsewhere.fabric.shared.running import Feed
+from elsewhere.fleet.below import Feed
 from elsewhere.progress import asking
 
 __all__ = ["typed"]

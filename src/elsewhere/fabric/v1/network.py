@@ -61,13 +61,13 @@ def normalize(host_string: str | None, omit_port: bool = False) -> Any:
 
 
 def _configured(host: str) -> Any:
-    from elsewhere.fleet.naming.config import config_of
+    from elsewhere.fleet.below import ssh_config
 
     path = os.path.expanduser(env.ssh_config_path)
     if not os.path.isfile(path):
         warn(f"Unable to load SSH config file '{path}'")
         return {}
-    return config_of(host, None, None, (path,))
+    return ssh_config(host, (path,))
 
 
 def to_dict(host_string: str) -> dict[str, Any]:

@@ -26,9 +26,9 @@ class SSHConfig:
 
     def lookup(self, host: str) -> dict[str, Any]:
         """What they say of a host: names in small letters, to texts and lists of texts."""
-        from elsewhere.fleet.naming.config import config_of
+        from elsewhere.fleet.below import ssh_config
 
-        says: Mapping[str, Any] = config_of(host, None, None, self.files) if self.files else {}
+        says: Mapping[str, Any] = ssh_config(host, self.files) if self.files else {}
         found: dict[str, Any] = {"hostname": host}
         for name, value in says.items():
             found[name.lower()] = [str(each) for each in value] if isinstance(value, list | tuple) else str(value)

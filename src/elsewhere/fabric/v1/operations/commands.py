@@ -11,7 +11,6 @@ from contextlib import nullcontext
 from typing import Any
 
 from elsewhere.errors import CallTimeout, ConnectError, ConnectionLost, Unauthorized
-from elsewhere.fabric.shared.running import live
 from elsewhere.fabric.shared.typed import typed
 from elsewhere.fabric.v1 import context_managers
 from elsewhere.fabric.v1.exceptions import CommandTimeout, NetworkError
@@ -21,8 +20,7 @@ from elsewhere.fabric.v1.operations.echo import Echo
 from elsewhere.fabric.v1.operations.values import AttributeString
 from elsewhere.fabric.v1.state import connections, env, output
 from elsewhere.fabric.v1.utils import error
-from elsewhere.fleet.commands.prepare import prepare
-from elsewhere.fleet.commands.sudo import Sudo, prepare_sudo
+from elsewhere.fleet.below import Secret, live
 
 __all__ = ["open_shell", "reboot", "run", "sudo"]
 
@@ -142,13 +140,13 @@ def _status(shown: _Shown, text: str, who: tuple[Any, Any] | None, pty: bool, ti
     """Run it; its status."""
     host = reached(env.host_string)
     answers = [(re.escape(asked), str(answer)) for asked, answer in env.prompts.items()]
-    options: dict[str, Any] = {"pty": pty, "timeout": timeout, "check": False, "encoding": None, "answers": answers}
+    sudo = None if who is None else _sudo(*who)
     try:
         with typed(None if pty else _echo) if not (answers or env.parallel) else nullcontext() as feed:
-            if feed is not None:
-                options["input"] = b""  # it has an input, though what that is comes key by key
-            prepared = prepare(text, **options) if who is None else _sudo(text, who, options)
-            result = live(host, prepared, shown.came, feed)
+            result = live(
+                host, text, shown.came,
+                feed=feed, sudo=sudo, pty=pty, timeout=timeout, check=False, encoding=None, answers=answers,
+            )  # fmt: skip
     except CallTimeout as late:
         raise CommandTimeout(timeout or 0) from late
     except Unauthorized as refused:
@@ -170,11 +168,12 @@ def _echo(data: bytes) -> None:
         sys.stdout.flush()
 
 
-def _sudo(text: str, who: tuple[Any, Any], options: dict[str, Any]) -> Sudo:
+def _sudo(*who: Any) -> dict[str, Any]:
+    """Sudo's user, group and password; a number is one of an account."""
     user, group = (None if name is None else f"#{name}" if str(name).isdigit() else str(name) for name in who)
     name = normalize_to_string(env.host_string)
     known = env.sudo_passwords.get(name, env.sudo_password) or env.passwords.get(name, env.password)
-    return prepare_sudo(text, user=user, group=group, password=known or None, **options)
+    return {"user": user, "group": group, "password": Secret(known) if known else None}
 
 
 class _Shown:

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from elsewhere.fabric.v3.invoke.exceptions import Exit
-from elsewhere.fleet.engine import engine
+from elsewhere.fleet.below import agent_keys as asked
 
 __all__ = ["agent_keys"]
 
@@ -21,16 +21,9 @@ def agent_keys() -> list[str]:
     if not os.environ.get("SSH_AUTH_SOCK"):
         raise Exit("there is no SSH agent: SSH_AUTH_SOCK is not set")
     try:
-        return [_line(pair) for pair in engine().call(_asked)]
+        return [_line(pair) for pair in asked()]
     except OSError as error:
         raise Exit(f"the SSH agent at {os.environ['SSH_AUTH_SOCK']} does not answer: {error}") from None
-
-
-async def _asked() -> Any:
-    import asyncssh
-
-    async with asyncssh.connect_agent() as agent:
-        return list(await agent.get_keys())
 
 
 def _line(pair: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from elsewhere.fabric.shared.sftp import Sftp
-from elsewhere.fleet.engine import engine
+from elsewhere.fleet.below import peer_address
 
 __all__ = ["Client", "Socket", "Transport"]
 
@@ -75,16 +75,8 @@ class Socket:
 
     def getsockname(self) -> Any:
         """The address here."""
-        return self._told("sockname")
+        return peer_address(self._connection.reached(), ours=True)
 
     def getpeername(self) -> Any:
         """The address there."""
-        return self._told("peername")
-
-    def _told(self, what: str) -> Any:
-        host = self._connection.reached()
-
-        async def ask() -> Any:
-            return (await host.link.connection()).get_extra_info(what)
-
-        return engine().call(ask)
+        return peer_address(self._connection.reached())

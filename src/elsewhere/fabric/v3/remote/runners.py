@@ -7,13 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from elsewhere.errors import CallTimeout, Unauthorized
-from elsewhere.fabric.shared.running import Feed, live
 from elsewhere.fabric.shared.typed import typed
 from elsewhere.fabric.v3.invoke.exceptions import AuthFailure
 from elsewhere.fabric.v3.invoke.runners.result import Result as InvokeResult
 from elsewhere.fabric.v3.invoke.runners.runner import Late, Runner
-from elsewhere.fleet.commands.prepare import prepare
-from elsewhere.fleet.commands.sudo import prepare_sudo
+from elsewhere.fleet.below import Feed, live
 
 __all__ = ["Remote", "RemoteShell", "Result"]
 
@@ -98,18 +96,17 @@ class Remote(Runner):
         return show
 
     def _run(self, command: str, came: Callable[[str, bytes], None], *, pty: bool) -> int:
-        options: dict[str, Any] = {
-            "pty": pty,
-            "timeout": self.opts["timeout"],
-            "check": False,
-            "env": self._environment(),
-        }
-        if self._feed is not None:
-            options["input"] = b""  # it has an input, though what that is comes bit by bit
-        prepared: Any = (
-            prepare(command, **options) if self._sudo is None else prepare_sudo(command, **self._sudo, **options)
+        result = live(
+            self.context.reached(),
+            command,
+            came,
+            feed=self._feed,
+            sudo=self._sudo,
+            pty=pty,
+            timeout=self.opts["timeout"],
+            check=False,
+            env=self._environment(),
         )
-        result = live(self.context.reached(), prepared, came, self._feed)
         return ENDED if result.signal else int(result.returncode)
 
     def _environment(self) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from elsewhere.fleet.files.far import lost
 from elsewhere.fleet.files.here.local import kind_of
 from elsewhere.fleet.files.outcome import TransferError
+from elsewhere.fleet.link.channels import opened
 from elsewhere.sansio.hosts.copies.tree import Entry, safe, staging
 
 if TYPE_CHECKING:
@@ -149,7 +150,8 @@ async def session(host: Host, cwd: str | None = None) -> AsyncIterator[Session]:
     connection = await host.link.connection()
     async with host.link.session():
         try:
-            sftp = await connection.start_sftp_client(path_encoding="utf-8", path_errors="surrogateescape")
+            start = partial(connection.start_sftp_client, path_encoding="utf-8", path_errors="surrogateescape")
+            sftp = await opened(connection, start)
         except (OSError, asyncssh.Error) as error:
             if connection.is_closed():
                 raise lost(host, error) from error

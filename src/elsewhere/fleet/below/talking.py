@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import queue
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.fleet.commands import run as commands
 from elsewhere.fleet.commands import sudo as sudoing
-from elsewhere.fleet.commands.sudo import Sudo
+from elsewhere.fleet.commands.prepare import prepare
+from elsewhere.fleet.commands.sudo import Sudo, prepare_sudo
 from elsewhere.fleet.engine import GRACE, engine
 
 if TYPE_CHECKING:
-    from elsewhere.fleet.commands.run import Command
+    from typing import Unpack
+
     from elsewhere.fleet.host import Host
+    from elsewhere.fleet.options import CommandOptions
     from elsewhere.fleet.results import Result
 
 __all__ = ["Feed", "live"]
@@ -38,19 +41,35 @@ class Feed:
             yield piece
 
 
-def live(host: Host, command: Command | Sudo, came: Came, feed: Feed | None = None) -> Result:
-    """Run it, and wait for its end; the result has no output, as `came` was given that.
+def live(
+    host: Host,
+    command: str,
+    came: Came,
+    *,
+    feed: Feed | None = None,
+    sudo: Mapping[str, Any] | None = None,
+    **options: Unpack[CommandOptions],
+) -> Result:
+    """Run a command, and wait for its end; the result has no output, as `came` was given that.
 
     Args:
         host: where.
-        command: what, under sudo or not.
+        command: what.
         came: is given ``"stdout"`` or ``"stderr"`` and what came, in the thread that called this one. What it raises
             ends the command.
-        feed: what it reads; the command's own input by default.
+        feed: what it reads; nothing, or the ``input`` that is given, by default.
+        sudo: run it under sudo, with these of its options: ``user``, ``group``, ``password``.
+        options: as `Host.run` takes them.
 
     Raises:
-        whatever `Host.run` and `Host.sudo` do.
+        As `Host.run` and `Host.sudo` do.
     """
+    if feed is not None:
+        options["input"] = b""  # it has an input, though what that is comes bit by bit
+    try:
+        prepared = prepare(command, **options) if sudo is None else prepare_sudo(command, **sudo, **options)
+    finally:
+        sudo = None  # its password shows in no traceback from here on
     told: queue.SimpleQueue[tuple[str, bytes] | None] = queue.SimpleQueue()
 
     def sink(name: str, data: bytes) -> None:
@@ -59,9 +78,9 @@ def live(host: Host, command: Command | Sudo, came: Came, feed: Feed | None = No
     async def whole() -> Result:
         source = None if feed is None else feed.pieces()
         try:
-            if isinstance(command, Sudo):
-                return await sudoing.run(host, command, sink, source=source, keep=False)
-            return await commands.run(host, command, sink, source=source, keep=False)
+            if isinstance(prepared, Sudo):
+                return await sudoing.run(host, prepared, sink, source=source, keep=False)
+            return await commands.run(host, prepared, sink, source=source, keep=False)
         finally:
             told.put(None)
 

@@ -244,11 +244,10 @@ class Run:
         return f"{done:,} of {count(self._to.survey.count, 'row')}"
 
     def _how_to_resume(self) -> str:
-        if not self._kept() + self.tally.done:
-            return ""  # nothing is lost: the same command again does it
-        if self._to.record is None:
-            return "It cannot be resumed: rows in a file can, by -o FILE."
-        return f"To go on: {self.plan.again}"
+        if self._to.record is not None:
+            return f"To go on: {self.plan.again}"
+        # Where nothing was done nothing is lost: the same command again does it.
+        return "It cannot be resumed: rows in a file can, by -o FILE." if self.tally.done else ""
 
     def _note(self, text: str) -> None:
         if not self.plan.quiet:

@@ -1,7 +1,7 @@
 # Everything starts here, on a fresh clone too: each target makes its own environment when it is missing, or when
 # pyproject.toml has changed since. PYTHON picks the interpreter, VENV the folder, T the tests, B how to measure:
 # make test T=tests/pool, make bench B="--rows 1,3", make bench B="--set shared",
-# make bench B="--set rpc", make bench B="--set http", make bench B="--set fleet".
+# make bench B="--set rpc", or http, fleet, fabric, cluster, classic: docs/performance.md has all of them.
 
 PYTHON ?= python3
 VENV ?= .venv

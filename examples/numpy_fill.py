@@ -19,4 +19,4 @@ def fill(row):
 
 
 elsewhere.map(fill, range(SIZE), progress=True)
-print(f"{(picture == 250).mean():.1%} of the points stay")
+print(f"{(picture == 250).mean():.3f} of the points stay")

@@ -23,8 +23,8 @@ from typing import TextIO
 
 import pytest
 
-from elsewhere import progress
-from elsewhere.progress import Progress, Snapshot, aside, compose_line, duration, pace
+from elsewhere.progress import Progress, Snapshot, aside, compose_line, duration, pace, views
+from elsewhere.progress.bar import Speed, Throttle
 from tests.require import require
 
 PATIENCE = 20.0  # seconds until something that must happen has not happened
@@ -158,7 +158,7 @@ def test_pace(rate: float, text: str) -> None:
 
 
 def test_speed_is_that_of_the_last_half_minute() -> None:
-    speed = progress._Speed(0.0)
+    speed = Speed(0.0)
     rates = [speed.rate(min(now, 60) * 10, float(now)) for now in range(1, 121)]
     assert rates[:60] == pytest.approx([10.0] * 60)  # steady
     assert 0 < rates[75] < 6  # stalled at 60: it falls
@@ -168,7 +168,7 @@ def test_speed_is_that_of_the_last_half_minute() -> None:
 
 def test_throttle_lets_one_draw_and_then_waits() -> None:
     clock = Clock()
-    throttle = progress._Throttle(2.0, 5.0, clock)
+    throttle = Throttle(2.0, 5.0, clock)
     assert not throttle.due()
     clock.now += 2
     assert [throttle.due(), throttle.due()] == [True, False]
@@ -193,8 +193,8 @@ def test_last_line_is_written_at_close_once(tmp_path: Path) -> None:
 
 
 def test_lines_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "FIRST_LINE", 0.0)
-    monkeypatch.setattr(progress, "NEXT_LINE", 0.0)
+    monkeypatch.setattr(views, "FIRST_LINE", 0.0)
+    monkeypatch.setattr(views, "NEXT_LINE", 0.0)
     stream = io.StringIO()
     with Progress(3, "score", stream=stream) as bar:
         for failed in (0, 1, 0):
@@ -220,7 +220,7 @@ def test_no_advance_is_lost_between_threads() -> None:
 
 @pytest.mark.parametrize("broken", ["torn", "closed"])
 def test_a_stream_that_breaks_breaks_nothing_else(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "FIRST_LINE", 0.0)
+    monkeypatch.setattr(views, "FIRST_LINE", 0.0)
     stream: TextIO = TornPipe()
     if broken == "closed":
         stream.close()

@@ -18,6 +18,7 @@ if __name__ == "__main__":
     child.start()
     while state(child.pid) not in ("Z", "gone"):
         time.sleep(0.01)
+    time.sleep(1)  # it has ended a second ago
     print("ended, but not joined:", state(child.pid))
     child.join()
     print("joined:", state(child.pid))

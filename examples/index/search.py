@@ -30,7 +30,7 @@ WIDEST = 200  # characters of a line that is shown
 
 @dataclass(frozen=True)
 class Hit:
-    """A file that was found: where it is, how good it is, and its first line that shows why, if the file is here."""
+    """A file that was found: where it is, how good it is, and the line that shows best why, if the file is here."""
 
     path: str
     score: float
@@ -68,15 +68,16 @@ class Index:
     @contextlib.contextmanager
     def _reader(self) -> Iterator[Reader]:
         """A reader that no other thread has."""
-        reader = None
-        while reader is None:
+        now = identity(self.path)
+        while True:
             try:
                 reader = self._idle.pop()
             except IndexError:
                 reader = Reader(self.path)
-            if reader.identity != identity(self.path):
-                reader.close()
-                reader = None
+                break
+            if reader.identity == now:
+                break
+            reader.close()
         try:
             yield reader
         finally:
@@ -95,7 +96,7 @@ class Index:
             limit: how many at most.
 
         Raises:
-            ValueError: there is no word in it.
+            ValueError: there is no word in it, or limit is below 1.
         """
         parts = parsed(query)
         with self._reader() as reader:
@@ -109,7 +110,7 @@ class Index:
         """The files that are most like a text: that have most of the words which tell it from others.
 
         Raises:
-            ValueError: there is no word in it.
+            ValueError: there is no word in it, or limit is below 1.
         """
         here = Counter(words(text))
         if not here:
@@ -192,6 +193,8 @@ def add_scores(reader: Reader, scores: dict[int, float], counts: dict[int, int],
 
 def hits(reader: Reader, scores: dict[int, float], parts: list[Part], limit: int) -> list[Hit]:
     """The best ones, with their lines. Of equals the first."""
+    if limit < 1:
+        raise ValueError(f"limit is 1 or more, not {limit}")
     best = heapq.nsmallest(limit, scores, key=lambda file: (-scores[file], file))
     return [Hit(path, round(scores[file], 4), line(path, parts)) for file in best for path in [reader.path(file)]]
 

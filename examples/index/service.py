@@ -12,7 +12,7 @@ import os
 import sys
 from contextlib import closing
 
-from build import Report, build
+from indexer import Report, build
 from search import About, Hit, Index
 
 from elsewhere import Pool, Service

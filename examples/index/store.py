@@ -83,7 +83,7 @@ class Reader:
             about = dict(self._db.execute("SELECT name, value FROM about"))
         except sqlite3.Error as error:
             self._db.close()
-            raise ValueError(f"{path} is no text index ({error}): build.py makes one") from None
+            raise ValueError(f"{path} is no text index ({error}): indexer.py makes one") from None
         if about["format"] != FORMAT:
             self._db.close()
             raise ValueError(f"{path} has format {about['format']}, and this program reads {FORMAT}: build it again")
@@ -120,6 +120,11 @@ class Reader:
         for (count,) in self._db.execute("SELECT count FROM terms WHERE term = ?", (term,)):
             return int(count)
         return 0
+
+    def known(self, least: int, most: int) -> list[str]:
+        """The words that so many files have."""
+        question = "SELECT term FROM terms WHERE count BETWEEN ? AND ? ORDER BY term"
+        return [term for (term,) in self._db.execute(question, (least, most))]
 
     def path(self, number: int) -> str:
         """A file's path."""

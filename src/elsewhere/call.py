@@ -70,7 +70,7 @@ class Retry(_Retry):  # a tuple, because importing dataclasses would cost a work
 
     @classmethod
     def of(cls, value: int | Retry | None) -> Retry | None:
-        """``3`` means ``Retry(retries=3)``; None and 0 mean no repeats."""
+        """What a ``retry=`` means: 3 is ``Retry(retries=3)``, None and 0 are no repeats."""
         if value is None or isinstance(value, Retry):
             return value
         return cls(retries=value) if value != 0 else None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
+import threading
 import time
 from pathlib import Path
 
@@ -83,6 +85,21 @@ def test_a_cancelled_call_is_stopped(pool: Pool, tmp_path: Path) -> None:
     future = pool.submit(work.note_and_wait, tmp_path, 1)
     until((tmp_path / "1").exists, "the call has begun")
     assert future.cancel()
+    start = time.monotonic()
+    assert pool.map(work.triple, range(4)) == [0, 3, 6, 9]
+    assert time.monotonic() - start < 30
+
+
+def test_ctrl_c_ends_the_calls_that_are_waited_for(pool: Pool, tmp_path: Path) -> None:
+    def interrupt() -> None:
+        until((tmp_path / "1").exists, "the call has begun")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        pool.starmap(work.note_and_wait, [(tmp_path, 1), (tmp_path, 2)], timeout=60)
+    thread.join()
     start = time.monotonic()
     assert pool.map(work.triple, range(4)) == [0, 3, 6, 9]
     assert time.monotonic() - start < 30

@@ -98,6 +98,13 @@ def defined(*modules: Any) -> set[str]:
     }
 
 
+# Of joblib 1.6: a later one may have more.
+JOBLIB = {
+    "Logger", "Memory", "MemorizedResult", "Parallel", "ParallelBackendBase", "PrintTime", "StoreBackendBase",
+    "cpu_count", "delayed", "dump", "effective_n_jobs", "expires_after", "hash", "load", "parallel_backend",
+    "parallel_config", "register_compressor", "register_parallel_backend", "register_store_backend",
+    "wrap_non_picklable_objects",
+}  # fmt: skip
 ORIGINALS = {
     "multiprocessing": Original(
         "multiprocessing",
@@ -128,7 +135,7 @@ ORIGINALS = {
         set(concurrent.futures.__all__) | public(concurrent.futures.Executor) | public(concurrent.futures.Future),
         {"Executor.submit": None},
     ),
-    "joblib": Original("joblib", ["joblib"], {}, set(joblib.__all__), {"Parallel": None}),
+    "joblib": Original("joblib", ["joblib"], {}, JOBLIB & set(joblib.__all__), {"Parallel": None}),
     "xmlrpc": Original(
         "xmlrpc",
         ["xmlrpc.client", "xmlrpc.server"],

@@ -53,6 +53,29 @@ def test_each_promise_names_tests_that_exist():
                 assert title in PLAIN or not cell or COMMENT.search(cell), (title, cell)
 
 
+def test_what_is_promised_of_hosts_and_dask_is_tried_there():
+    """The suite for all places runs a test only where that makes sense; so it is asked where."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests/contract"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100,
+    )
+    tried = set(re.findall(r"^tests/(contract/\S+::\w+)\[.*?(forkserver|hosts|dask)", done.stdout, re.MULTILINE))
+    columns = {"on this machine": "forkserver", "on hosts": "hosts", "on Dask": "dask"}
+    head, rows = next(tables((DOCS / "guarantees.md").read_text()))
+    named = [
+        (test, columns[title])
+        for row in rows
+        for title, cell in zip(head[1:], row[1:], strict=True)
+        for test in re.findall(r"contract/\S+", cell)
+    ]
+    assert len(named) > 20
+    assert [pair for pair in named if pair not in tried] == []
+
+
 def test_a_name_that_is_none_is_found():
     page = (
         "<!-- docs/test_guarantees.py::test_nothing nowhere/test_x.py::test_y "

@@ -1,4 +1,4 @@
-"""The README does what it says, in both languages."""
+"""The README does what it says. (README.zh-CN.md has the same programs: `test_chinese`.)"""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 import elsewhere
-from tests.docs import commands
+from benchmarks import overview
+from tests.docs import blocks, commands
 from tests.require import ROOT, require
 
 DOCS = ROOT / "docs"
@@ -50,17 +51,18 @@ def test_each_page_is_in_the_nav_and_has_a_title():
     assert [page for page in PAGES if not re.match(r"# \S", page.read_text())] == []
 
 
+def test_the_first_page_is_as_it_says(tmp_path):
+    blocks.play(DOCS / "index.md", tmp_path)
+
+
 def test_each_public_name_is_in_the_reference():
     index = (REFERENCE / "index.md").read_text()
-    assert [name for name in public_names() if f"[`{name}`]" not in index and f"`{name}` ·" not in index] == []
-    shown = set(re.findall(r"^::: (\S+)", "\n".join(page.read_text() for page in REFERENCE.glob("*.md")), re.MULTILINE))
-    assert "elsewhere.errors" in shown
-    missing = []
-    for cls in public_classes():
-        names = {path.rpartition(".")[2] for path in shown}
-        if cls.__module__ != "elsewhere.errors" and cls.__name__ not in names:
-            missing.append(cls)
-    assert missing == []
+    assert [name for name in public_names() if not re.search(rf"`{re.escape(name)}`(\]\(| ·)", index)] == []
+    pages = "\n".join(page.read_text() for page in REFERENCE.glob("*.md"))
+    shown = {path.rpartition(".")[2] for path in re.findall(r"^::: (\S+)$", pages, re.MULTILINE)}
+    shown.update(re.findall(r"\w+", " ".join(re.findall(r"^## (.+)$", pages, re.MULTILINE))))
+    assert "errors" in shown  # all of them on one page
+    assert [cls for cls in public_classes() if cls.__module__ != "elsewhere.errors" and cls.__name__ not in shown] == []
 
 
 def test_each_public_method_says_what_it_does():
@@ -83,6 +85,11 @@ def owner_of(cls: type, name: str) -> type:
 def test_the_page_of_the_command_line_is_what_the_commands_say():
     written = (REFERENCE / "cli.md").read_text()
     assert written == commands.page(), "write it anew: python -m tests.docs.commands"
+
+
+def test_the_pictures_and_tables_of_the_benchmarks_say_what_their_pages_say():
+    for path, text in overview.written().items():
+        assert path.read_text() == text, f"{path.relative_to(ROOT)}: write it anew: python -m benchmarks.overview"
 
 
 class TestBuilding:

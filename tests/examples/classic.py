@@ -6,6 +6,7 @@ The variants are made from the file by that comment alone.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import tty
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -75,11 +77,12 @@ class Terminal:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
         self.output = ""
-        self._end = time.monotonic() + BOUND
+        self._ended = False
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         settings = {"PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})}
         self._errors = path.with_suffix(".stderr").open("w+")
         self._terminal, other = os.openpty()
+        tty.setraw(other)  # lines end as they were written
         try:
             self.process = subprocess.Popen(
                 [python, str(path)],
@@ -88,6 +91,7 @@ class Terminal:
                 stdin=subprocess.DEVNULL,
                 stdout=other,
                 stderr=self._errors,
+                process_group=0,
             )
         except BaseException:
             self.close()
@@ -97,12 +101,14 @@ class Terminal:
 
     def until(self, line: str) -> None:
         """Wait until it has printed that."""
+        end = time.monotonic() + BOUND
         while line not in self.output:
-            assert self._more(), f"it ended without {line!r}: {self.output!r} {self.errors()}"
+            assert self._more(end), f"it ended without {line!r}: {self.output!r} {self.errors()}"
 
     def end(self) -> int:
         """Wait until it and all its children have ended: its exit status."""
-        while self._more():
+        end = time.monotonic() + BOUND
+        while self._more(end):
             pass
         return self.process.wait(BOUND)
 
@@ -116,22 +122,25 @@ class Terminal:
         return self._errors.read()
 
     def close(self) -> None:
-        if hasattr(self, "process") and self.process.poll() is None:
-            self.process.kill()
+        """Over, whatever has happened: nothing of it is left."""
+        if hasattr(self, "process") and not self._ended:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(BOUND)
         os.close(self._terminal)
         self._errors.close()
 
-    def _more(self) -> bool:
-        """Read what comes; False at the end of the last process that has the terminal."""
-        ready, _, _ = select.select([self._terminal], [], [], max(0.0, self._end - time.monotonic()))
+    def _more(self, end: float) -> bool:
+        """Read what comes until then; False at the end of the last process that has the terminal."""
+        ready, _, _ = select.select([self._terminal], [], [], max(0.0, end - time.monotonic()))
         assert ready, f"nothing more in {BOUND:g} s: {self.output!r} {self.errors()}"
         try:
             data = os.read(self._terminal, 65536)
         except OSError:  # EIO is how a terminal says that
+            self._ended = True
             return False
-        self.output += data.decode().replace("\r\n", "\n")
-        return bool(data)
+        self.output += data.decode()
+        return True
 
 
 def blocks(page: str) -> Sequence[tuple[str, str, str]]:

@@ -48,7 +48,7 @@ def told(name: str) -> str:
 def matches(said: str, expected: str) -> bool:
     """Is it what was to come? ``...`` stands for anything within a line, and for any lines where it is alone in one.
 
-    A bar's last line counts; how many there are before it is a matter of time.
+    Of a bar the last line counts; how many there are before it is a matter of time.
     """
     said = re.sub(r"^\w+: [\d,]+/[\d,]+ (?!.* in ).*\n", "", said, flags=re.MULTILINE)
     lines = ["(?:.*\n)*" if line == "...\n" else re.escape(line) for line in expected.splitlines(keepends=True)]
@@ -93,9 +93,10 @@ def run(folder: Path, name: str, *words: str, code: int = 0, **more: str) -> str
 
 @contextlib.contextmanager
 def serving(folder: Path, name: str) -> Iterator[subprocess.Popen[str]]:
-    """The program, which listens at all addresses that it names; at the end it is sent Ctrl-C, and must end well."""
+    """The program, which serves at all addresses that it names; at the end it is sent Ctrl-C, and must end well."""
     addresses = re.findall(r"(\w+)://localhost:(\d+)", (folder / "examples" / name).read_text())
     assert addresses
+    says = "service.serve(" in (folder / "examples" / name).read_text()
     with subprocess.Popen(
         [sys.executable, f"examples/{name}"],
         cwd=folder,
@@ -106,6 +107,9 @@ def serving(folder: Path, name: str) -> Iterator[subprocess.Popen[str]]:
         text=True,
     ) as process:
         try:
+            if says:  # before that line it may listen already, and take Ctrl-C as what ends its start
+                said = process.stdout.readline() if process.stdout else ""
+                assert re.match(r"serving at ", said), said + (process.stdout.read() if process.stdout else "")
             for scheme, port in addresses:
                 _listens(process, scheme, int(port))
             yield process

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from tests.examples.programs import EXAMPLES, PAGES, PATIENCE, ROOT, copied, environment, matches, run, serving, told
+from tests.examples.programs import EXAMPLES, PAGES, PATIENCE, copied, environment, matches, run, serving, told
 from tests.require import require
 
 ALONE = [
@@ -56,7 +56,9 @@ def folder(tmp_path):
 def expected(name):
     """Its page's words; what is measured, or counted of what is measured, is another number each time."""
     text = told(f"{name}.py")
-    return re.sub(r"[\d,]+ (files|pages)", "... \\1", re.sub(r" +[\d.]+ (s|x)", "... \\1", text))
+    if name == "threads_and_processes":
+        return re.sub(r"[\d,]+ (files|pages)", "... \\1", re.sub(r" +[\d.]+ (s|x)", "... \\1", text))
+    return text
 
 
 @pytest.mark.parametrize("name", ALONE)
@@ -179,16 +181,6 @@ def test_each_program_is_told_of():
     for file in EXAMPLES.glob("*.py"):
         assert f"[`{file.name}`]({file.name})" in table
         assert file.stem in LARGER or f"\n{file.read_text()}```" in text, f"{file.name} stands on no page"
-
-
-def test_what_pages_show_of_the_folder_is_what_is_there():
-    shown = 0
-    for page in PAGES:
-        blocks = re.findall(r'^```\w+ title="(examples/[^"]+)"\n(.*?)^```', page.read_text(), re.MULTILINE | re.DOTALL)
-        for name, text in blocks:
-            assert (ROOT / name).read_text() == text, f"{page.name} has another {name}"
-            shown += 1
-    assert shown > 20
 
 
 def test_no_name_hides_a_module():

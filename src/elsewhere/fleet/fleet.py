@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from elsewhere.call import UNSET, Options, Retry
@@ -16,7 +15,7 @@ from elsewhere.fleet.many.files import Files
 from elsewhere.fleet.many.members import members
 from elsewhere.fleet.many.plan import Plan, checked
 from elsewhere.fleet.many.ways import Ways
-from elsewhere.fleet.verbs.base import engine
+from elsewhere.fleet.verbs.closing import Closing
 from elsewhere.sansio.hosts.many.folding import shortly
 from elsewhere.sansio.hosts.names import expand, split
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Fleet"]
 
 
-class Fleet(Calls, Commands, Files, Ways):
+class Fleet(Calls, Commands, Files, Ways, Closing):
     """Many machines; each verb is done on all of them, so many at once.
 
     Args:
@@ -174,38 +173,6 @@ class Fleet(Calls, Commands, Files, Ways):
 
     def __contains__(self, host: object) -> bool:
         return isinstance(host, str | Host) and str(host) in self._by_name
-
-    # ---- the end -----------------------------------------------------------------------------------------------------
-
-    def close(self) -> None:
-        """Close all connections, at the same time; the next verb connects again."""
-        kept = [host.root._kept for host in self.hosts if host.root._kept is not None]
-        if kept or any(host.root._link is not None for host in self.hosts):
-            engine().call(self._close)
-        for each in kept:
-            each.join()
-
-    async def _close(self) -> None:
-        import asyncio
-
-        await asyncio.gather(*(host._close() for host in self.hosts))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if any(host.root._link is not None or host.root._kept is not None for host in self.hosts):
-            await engine().submit(self._close)
 
     def __repr__(self) -> str:
         return f"<Fleet of {len(self.hosts):,} hosts: {shortly(map(str, self.hosts))}>"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from elsewhere.call import Options
 from elsewhere.fleet.verbs.base import engine
 from elsewhere.fleet.verbs.calls import Calls
+from elsewhere.fleet.verbs.closing import Closing
 from elsewhere.fleet.verbs.commands import Commands
 from elsewhere.fleet.verbs.files import Files
 from elsewhere.fleet.verbs.ways import Ways
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Host"]
 
 
-class Host(Calls, Commands, Files, Ways):
+class Host(Calls, Commands, Files, Ways, Closing):
     """One machine; equal to its own text, so that ``results["web1"]`` finds it.
 
     Args:
@@ -109,14 +109,6 @@ class Host(Calls, Commands, Files, Ways):
             root._link = links.link(root.settings)
         return root._link
 
-    def close(self) -> None:
-        """Close the connection, and end what runs over it; the next verb connects again."""
-        kept = self.root._kept
-        if self.root._link is not None or kept is not None:
-            engine().call(self._close)
-        if kept is not None:
-            kept.join()
-
     async def _close(self) -> None:
         root = self.root
         kept, root._kept = root._kept, None
@@ -125,23 +117,6 @@ class Host(Calls, Commands, Files, Ways):
         link, root._link = root._link, None
         if link is not None and link.links is engine().links:
             await link.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.root._link is not None or self.root._kept is not None:
-            await engine().submit(self._close)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_link": None, "_kept": None, "_settings": None}

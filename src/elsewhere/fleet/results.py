@@ -131,6 +131,10 @@ class FleetError(ElsewhereError, ExceptionGroup[Exception]):
         return FleetError, (self.message, dict(self.results))
 
     def derive(self, excs: Sequence[Exception]) -> FleetError:  # type: ignore[override]  # as `except*` needs it
-        """What `except*` and `split` make: the same, of the hosts with these exceptions."""
+        """What `except*` and `split` make: the same, of the hosts with these exceptions.
+
+        Args:
+            excs: some of `exceptions`.
+        """
         kept = set(map(id, excs))
         return FleetError(self.message, {host: each for host, each in self.results.items() if id(each) in kept})

@@ -46,7 +46,18 @@ class Connection:
     # ---- out ---------------------------------------------------------------------------------------------------------
 
     def send(self, data: Data, timeout: Timeout = ...) -> int:
-        """Send at least one byte of it, and no more than goes at once; how many it were. Raises as `sendall` does."""
+        """Send at least one byte of it, and no more than goes at once.
+
+        Args:
+            data: bytes, or anything that holds some.
+            timeout: seconds until the first byte goes.
+
+        Returns:
+            How many bytes went.
+
+        Raises:
+            SocketTimeout, ConnectionLost: as `sendall` does.
+        """
         return self._stream.send(data, self._seconds(timeout))
 
     def sendall(self, data: Data, timeout: Timeout = ...) -> None:
@@ -74,6 +85,10 @@ class Connection:
 
     def recv(self, max_size: int = CHUNK, timeout: Timeout = ...) -> bytes:
         """What has come, at most `max_size` bytes; waits for the first. ``b""`` is the end of the file.
+
+        Args:
+            max_size: the most bytes that are wanted, 64 KiB by default. It may be less: a message may come in parts.
+            timeout: seconds until the first byte comes.
 
         Raises:
             SocketTimeout: nothing came in that time.

@@ -78,7 +78,14 @@ class Datagrams(Connection):
         raise unreachable(first or OSError(errno.EHOSTUNREACH, ""), self.address)
 
     def send(self, data: Data, timeout: Timeout = ...) -> int:
-        """Send one datagram; its size. A full send buffer is waited for.
+        """Send one datagram. A full send buffer is waited for.
+
+        Args:
+            data: bytes, or anything that holds some; 65,507 at most.
+            timeout: seconds to wait for room in the send buffer.
+
+        Returns:
+            Its size, in bytes.
 
         Raises:
             MessageTooLarge: it is above 65,507 bytes; nothing was sent.

@@ -177,6 +177,11 @@ class Service:
     def add(self, obj: Any, prefix: str = "", *, where: Any = None) -> None:
         """Register the public methods of an object, or the public functions of a module, under ``prefix + name``.
 
+        Args:
+            obj: the object or module; a function is registered as `register` does it.
+            prefix: such as ``"files."``; nothing by default.
+            where: where they run that say nothing themselves; see `register`.
+
         Raises:
             TypeError: it is a class: peers call methods of an object; or it has only those of a type of Python's own,
                 as a number or a text has.

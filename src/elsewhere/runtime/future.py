@@ -124,9 +124,15 @@ class Future(_Future[T], Generic[T]):
         return self._state in DONE
 
     def result(self, timeout: float | None = None) -> T:
-        """Wait for the value; raises the call's exception, CancelledError, or TimeoutError after `timeout` seconds.
+        """Wait for the value.
 
-        A timeout here stops only the waiting; the call goes on.
+        Args:
+            timeout: seconds to wait; None for no limit. It stops only the waiting: the call goes on.
+
+        Raises:
+            Exception: that of the call, which is the function's own, or one that says how it was lost.
+            CancelledError: the call was cancelled.
+            TimeoutError: it has not ended in that time.
         """
         if self._state == FINISHED and self._exception is None:
             return self._result  # type: ignore[no-any-return]  # what the call gave
@@ -143,7 +149,15 @@ class Future(_Future[T], Generic[T]):
             self = None  # type: ignore[assignment]  # noqa: PLW0642 - breaks the cycle through the exception's traceback
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Wait for the call's exception, None if it returned; CancelledError and TimeoutError as with `result`."""
+        """Wait for the call's exception; None if it returned a value.
+
+        Args:
+            timeout: seconds to wait; None for no limit.
+
+        Raises:
+            CancelledError: the call was cancelled.
+            TimeoutError: it has not ended in that time; the call goes on.
+        """
         if not self._wait(timeout):
             raise TimeoutError
         if self._state == NOTIFIED:
@@ -165,12 +179,12 @@ class Future(_Future[T], Generic[T]):
             _log.exception("a callback of %r raised", self)
 
     def set_result(self, result: T) -> None:
-        """For code that makes its own futures."""
+        """Give it its value, for code that makes its own futures; InvalidStateError if it has ended."""
         if not self._tell(FINISHED, result, None):
             super().set_result(result)  # raises InvalidStateError
 
     def set_exception(self, exception: BaseException | None) -> None:
-        """For code that makes its own futures."""
+        """Give it its exception, for code that makes its own futures; InvalidStateError if it has ended."""
         if not self._tell(FINISHED, None, exception):
             super().set_exception(exception)
 

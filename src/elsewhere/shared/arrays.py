@@ -64,19 +64,19 @@ class ndarray(np.ndarray[Any, np.dtype[Any]]):  # noqa: N801 - numpy's name for 
 
     @classmethod
     def zeros(cls, shape: Shape, dtype: Any = float, order: Any = "C") -> ndarray:
-        """As `numpy.zeros`, shared."""
+        """As `elsewhere.shared.zeros`."""
         return cls(shape, dtype, order)
 
     @classmethod
     def full(cls, shape: Shape, fill_value: Any, dtype: Any = None, order: Any = "C") -> ndarray:
-        """As `numpy.full`, shared."""
+        """As `elsewhere.shared.full`."""
         array = cls(shape, np.asarray(fill_value).dtype if dtype is None else dtype, order)
         array[...] = fill_value
         return array
 
     @classmethod
     def copy_of(cls, array: Any) -> ndarray:
-        """A shared copy of an array, or of what `numpy.asarray` makes one of, in the same order."""
+        """As `elsewhere.shared.copy_of`."""
         given = np.asarray(array)
         shared = cls(given.shape, given.dtype, "F" if given.flags.fnc else "C")
         shared[...] = given
@@ -108,17 +108,46 @@ class ndarray(np.ndarray[Any, np.dtype[Any]]):  # noqa: N801 - numpy's name for 
 
 
 def zeros(shape: Shape, dtype: Any = float, order: Any = "C") -> ndarray:
-    """As `numpy.zeros`, in shared memory: see `ndarray`."""
+    """As `numpy.zeros`, in shared memory: see `ndarray`.
+
+    Args:
+        shape: a number, or a tuple of them.
+        dtype: of its elements; float by default.
+        order: ``"C"`` or ``"F"``.
+
+    Raises:
+        MemoryError: there is not enough memory; says the sizes.
+        TypeError: the dtype has Python objects.
+    """
     return ndarray(shape, dtype, order)
 
 
 def full(shape: Shape, fill_value: Any, dtype: Any = None, order: Any = "C") -> ndarray:
-    """As `numpy.full`, in shared memory: see `ndarray`."""
+    """As `numpy.full`, in shared memory: see `ndarray`.
+
+    Args:
+        shape: a number, or a tuple of them.
+        fill_value: what is in each element.
+        dtype: of its elements; that of `fill_value` by default.
+        order: ``"C"`` or ``"F"``.
+
+    Raises:
+        MemoryError: there is not enough memory; says the sizes.
+        TypeError: the dtype has Python objects.
+    """
     return ndarray.full(shape, fill_value, dtype, order)
 
 
 def copy_of(array: Any) -> ndarray:
-    """A copy of the array in shared memory: see `ndarray`."""
+    """A copy of the array in shared memory: see `ndarray`.
+
+    Args:
+        array: an array, or what `numpy.asarray` makes one of; the copy has its shape, dtype and order.
+
+    Raises:
+        MemoryError: there is not enough memory; says the sizes.
+        TypeError: the dtype has Python objects.
+    """
     return ndarray.copy_of(array)
 
 

@@ -69,7 +69,13 @@ def Value(typecode_or_type: Any, *args: Any, lock: Any = True) -> Any:  # noqa: 
 
 
 def Array(typecode_or_type: Any, size_or_initializer: Any, *, lock: Any = True) -> Any:  # noqa: N802 - multiprocessing's name
-    """A `RawArray` in a wrapper with a lock, unless `lock` is False: see `Value`."""
+    """A `RawArray` in a wrapper with a lock, unless `lock` is False.
+
+    Args:
+        typecode_or_type: as for `RawArray`.
+        size_or_initializer: as for `RawArray`.
+        lock: as for `Value`.
+    """
     return _guarded(RawArray(typecode_or_type, size_or_initializer), lock)
 
 

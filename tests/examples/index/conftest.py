@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.examples.index.helpers import EXAMPLE, MODULES, hosts, odd_files, run
+from tests.examples.index.helpers import EXAMPLE, MODULES, odd_files, run
+from tests.examples.index.hosts import end, hosts
 from tests.require import require
 from tests.rpc.page.conftest import browsing
 
@@ -40,7 +41,7 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def index(texts: Path) -> Path:
     """Their index, as a plain loop makes it."""
     path = texts.parent / "plain.index"
-    run("build", texts, "-o", path, "--where", "inline")
+    run("indexer", texts, "-o", path, "--where", "inline")
     return path
 
 
@@ -50,3 +51,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     require(module="asyncssh", install="pip install 'elsewhere[fleet]'")
     with hosts(tmp_path_factory.mktemp("hosts") / "home") as found:
         yield found
+
+
+@pytest.fixture
+def ended(home: Path) -> Iterator[None]:
+    """The services that were started on the hosts end with the test."""
+    yield
+    end(home)

@@ -10,12 +10,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.fleet.sshd import sshd
 from tests.require import ROOT
 
 EXAMPLE = ROOT / "examples" / "index"
-MODULES = ("build", "corpus", "postings", "search", "service", "store", "words")
-HOSTS = {"web1": "127.62.0.2", "web2": "127.62.0.3"}
+MODULES = ("corpus", "indexer", "postings", "search", "service", "store", "words")
 DASK = "pip install 'elsewhere[dask]'"
 BOUND = 100  # seconds for a program to end; the tests' own bound is 120
 
@@ -81,20 +79,3 @@ def odd_files(folder: Path) -> dict[str, str]:
     (folder / "gone.txt").symlink_to("nowhere")
     os.mkfifo(folder / "pipe.txt")
     return {"image.txt": "it is binary", "broken.txt": "Input/output error"}
-
-
-@contextlib.contextmanager
-def hosts(folder: Path) -> Iterator[Path]:
-    """A home whose ~/.ssh knows two hosts; each is an sshd of its own, with a folder of its own for a home."""
-    (folder / ".ssh").mkdir(parents=True, mode=0o700)
-    lines = ""
-    with contextlib.ExitStack() as stack:
-        for name, address in HOSTS.items():
-            (folder / name / "home").mkdir(parents=True)
-            config = f"SetEnv PYTHONPATH={ROOT / 'src'} SHLVL=2\nForceCommand cd {folder / name / 'home'} && "
-            config += 'HOME=$PWD && export HOME && eval "$SSH_ORIGINAL_COMMAND"'
-            server = stack.enter_context(sshd(folder / name, [address], config=config))
-            lines += f"Host {name}\n  Hostname {address}\n  Port {server.port}\n  User {server.user}\n"
-            lines += f"  IdentityFile {server.key}\n  UserKnownHostsFile {server.known_hosts}\n  IdentityAgent none\n"
-        (folder / ".ssh" / "config").write_text(lines)
-        yield folder

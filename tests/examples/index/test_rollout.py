@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from pathlib import Path
 
-import pytest
-
-from tests.cli.helpers import until
-from tests.examples.index.helpers import HOSTS, run
+from tests.examples.index.helpers import run
+from tests.examples.index.hosts import NAMES, alive, pids
 
 
 def roll_out(home: Path, index: Path, *words: str | Path, status: int = 0) -> str:
-    command = (index, "--hosts", *HOSTS, "--python", sys.executable, "--ask", "quokka", *words)
+    command = (index, "--hosts", *NAMES, "--python", sys.executable, "--ask", "quokka", *words)
     done = run("rollout", *command, status=status, HOME=str(home))
     return done.stderr if status else done.stdout
 
 
 def there(home: Path, name: str) -> Path:
     return home / name / "home" / "text-index"
-
-
-def pids(home: Path) -> list[int]:
-    return [int(path.read_text()) for path in sorted(home.glob("*/home/text-index/pid"))]
-
-
-def alive(pid: int) -> bool:
-    try:
-        return b"service.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-@pytest.fixture
-def ended(home):
-    """The services on the hosts end with the test."""
-    yield
-    for pid in filter(alive, pids(home)):
-        os.kill(pid, signal.SIGTERM)
-        until(lambda pid=pid: not alive(pid))
 
 
 def test_rolled_out_again_and_not_over_a_bad_one(home, index, texts, ended):
@@ -65,7 +41,7 @@ def test_rolled_out_again_and_not_over_a_bad_one(home, index, texts, ended):
     assert alive(second[1])
 
 
-def test_a_python_without_elsewhere_is_said_before_anything_is_put(home, index):
+def test_a_python_without_elsewhere_is_said_before_anything_is_put(home, index, ended):
     before = sorted(home.glob("*/home/*"))
     error = roll_out(home, index, "--python", "/bin/false", status=1)
     assert "web1" in error

@@ -62,7 +62,7 @@ def test_as_by_brute_force(example, place, texts, wanted):
         old.unlink()
     for number, text in enumerate(texts):
         (folder / f"{number}.txt").write_text(", ".join(text).upper())
-    example.build.build([str(folder)], str(folder / "index"), pool)
+    example.indexer.build([str(folder)], str(folder / "index"), pool)
     index = example.search.Index(str(folder / "index"))
     try:
         found = index.search(" ".join(query for query, _, _ in wanted), limit=100)
@@ -117,6 +117,8 @@ def test_what_is_not_there(example, index):
         opened.search(' * "" ')
     with pytest.raises(ValueError, match=r"os\.pa\*: a star may stand behind one word"):
         opened.search("os.pa*")
+    with pytest.raises(ValueError, match="limit is 1 or more, not 0"):
+        opened.search("self", limit=0)
     opened.close()
 
 
@@ -133,7 +135,7 @@ def test_another_index_in_its_place_is_seen_by_all_threads(example, tmp_path):
     (tmp_path / "one.txt").write_text("first")
     path = str(tmp_path / "index")
     with Pool(where="inline") as pool:
-        example.build.build([str(tmp_path)], path, pool)
+        example.indexer.build([str(tmp_path)], path, pool)
         opened = example.search.Index(path)
         found, go = [], threading.Barrier(5)
 
@@ -150,7 +152,7 @@ def test_another_index_in_its_place_is_seen_by_all_threads(example, tmp_path):
         go.wait(60)
         go.wait(60)
         (tmp_path / "two.txt").write_text("first")
-        example.build.build([str(tmp_path)], path, pool)
+        example.indexer.build([str(tmp_path)], path, pool)
         go.wait(60)
         for thread in threads:
             thread.join()
@@ -162,7 +164,7 @@ def test_what_is_no_index_is_said(example, index, tmp_path):
     with pytest.raises(FileNotFoundError):
         example.search.Index(str(tmp_path / "nowhere"))
     (tmp_path / "text").write_text("no index")
-    with pytest.raises(ValueError, match=r"text is no text index \(file is not a database\): build\.py makes one"):
+    with pytest.raises(ValueError, match=r"text is no text index \(file is not a database\): indexer\.py makes one"):
         example.search.Index(str(tmp_path / "text"))
     example.store.write(str(tmp_path / "older"), {}, [], [], [])
     example.store.write(str(tmp_path / "newer"), {"format": 2}, [], [], [])

@@ -51,7 +51,7 @@ def test_every_way_to_ask_has_the_same_answer(texts, index):
 def test_it_is_built_again_while_it_is_searched(texts, tmp_path):
     folder, index = tmp_path / "texts", tmp_path / "index"
     shutil.copytree(texts / "000", folder)
-    run("build", folder, "-o", index, "--where", "inline")
+    run("indexer", folder, "-o", index, "--where", "inline")
     with serving(index, TCP) as [tcp], connect(tcp, timeout=60) as client:
         assert client.search("quokka") == []
         (folder / "new.txt").write_text("a quokka")

@@ -10,11 +10,11 @@ import traceback
 
 import pytest
 
-from elsewhere import progress
 from elsewhere.errors import Unauthorized
 from elsewhere.fleet import Fleet, FleetError
 from elsewhere.fleet.kinds import kind_of
 from elsewhere.fleet.naming.terminal import ask
+from elsewhere.progress.terminal import Terminal
 from tests.fleet.sshd import Sshd
 from tests.fleet.sudo.conftest import RIGHT
 from tests.fleet.test_link import options
@@ -68,7 +68,7 @@ def test_no_bar_is_drawn_over_the_question(monkeypatch: pytest.MonkeyPatch) -> N
         shown = b""
         while b"Password: " not in shown:
             shown += os.read(leader, 4096)
-        seen.append(progress._Terminal.asking)
+        seen.append(Terminal.asking)
         os.write(leader, b"hush\n")
 
     thread = threading.Thread(target=answer)
@@ -79,4 +79,4 @@ def test_no_bar_is_drawn_over_the_question(monkeypatch: pytest.MonkeyPatch) -> N
     finally:
         os.close(leader)
         os.close(terminal)
-    assert (seen, progress._Terminal.asking) == ([1], 0)
+    assert (seen, Terminal.asking) == ([1], 0)

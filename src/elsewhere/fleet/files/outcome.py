@@ -1,17 +1,21 @@
-"""What a put or a get gives, and how it fails."""
+"""What a put or a get gives, how it fails, and how long it may take."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from elsewhere.errors import ElsewhereError
+from elsewhere.errors import CallTimeout, ElsewhereError
 from elsewhere.sansio.hosts.copies.plan import Plan
 
 if TYPE_CHECKING:
     from elsewhere.fleet.host import Host
 
-__all__ = ["Change", "Transfer", "TransferError", "changes"]
+__all__ = ["Change", "Transfer", "TransferError", "done", "within"]
 
 
 class Change(NamedTuple):
@@ -60,7 +64,55 @@ class TransferError(ElsewhereError, OSError):
     """A copy could not be made; says where and why. Nothing half-written is seen."""
 
 
-def changes(plan: Plan, base: str) -> tuple[Change, ...]:
+@contextlib.asynccontextmanager
+async def within(host: Host, seconds: float | None, copy: str, place: str) -> AsyncIterator[None]:
+    """A block that may take so long.
+
+    Args:
+        host: with whom, for the message.
+        seconds: None for no limit.
+        copy: what is copied, or where to.
+        place: ``"here"`` or ``"there"``: where the copy would be.
+
+    Raises:
+        CallTimeout: it took longer, and was ended.
+    """
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if seconds is None or not limit.expired():  # it took too long to connect
+            raise
+        raise CallTimeout(
+            f"{host}: the copy {copy} did not end within its timeout of {seconds:g} s, and was ended; "
+            f"no half-written file is seen {place}"
+        ) from None
+
+
+def done(host: Host, plan: Plan, base: str, began: float, *, dry_run: bool) -> Transfer:
+    """A plan that was carried out.
+
+    Args:
+        host: with whom.
+        plan: what was done.
+        base: the folder of the copies.
+        began: when, by the monotonic clock.
+        dry_run: was it only looked at?
+    """
+    return Transfer(
+        host=host,
+        sent=len(plan.send),
+        skipped=plan.skipped,
+        deleted=len(plan.delete) + len(plan.clear),
+        bytes=plan.size,
+        seconds=time.monotonic() - began,
+        changes=_changes(plan, base),
+        dry_run=dry_run,
+    )
+
+
+def _changes(plan: Plan, base: str) -> tuple[Change, ...]:
     """What a plan does, with the paths of the copies."""
 
     def full(path: str) -> str:

@@ -8,7 +8,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from elsewhere.errors import CallTimeout, ProtocolError
+from elsewhere.errors import ProtocolError
 from elsewhere.fleet.files.bar import Bar
 from elsewhere.fleet.files.channel import Channel
 from elsewhere.fleet.files.checking import Same, compared
@@ -17,7 +17,7 @@ from elsewhere.fleet.files.here.local import look
 from elsewhere.fleet.files.here.staging import Stage
 from elsewhere.fleet.files.here.threads import given_up, in_thread
 from elsewhere.fleet.files.here.unpacking import Unpacking
-from elsewhere.fleet.files.outcome import Change, Transfer, TransferError, changes
+from elsewhere.fleet.files.outcome import Change, Transfer, TransferError, done, within
 from elsewhere.fleet.files.plain.receiving import receive_plainly
 from elsewhere.fleet.files.wanted import Get
 from elsewhere.sansio.hosts.copies.found import Found, found, heard
@@ -50,22 +50,13 @@ async def receive(host: Host, wanted: Get, bar: Bar | None = None) -> Transfer:
         OSError: it cannot be written here.
     """
     work = _receive if wanted.sink is None else _pour
-    limit = asyncio.timeout(wanted.timeout)
-    try:
-        async with limit:
-            try:
-                return await work(host, wanted, bar or Bar())
-            except Bare as why:
-                if wanted.sudo:
-                    raise needs(host, why) from None
-                return await receive_plainly(host, wanted, bar or Bar())
-    except TimeoutError:
-        if wanted.timeout is None or not limit.expired():  # it took too long to connect
-            raise
-        raise CallTimeout(
-            f"{host}: the copy of {', '.join(wanted.sources)} did not end within its timeout of {wanted.timeout:g} s, "
-            "and was ended; no half-written file is seen here"
-        ) from None
+    async with within(host, wanted.timeout, f"of {', '.join(wanted.sources)}", "here"):
+        try:
+            return await work(host, wanted, bar or Bar())
+        except Bare as why:
+            if wanted.sudo:
+                raise needs(host, why) from None
+            return await receive_plainly(host, wanted, bar or Bar())
 
 
 async def _receive(host: Host, wanted: Get, bar: Bar) -> Transfer:
@@ -90,16 +81,7 @@ async def _receive(host: Host, wanted: Get, bar: Bar) -> Transfer:
         status = await there.ended()
         if status not in {0, LEFT} and not (status == 1 and there.only(_GROWS)):
             raise there.failed("what was asked for could not be read")
-    return Transfer(
-        host=host,
-        sent=len(todo.send),
-        skipped=todo.skipped,
-        deleted=len(todo.delete) + len(todo.clear),
-        bytes=todo.size,
-        seconds=time.monotonic() - began,
-        changes=changes(todo, theirs.base),
-        dry_run=wanted.dry_run,
-    )
+    return done(host, todo, theirs.base, began, dry_run=wanted.dry_run)
 
 
 def _found(host: Host, data: bytes, nonce: str, wanted: Get, to_is_folder: bool) -> Found:

@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from elsewhere.errors import CallTimeout
 from elsewhere.fleet.files.bar import Bar
 from elsewhere.fleet.files.channel import Channel
 from elsewhere.fleet.files.checking import Same, compared, different
 from elsewhere.fleet.files.far import Bare, far, listing, needs
 from elsewhere.fleet.files.here.stream import pieces
 from elsewhere.fleet.files.here.threads import given_up, in_thread
-from elsewhere.fleet.files.outcome import Transfer, TransferError, changes
+from elsewhere.fleet.files.outcome import Transfer, TransferError, done, within
 from elsewhere.fleet.files.plain.sending import send_plainly
 from elsewhere.fleet.files.wanted import Collected, Payload, Put, with_old_modes
 from elsewhere.sansio.hosts.copies.listing import entries, sections
@@ -54,23 +53,14 @@ async def send(host: Host, wanted: Put, bar: Bar | None = None) -> Transfer:
         ConnectError, Unauthorized, ConnectionLost: there is no way there, or not any more.
         OSError: a source cannot be read.
     """
-    limit = asyncio.timeout(wanted.timeout)
-    try:
-        async with limit:
-            collected = await asyncio.get_running_loop().run_in_executor(None, wanted.collect)
-            try:
-                return await _send(host, wanted, collected, bar or Bar())
-            except Bare as why:
-                if wanted.sudo:
-                    raise needs(host, why) from None
-                return await send_plainly(host, wanted, collected, bar or Bar())
-    except TimeoutError:
-        if wanted.timeout is None or not limit.expired():  # it took too long to connect
-            raise
-        raise CallTimeout(
-            f"{host}: the copy to {wanted.to!r} did not end within its timeout of {wanted.timeout:g} s, and was ended; "
-            "no half-written file is seen there"
-        ) from None
+    async with within(host, wanted.timeout, f"to {wanted.to!r}", "there"):
+        collected = await asyncio.get_running_loop().run_in_executor(None, wanted.collect)
+        try:
+            return await _send(host, wanted, collected, bar or Bar())
+        except Bare as why:
+            if wanted.sudo:
+                raise needs(host, why) from None
+            return await send_plainly(host, wanted, collected, bar or Bar())
 
 
 async def _send(host: Host, wanted: Put, collected: Collected, bar: Bar) -> Transfer:
@@ -94,16 +84,7 @@ async def _send(host: Host, wanted: Put, collected: Collected, bar: Bar) -> Tran
             await _stream(there, seen, todo, bar)
         if await there.ended() != (LEFT if idle else 0):
             raise there.failed(f"the copy to {wanted.to!r} could not be made")
-    return Transfer(
-        host=host,
-        sent=len(todo.send),
-        skipped=todo.skipped,
-        deleted=len(todo.delete) + len(todo.clear),
-        bytes=todo.size,
-        seconds=time.monotonic() - began,
-        changes=changes(todo, seen.base),
-        dry_run=wanted.dry_run,
-    )
+    return done(host, todo, seen.base, began, dry_run=wanted.dry_run)
 
 
 def _script(nonce: str, *, collected: Collected, delete: bool) -> str:

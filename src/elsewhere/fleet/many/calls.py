@@ -39,7 +39,7 @@ class Calls(Many):
         return self._do("each", self._calling(fn, args, kwargs), return_exceptions=False)
 
     def each_async(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[dict[Host, T]]:
-        """`each`, as a `Future`; cancelling it stops the function where it runs."""
+        """`each`, as a `Future`, with the same arguments; cancelling it stops the function where it runs."""
         return self._begin("each", self._calling(fn, args, kwargs), return_exceptions=False)
 
     def _calling(self, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Work[T]:

@@ -66,7 +66,7 @@ class Commands(Around, Many):
         progress: bool | str = False,
         **options: Unpack[CommandOptions],
     ) -> Future[dict[Host, Result]]:
-        """`run`, as a `Future`; cancelling it ends what runs."""
+        """`run`, as a `Future`, with the same arguments; cancelling it ends what runs."""
         work, encoding = running(command, detach, options, self._plan.timeout, *MANY)
         return self._begin(
             "run", work, return_exceptions=return_exceptions, output=output, progress=progress, encoding=encoding
@@ -114,7 +114,7 @@ class Commands(Around, Many):
         progress: bool | str = False,
         **options: Unpack[SudoOptions],
     ) -> Future[dict[Host, Result]]:
-        """`sudo`, as a `Future`; cancelling it ends what runs."""
+        """`sudo`, as a `Future`, with the same arguments; cancelling it ends what runs."""
         work, encoding = sudoing(command, password, detach, options, self._plan.timeout, *MANY)
         return self._begin(
             "sudo", work, return_exceptions=return_exceptions, output=output, progress=progress, encoding=encoding

@@ -74,7 +74,7 @@ class Files(Many):
         progress: bool | str = False,
         **options: Unpack[CopyOptions],
     ) -> Future[dict[Host, Transfer]]:
-        """`put`, as a `Future`; cancelling it ends the copies."""
+        """`put`, as a `Future`, with the same arguments; cancelling it ends the copies."""
         from elsewhere.fleet.files.bar import Bar
         from elsewhere.fleet.files.sending import send
 
@@ -137,7 +137,7 @@ class Files(Many):
         progress: bool | str = False,
         **options: Unpack[CopyOptions],
     ) -> Future[dict[Host, Transfer]]:
-        """`get`, as a `Future`; cancelling it ends the copies."""
+        """`get`, as a `Future`, with the same arguments; cancelling it ends the copies."""
         from elsewhere.fleet.files.bar import Bar
 
         work = self._getting(sources, to, by_host, options)

@@ -44,7 +44,7 @@ class Ways(Many):
     def connect_async(
         self, *, return_exceptions: bool = False, output: Shown = None, progress: bool | str = False
     ) -> Future[dict[Host, None]]:
-        """`connect`, as a `Future`."""
+        """`connect`, as a `Future`, with the same arguments."""
         return self._begin(
             "connect",
             lambda host, _: host._connect(),
@@ -92,7 +92,7 @@ class Ways(Many):
         output: Shown = None,
         progress: bool | str = False,
     ) -> Future[dict[Host, float]]:
-        """`reboot`, as a `Future`."""
+        """`reboot`, as a `Future`, with the same arguments."""
         work = self._rebooting(wait, command, sudo, password)
         return self._begin("reboot", work, return_exceptions=return_exceptions, output=output, progress=progress)
 

@@ -13,7 +13,6 @@ from elsewhere.fleet.naming.needed import load_asyncssh
 __all__ = ["USUAL", "config_of"]
 
 USUAL = ("~/.ssh/config", "/etc/ssh/ssh_config")
-YES = {True: "yes", False: "no"}
 
 
 @cache

@@ -101,7 +101,7 @@ class Commands(Around, Part):
         output: Shown = None,
         **options: Unpack[CommandOptions],
     ) -> Future[Result]:
-        """`run`, as a `Future`; cancelling it ends the command."""
+        """`run`, as a `Future`, with the same arguments; cancelling it ends the command."""
         work, encoding = running(command, detach, options, self._timeout)
         return self._begin("run", work, output, encoding)
 
@@ -194,6 +194,6 @@ class Commands(Around, Part):
         output: Shown = None,
         **options: Unpack[SudoOptions],
     ) -> Future[Result]:
-        """`sudo`, as a `Future`; cancelling it ends the command."""
+        """`sudo`, as a `Future`, with the same arguments; cancelling it ends the command."""
         work, encoding = sudoing(command, password, detach, options, self._timeout)
         return self._begin("sudo", work, output, encoding)

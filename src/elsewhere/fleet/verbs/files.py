@@ -78,7 +78,7 @@ class Files(Part):
     def put_async(
         self, sources: Sources, to: Path, *, progress: bool | str = False, **options: Unpack[CopyOptions]
     ) -> Future[Transfer]:
-        """`put`, as a `Future`; cancelling it ends the copy."""
+        """`put`, as a `Future`, with the same arguments; cancelling it ends the copy."""
         from elsewhere.fleet.files.bar import Bar
         from elsewhere.fleet.files.sending import send
 
@@ -138,7 +138,7 @@ class Files(Part):
         progress: bool | str = False,
         **options: Unpack[CopyOptions],
     ) -> Future[Transfer]:
-        """`get`, as a `Future`; cancelling it ends the copy."""
+        """`get`, as a `Future`, with the same arguments; cancelling it ends the copy."""
         from elsewhere.fleet.files.bar import Bar
         from elsewhere.fleet.files.receiving import receive
 

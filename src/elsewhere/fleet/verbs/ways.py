@@ -77,7 +77,7 @@ class Ways(Part):
         self._do("connect", lambda host, _: host._connect())
 
     def connect_async(self) -> Future[None]:
-        """`connect`, as a `Future`."""
+        """`connect`, as a `Future`, with the same arguments."""
         return self._begin("connect", lambda host, _: host._connect())
 
     async def _connect(self) -> None:
@@ -111,7 +111,7 @@ class Ways(Part):
     def reboot_async(
         self, wait: float = 120.0, command: str = "reboot", sudo: bool | None = None, *, password: Asked = None
     ) -> Future[float]:
-        """`reboot`, as a `Future`."""
+        """`reboot`, as a `Future`, with the same arguments."""
         return engine().submit(self._rebooting(wait, command, sudo, password))
 
     def _rebooting(

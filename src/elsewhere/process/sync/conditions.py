@@ -126,6 +126,9 @@ class Condition(theirs.Condition):
     def notify(self, n: int = 1) -> None:
         """Wake so many of those who wait, the first who came first.
 
+        Args:
+            n: how many, if so many wait.
+
         Raises:
             AssertionError: this process does not hold the lock.
         """

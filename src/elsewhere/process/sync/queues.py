@@ -184,6 +184,9 @@ class JoinableQueue(Queue, multiprocessing.queues.JoinableQueue if not TYPE_CHEC
     """`multiprocessing.JoinableQueue`, which may also be an argument of a Pool's calls.
 
     A process that is killed between `get` and `task_done` leaves its item undone, and `join` waits for it, as there.
+
+    Args:
+        maxsize, ctx: as of `Queue`.
     """
 
     def task_done(self) -> None:
@@ -201,7 +204,11 @@ class JoinableQueue(Queue, multiprocessing.queues.JoinableQueue if not TYPE_CHEC
 
 
 class SimpleQueue(_SimpleQueue):
-    """`multiprocessing.SimpleQueue`, which may also be an argument of a Pool's calls, and never blocks in `put`."""
+    """`multiprocessing.SimpleQueue`, which may also be an argument of a Pool's calls, and never blocks in `put`.
+
+    Args:
+        ctx: taken and not used, as contexts of multiprocessing pass it.
+    """
 
     def __init__(self, *, ctx: Any = None) -> None:
         self.__setstate__(Log())

@@ -57,7 +57,15 @@ class Batch:
         self._over = False
 
     def call(self, method: str, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Collect a call."""
+        """Collect a call.
+
+        Returns:
+            A `Future`, whose outcome can be asked for after the block.
+
+        Raises:
+            RuntimeError: the batch was sent.
+            TypeError, ValueError, OverflowError, MessageTooLarge: as `Client.call` does.
+        """
         self._check()
         self._link.check_packing(method, args, kwargs, self._terms)
         future: Future[Any] = Future(_Waiting(self._link))
@@ -68,7 +76,7 @@ class Batch:
     submit = call
 
     def notify(self, method: str, /, *args: Any) -> None:
-        """Collect a notification."""
+        """Collect a notification; raises as `call` does."""
         self._check()
         self._link.check_packing(method, args, {}, self._terms)
         self._collected.append((None, method, args, {}))

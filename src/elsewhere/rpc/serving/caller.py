@@ -83,7 +83,14 @@ class Caller:
         return self._source.over or self._session.silent or self._session.closed
 
     def options(self, *, timeout: float | None = TIMEOUT) -> Caller:
-        """The same, with another time limit for calls back; None for none."""
+        """The same, with another time limit for calls back.
+
+        Args:
+            timeout: seconds for each; None for no limit.
+
+        Raises:
+            TypeError, ValueError: it is no such number.
+        """
         return Caller(self._source, self._session, Options.of(timeout).timeout)
 
     def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
@@ -139,7 +146,11 @@ class Caller:
             self._session.forget(msgid)
 
     def notify(self, method: str, /, *args: Any) -> None:
-        """Tell the peer something that it does not answer."""
+        """Call a method of the peer's of which no answer is wanted.
+
+        Raises:
+            ConnectionLost: the connection has ended.
+        """
         self._session.notify(method, list(args))
 
     def __repr__(self) -> str:

@@ -239,7 +239,8 @@ class SyncManager(BaseManager, managers.SyncManager):
     - ``get_many(keys)`` gives a dict of those keys that are there;
     - ``update_with(key, fn, default)`` sets ``fn(value)``, computed in the manager, and gives it.
 
-    It takes what `BaseManager` takes; `Manager` gives one that was started.
+    Args:
+        address, authkey, serializer, ctx, shutdown_timeout: as of `BaseManager`. `Manager` gives one that was started.
     """
 
 

@@ -72,6 +72,19 @@ class Stage:
         self._needs(path.rpartition("/")[0])
         return os.open(self._at(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
 
+    def write(self, fd: int, path: str, data: bytes | memoryview) -> None:
+        """All of it.
+
+        Raises:
+            OSError: it cannot be, as where the disk is full; names the place that the file was to have.
+        """
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[os.write(fd, left) :]
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self._to(path)) from None
+
     def closed(self, fd: int, mode: int, mtime: int) -> None:
         """Its last bytes are written."""
         os.fchmod(fd, mode)

@@ -29,7 +29,7 @@ class Unpacking:
         self._stage = stage
         self._files = files
         self._members = Members()
-        self._fd = -1
+        self._fd, self._path = -1, ""  # of the file that is open
         self._open: Member | None = None
         self._to_come = 0
 
@@ -52,8 +52,7 @@ class Unpacking:
                 continue
             count += len(piece)
             self._to_come -= len(piece)
-            while piece:
-                piece = piece[os.write(self._fd, piece) :]
+            self._stage.write(self._fd, self._path, piece)
             if not self._to_come:
                 self._end()
         return count
@@ -70,7 +69,7 @@ class Unpacking:
             return
         if member.kind not in "07":
             raise ProtocolError(f"the far side sends another kind of thing than it has listed: {member.name!r:.200}")
-        self._fd = self._stage.opened(entry.path)
+        self._fd, self._path = self._stage.opened(entry.path), entry.path
         self._open, self._to_come = member._replace(mode=entry.mode), member.size
         if member.mtime // 10**9 == entry.mtime // 10**9:  # the listing knows the time more exactly
             self._open = self._open._replace(mtime=entry.mtime)

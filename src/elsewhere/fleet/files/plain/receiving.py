@@ -14,7 +14,7 @@ from elsewhere.fleet.files.checking import Same, local_sum
 from elsewhere.fleet.files.here.local import look
 from elsewhere.fleet.files.here.staging import Stage
 from elsewhere.fleet.files.here.threads import in_thread
-from elsewhere.fleet.files.outcome import Change, Transfer, TransferError, changes
+from elsewhere.fleet.files.outcome import Change, Transfer, TransferError, done
 from elsewhere.fleet.files.plain.reading import contents, sums
 from elsewhere.fleet.files.plain.session import Session, all_of, session
 from elsewhere.fleet.files.wanted import Get
@@ -55,16 +55,7 @@ async def receive_plainly(host: Host, wanted: Get, bar: Bar) -> Transfer:
         if not (todo.nothing or wanted.dry_run):
             bar.expect(todo.size)
             await _fetch(there, theirs, todo, Stage(base, todo, whole=whole), bar)
-        return Transfer(
-            host=host,
-            sent=len(todo.send),
-            skipped=todo.skipped,
-            deleted=len(todo.delete) + len(todo.clear),
-            bytes=todo.size,
-            seconds=time.monotonic() - began,
-            changes=changes(todo, theirs.base),
-            dry_run=wanted.dry_run,
-        )
+        return done(host, todo, theirs.base, began, dry_run=wanted.dry_run)
 
 
 async def _parts(there: Session, index: int, source: str) -> list[Part]:
@@ -99,7 +90,7 @@ async def _fetch(there: Session, theirs: Found, todo: Plan, stage: Stage, bar: B
         fd = await in_thread(stage.opened, entry.path)
         try:
             async for data in contents(there, theirs.names[entry.path]):
-                await in_thread(_write, fd, data)
+                await in_thread(stage.write, fd, entry.path, data)
                 bar.advance(len(data))
             stage.closed(fd, entry.mode, entry.mtime)
         finally:
@@ -111,12 +102,6 @@ async def _fetch(there: Session, theirs: Found, todo: Plan, stage: Stage, bar: B
         await in_thread(stage.place)
     finally:
         await asyncio.shield(in_thread(stage.__exit__, None, None, None))
-
-
-def _write(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 async def _pour(host: Host, there: Session, wanted: Get, bar: Bar) -> Transfer:

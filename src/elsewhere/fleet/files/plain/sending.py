@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from elsewhere.fleet.files.bar import Bar
 from elsewhere.fleet.files.checking import Same, different, local_sum
 from elsewhere.fleet.files.here.threads import in_thread
-from elsewhere.fleet.files.outcome import Transfer, TransferError, changes
+from elsewhere.fleet.files.outcome import Transfer, TransferError, done
 from elsewhere.fleet.files.plain.reading import sums
 from elsewhere.fleet.files.plain.session import Session, all_of, session
 from elsewhere.fleet.files.wanted import Collected, Put, with_old_modes
@@ -55,16 +55,7 @@ async def send_plainly(host: Host, wanted: Put, collected: Collected, bar: Bar) 
         if not (todo.nothing or wanted.dry_run):
             bar.expect(todo.size)
             await _Sending(there, base, todo, collected, bar, whole=old is None and "" in collected.entries).run()
-        return Transfer(
-            host=host,
-            sent=len(todo.send),
-            skipped=todo.skipped,
-            deleted=len(todo.delete) + len(todo.clear),
-            bytes=todo.size,
-            seconds=time.monotonic() - began,
-            changes=changes(todo, collected.base),
-            dry_run=wanted.dry_run,
-        )
+        return done(host, todo, collected.base, began, dry_run=wanted.dry_run)
 
 
 async def _renamed(there: Session, collected: Collected) -> Collected:

@@ -1,4 +1,4 @@
-"""What has been shipped of the caller's `__main__`, and what pickles say of it."""
+"""What has been shipped of the caller's `__main__`, the objects that its calls share, and what pickles say of both."""
 
 from __future__ import annotations
 

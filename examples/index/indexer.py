@@ -1,8 +1,8 @@
 """Index the text files of some folders, on every core, on hosts, or on a Dask cluster. See docs/text-index.md.
 
-python build.py -o code.index FOLDER...                                # every core of this machine
-python build.py -o code.index FOLDER... --hosts web1 web2              # of others, over SSH
-python build.py -o code.index FOLDER... --where dask://scheduler:8786  # or inline, threads, dask
+python indexer.py -o code.index FOLDER...                                # every core of this machine
+python indexer.py -o code.index FOLDER... --hosts web1 web2              # of others, over SSH
+python indexer.py -o code.index FOLDER... --where dask://scheduler:8786  # or inline, threads, dask
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 import time
 from collections import defaultdict
@@ -48,6 +49,7 @@ def build(folders: list[str], index: str, pool: Pool, *, send: bool = False, pro
         progress: draw a bar.
     """
     started = time.perf_counter()
+    folders = [os.path.abspath(folder) for folder in folders]  # who searches, and indexes again, may be in another one
     building = Building(list(find(folders)))
     # Parts come in the order of their files, so that the index is the same wherever they were made. A worker that is
     # killed costs some time, and no file.
@@ -136,7 +138,7 @@ if __name__ == "__main__":
         try:
             report = build(given.folders, given.index, pool, send=far, progress=True)
         except OSError as error:
-            sys.exit(f"build.py: {error}")
+            sys.exit(f"indexer.py: {error}")
     for path, why in report.skipped:
         print(f"skipped {path}: {why}", file=sys.stderr)
     print(f"{report.files:,} files, {report.words:,} words, {report.terms:,} different; in {report.seconds} s")

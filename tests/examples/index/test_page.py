@@ -1,0 +1,16 @@
+"""docs/text-index.md, done as a reader would do it."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.docs.blocks import DOCS, play
+from tests.examples.index.helpers import DASK
+from tests.require import ROOT, require
+
+
+def test_the_page(home, ended, tmp_path):
+    require(module="distributed", install=DASK)
+    require(module="uvicorn", install="pip install 'elsewhere[http]'")
+    here = {"~/elsewhere/": f"{ROOT}/", "/opt/elsewhere/bin/python": sys.executable}
+    play(DOCS / "text-index.md", tmp_path, home=home, instead=here)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,8 @@ def found(ended: subprocess.CompletedProcess[str]) -> dict[str, Finding]:
 
 
 def doctor(tmp_path: Path, *args: str, **variables: str) -> tuple[int, dict[str, Finding]]:
-    ended = shell("doctor", "--json", *args, cwd=tmp_path, HOME=str(tmp_path), **variables)
+    more: dict[str, Any] = {"HOME": str(tmp_path), **variables}
+    ended = shell("doctor", "--json", *args, cwd=tmp_path, **more)
     return ended.returncode, found(ended)
 
 

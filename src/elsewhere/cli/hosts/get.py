@@ -63,7 +63,7 @@ def get_command(ctx: click.Context, /, **given: Any) -> int:
 
     def do(fleet: Fleet, told: Told) -> Mapping[Host, Any]:
         place = sys.stdout.buffer if to == "-" else to
-        results = fleet.get(
+        results: Mapping[Host, Any] = fleet.get(
             sources,
             place,
             by_host=told.several,
@@ -72,16 +72,17 @@ def get_command(ctx: click.Context, /, **given: Any) -> int:
             return_exceptions=True,
             **options,
         )
-        if to != "-":
-            return results
-        return {
-            host: cannot_write("stdout", found) if type(found) is OSError else found for host, found in results.items()
-        }
+        return results if to != "-" else {host: _of_stdout(found) for host, found in results.items()}
 
     whom = as_whom(given)
     what = f"{' '.join(sources)} to {to}" + (f" ({whom})" if whom else "")
     says = {"deletes": f"what is only in {to}"} if given["delete"] else {}
     return carry_out(ctx, given, what=what, do=do, says=says, allows=_stdout if to == "-" else None)
+
+
+def _of_stdout(outcome: Any) -> Any:
+    """What was wrong with the file that is written, which here is stdout."""
+    return cannot_write("stdout", outcome) if type(outcome) is OSError else outcome
 
 
 def _stdout(hosts: int) -> None:

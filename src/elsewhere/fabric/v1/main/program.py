@@ -18,7 +18,7 @@ from elsewhere.fabric.v1.network import disconnect_all
 from elsewhere.fabric.v1.task_utils import crawl
 from elsewhere.fabric.v1.tasks import execute
 from elsewhere.fabric.v1.utils import abort, indent, warn
-from elsewhere.fleet.naming.needed import NeedsAsyncssh
+from elsewhere.fleet.below import NeedsAsyncssh
 
 __all__ = ["main"]
 

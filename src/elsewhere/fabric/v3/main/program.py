@@ -23,7 +23,7 @@ from elsewhere.fabric.v3.main.completing import candidates, script, typed_words
 from elsewhere.fabric.v3.main.listing import Listing, print_help, print_task_help
 from elsewhere.fabric.v3.main.options import core_arguments
 from elsewhere.fabric.v3.version import VERSION
-from elsewhere.fleet.naming.needed import NeedsAsyncssh
+from elsewhere.fleet.below import NeedsAsyncssh
 
 __all__ = ["main"]
 

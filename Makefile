@@ -52,7 +52,7 @@ check: $(DEV)
 
 docs: $(DEV)
 	$(MKDOCS) build
-	@echo "open build/site/index.html, or read while you write: $(BIN)/mkdocs serve"
+	@echo "open build/site/index.html; with its search, and while you write: $(BIN)/mkdocs serve"
 
 format: $(DEV)
 	$(BIN)/ruff format .

@@ -115,6 +115,19 @@ def test_resume_of_nothing_is_a_start(out):
     check(out, ["a"])
 
 
+def test_no_worker_is_started_for_nothing(out, capfd):
+    run(FUSSY, ["a", "bad"], output=out)
+    capfd.readouterr()
+
+    def engine(jobs, timeout, retries):
+        raise AssertionError("it was made")
+
+    assert run(FUSSY, ["a", "bad"], engine, output=out, resume=True) == 1
+    assert capfd.readouterr().err == "elsewhere: 1 row of an earlier run failed: --retry-failed runs them again.\n"
+    with pytest.raises(AssertionError, match="it was made"):
+        run(FUSSY, ["a", "bad"], engine, output=out, retry_failed=True)
+
+
 def test_failures_count_until_they_are_retried(out, tmp_path):
     function, marker = "tests.cli.sample:failing_unless", str(tmp_path / "now")
     inputs = [f"{marker}|{text}" for text in ("x", "bad", "y")]

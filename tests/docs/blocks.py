@@ -9,9 +9,10 @@ A page is read from top to bottom by somebody with an empty home, `/home/you`, w
 - ```` ```console ```` is a terminal. What stands behind `$ ` is run by bash (a line that ends in a backslash goes on in
   the next), and what stands below has to be what it prints, stdout and stderr as they come. A command that fails is an
   error of the page, unless the last line that it printed stands there.
-- A line `^C` is Ctrl-C: what ran ends by it, and what stands below is what it prints then.
+- A line `^C` is Ctrl-C: what ran ends by it, and what stands below is what it has printed since.
 - ```` ```console title="Terminal 1" ```` is a terminal of its own, in which the last command goes on running when all
-  that stands below it has been printed. It ends by a `^C` in a later block of that terminal, or by the end of the page.
+  that stands below it has been printed: so a server has to say that it is ready. It ends by a `^C` in a later block of
+  that terminal, or by the end of the page.
 - ```` ```sh ```` are commands, one a line, that have to end well, whatever they print.
 - ```` ```python ```` without a title is a program: it is run by itself, in an interpreter of its own, and has to end
   well. If the next block is ```` ```text ````, that is what it prints.
@@ -24,6 +25,7 @@ What is printed is compared so:
 - `...` stands for anything within its line; on a line of its own, for any number of lines.
 - Times and speeds differ from machine to machine: where the page has a number with `s`, `ms`, `µs`, `seconds`, `/s`,
   `times`, `%` or `x` behind it, any number will do; likewise behind `worker` or `pid`.
+- Of a progress bar only the last line counts.
 - Lines that begin with a host, as `[web1] `, may come in any order of the hosts.
 - Spaces at the end of a line do not count.
 
@@ -149,13 +151,21 @@ def refresh(page: Path) -> bool:
     return new != old
 
 
-def play(page: Path, folder: Path, *, home: Path | None = None, instead: Mapping[str, str] | None = None) -> None:
+def play(
+    page: Path,
+    folder: Path,
+    *,
+    home: Path | None = None,
+    desk: Path | None = None,
+    instead: Mapping[str, str] | None = None,
+) -> None:
     """Do what a page says, from top to bottom; see above.
 
     Args:
         page: the Markdown file.
         folder: an empty one, for all that the reader has; an absolute path.
         home: a folder whose `.ssh` the reader has, such as the fixture `hosts` is.
+        desk: a folder with what the reader has already, such as the files of pages before this one.
         instead: texts of the page that mean something else here, such as `{"scheduler:8786": "127.64.0.9:20001"}`.
 
     Raises:
@@ -164,7 +174,7 @@ def play(page: Path, folder: Path, *, home: Path | None = None, instead: Mapping
     from tests.docs.reader import Reader
 
     found = blocks(page)
-    with Reader(folder, [block.text for block in found], home=home, instead=instead or {}) as reader:
+    with Reader(folder, [block.text for block in found], home=home, desk=desk, instead=instead or {}) as reader:
         for number, block in enumerate(found):
             if is_of_the_repository(block):
                 same_as_the_repository(block)

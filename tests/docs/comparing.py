@@ -7,6 +7,9 @@ import re
 from itertools import groupby
 
 HOST = re.compile(r"^\[[\w.@:-]+\] ")
+UNDER_WAY = re.compile(
+    r"^\S.*: [\d,]+(/[\d,]+)? .*\b(eta|after) [\d:]+"
+)  # a bar that is no terminal's, before its last line
 # What any other text, or any other number, may stand for.
 LOOSE = re.compile(
     r"(?P<any>\.\.\.)"
@@ -16,8 +19,8 @@ LOOSE = re.compile(
 
 
 def tidy(text: str) -> list[str]:
-    """Lines without spaces at their ends, and without empty ones at the end; hosts in order."""
-    lines = [line.rstrip() for line in text.rstrip().splitlines()]
+    """Lines without spaces at their ends, and without empty ones at the end or bars under way; hosts in order."""
+    lines = [line.rstrip() for line in text.rstrip().splitlines() if not UNDER_WAY.match(line)]
     found: list[str] = []
     for of_hosts, group in groupby(lines, key=lambda line: bool(HOST.match(line))):
         some = list(group)

@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import sys
+import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,16 +52,21 @@ class Reader:
     folder: Path
     texts: Sequence[str]
     home: Path | None
+    desk: Path | None
     instead: Mapping[str, str]
-    terminals: dict[str, Program] = field(default_factory=dict)
+    terminals: dict[str, Program] = field(default_factory=dict)  # what runs, by the title of its blocks
+    shown: dict[str, str] = field(default_factory=dict)  # what it has printed before a ^C
 
     def __post_init__(self) -> None:
         self.you, tools, self.states = self.folder / "you", self.folder / "tools", self.folder / "terminals"
         for made in (self.you, tools, self.states):
             made.mkdir()
+        if self.desk is not None:
+            shutil.copytree(self.desk, self.you, copy_function=os.link, dirs_exist_ok=True)
         if self.home is not None:
             shutil.copytree(self.home / ".ssh", self.you / ".ssh")
         _tools(tools)
+        self.temporary = tempfile.mkdtemp(prefix="reader-")  # short, as names of sockets have to be
         ports = sorted({port for text in self.texts for port in PORT.findall(text)})
         free: dict[str, str] = {}
         while len(free) < len(ports):
@@ -75,6 +81,7 @@ class Reader:
             "PATH": f"{tools}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT / "src"),
             "PYTHONUNBUFFERED": "1",
+            "TMPDIR": self.temporary,
             "COLUMNS": "80",
             "LC_ALL": "C.UTF-8",
         }
@@ -87,6 +94,7 @@ class Reader:
             with contextlib.suppress(PageError):
                 program.interrupt(ENDING)
             program.kill()
+        shutil.rmtree(self.temporary)
 
     def write(self, block: Block) -> None:
         """A file."""
@@ -94,6 +102,7 @@ class Reader:
         if not file.resolve().is_relative_to(self.you.resolve()):
             raise PageError(f"{block.place}: {block.title} is not in the reader's folder")
         file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)  # it may be a link into a desk
         file.write_text(self._here(block.text))
         if is_of_the_repository(block):
             file.chmod((ROOT / block.title).stat().st_mode)
@@ -138,6 +147,7 @@ class Reader:
         program = Program(["bash", "-c", text], self.you, self.environment, where, self._told)
         if stays:
             self.terminals[block.title] = program
+            self.shown[block.title] = step.expected
             program.until(lambda printed: comparing.begins(step.expected, printed), PATIENCE, step.expected)
             return
         code = program.finish(PATIENCE)
@@ -147,12 +157,12 @@ class Reader:
         program = self.terminals.pop(block.title, None)
         if program is None:
             raise PageError(f"{block.place}: ^C, and nothing runs in that terminal")
-        before = len(program.printed)
         try:
             program.interrupt(ENDING)
         finally:
             program.kill()
-        self._compare(f"{block.place}: ^C", step, program.printed[before:], 0)
+        all_of_it = Step(step.words, self.shown[block.title] + step.expected)
+        self._compare(f"{block.place}: ^C", all_of_it, program.printed, 0)
 
     def _compare(self, where: str, step: Step, printed: str, code: int) -> None:
         if not comparing.matches(step.expected, printed):

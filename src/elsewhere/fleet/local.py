@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from elsewhere.errors import CallTimeout
@@ -60,35 +60,42 @@ def local(
     told = prepare(command, cwd=folder, env=env, input=input, timeout=timeout, check=check, encoding=encoding)
     with _watched() as watcher:
         began = time.monotonic()
-        process = subprocess.Popen(
-            told.command,
-            shell=isinstance(told.command, str),
-            cwd=folder,
-            env={**os.environ, **told.env},
-            stdin=subprocess.DEVNULL if told.input is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        try:
-            watcher(f"+{process.pid}\n")
-            out, err = process.communicate(told.input, told.timeout)
-        except subprocess.TimeoutExpired:
-            _end(process)
-            raise _late(told, time.monotonic() - began) from None
-        except BaseException:  # Ctrl-C
-            _end(process)
-            raise
-        finally:
-            watcher(f"-{process.pid}\n")
-    result = _result(told, process.returncode, out, err, time.monotonic() - began)
+        status, out, err = _run(told, folder, watcher)
+    result = _result(told, status, out, err, time.monotonic() - began)
     if told.check:
         result.check_returncode()
     return result
 
 
+def _run(told: Command, folder: str | None, watcher: Callable[[str], None]) -> tuple[int, bytes, bytes]:
+    """Its status, and what it wrote."""
+    began = time.monotonic()
+    process = subprocess.Popen(
+        told.command,
+        shell=isinstance(told.command, str),
+        cwd=folder,
+        env={**os.environ, **told.env},
+        stdin=subprocess.DEVNULL if told.input is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        watcher(f"+{process.pid}\n")
+        out, err = process.communicate(told.input, told.timeout)
+    except subprocess.TimeoutExpired:
+        _end(process)
+        raise _late(told, time.monotonic() - began) from None
+    except BaseException:  # Ctrl-C
+        _end(process)
+        raise
+    finally:
+        watcher(f"-{process.pid}\n")
+    return process.returncode, out, err
+
+
 @contextlib.contextmanager
-def _watched() -> Iterator[Any]:
+def _watched() -> Iterator[Callable[[str], None]]:
     """A way to tell the watcher."""
     watcher = subprocess.Popen(
         ["sh", "-c", script()],

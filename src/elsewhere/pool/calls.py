@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from elsewhere.call import UNSET, Options, Retry, function_name
+from elsewhere.call import UNSET, Options, Retry
+from elsewhere.pool.arguments import bar_of, check_callable, chunk_of, told_apart
 from elsewhere.pool.outcomes.iterators import ImapIterator
 from elsewhere.pool.outcomes.results import CallbackJob, MapJob
 from elsewhere.pool.outcomes.stream import CallResult, StreamJob
@@ -18,12 +19,10 @@ from elsewhere.sansio.frames import Shape
 
 if TYPE_CHECKING:
     from elsewhere.pool.pool import Pool
-    from elsewhere.progress import Progress
 
 __all__ = ["Calls"]
 
 T = TypeVar("T")
-Shown = bool | int | str  # a bar or none; how many calls there are, where that cannot be seen; what stands before it
 
 
 class Calls:
@@ -111,7 +110,7 @@ class Calls:
         pool, arguments = self._pool, (tuple(args), dict(kwds or {}))
         if callback is None and error_callback is None:
             return pool._submit(func, *arguments, self._options)
-        _check_callable(func)
+        check_callable(func)
         job = CallbackJob(func, self._options, pool._driver, callback, error_callback)
         return pool._submit_to(job, arguments)
 
@@ -125,7 +124,7 @@ class Calls:
         chunksize: int | None = None,
         timeout: float | None = UNSET,
         retry: int | Retry | None = UNSET,
-        progress: Shown = False,
+        progress: bool | int | str = False,
         return_exceptions: bool = False,
     ) -> list[T]:
         """``[fn(x) for x in iterable]`` on all workers.
@@ -143,7 +142,7 @@ class Calls:
             PoolClosed: the pool is closed.
             Exception: after all calls are over, the first failed one's error; its ``results`` attribute has all.
         """
-        more, chunksize, _, _ = _split(more, chunksize)
+        more, chunksize, _, _ = told_apart(more, chunksize)
         options = self._options.but(timeout, retry)
         job = self._start_map(fn, iterable, more, chunksize, options, progress, return_exceptions, star=False)
         return self._wait_for(job)
@@ -156,7 +155,7 @@ class Calls:
         *,
         timeout: float | None = UNSET,
         retry: int | Retry | None = UNSET,
-        progress: Shown = False,
+        progress: bool | int | str = False,
         return_exceptions: bool = False,
     ) -> list[T]:
         """``[fn(*args) for args in iterable]`` on all workers.
@@ -179,7 +178,7 @@ class Calls:
         error_callback: Callable[[BaseException], object] | None = None,
         timeout: float | None = UNSET,
         retry: int | Retry | None = UNSET,
-        progress: Shown = False,
+        progress: bool | int | str = False,
         return_exceptions: bool = False,
     ) -> Future[list[T]]:
         """`map` without waiting: a future of the list.
@@ -194,7 +193,7 @@ class Calls:
         Raises:
             PoolClosed: the pool is closed.
         """
-        more, chunksize, callback, error_callback = _split(more, chunksize, callback, error_callback)
+        more, chunksize, callback, error_callback = told_apart(more, chunksize, callback, error_callback)
         job = self._start_map(
             fn, iterable, more, chunksize, self._options.but(timeout, retry), progress, return_exceptions,
             star=False, callback=callback, error_callback=error_callback, waits=False,
@@ -212,7 +211,7 @@ class Calls:
         *,
         timeout: float | None = UNSET,
         retry: int | Retry | None = UNSET,
-        progress: Shown = False,
+        progress: bool | int | str = False,
         return_exceptions: bool = False,
     ) -> Future[list[T]]:
         """`starmap` without waiting: a future of the list.
@@ -237,7 +236,7 @@ class Calls:
         chunksize: int | None = None,
         timeout: float | None = UNSET,
         retry: int | Retry | None = UNSET,
-        progress: Shown = False,
+        progress: bool | int | str = False,
         return_exceptions: bool = False,
     ) -> ImapIterator[T]:
         """`map` one by one and lazily: results in the inputs' order, inputs read no further ahead than needed.
@@ -252,7 +251,7 @@ class Calls:
         Raises:
             PoolClosed: the pool is closed.
         """
-        more, chunksize, _, _ = _split(more, chunksize)
+        more, chunksize, _, _ = told_apart(more, chunksize)
         options = self._options.but(timeout, retry)
         return self._start_stream(fn, iterable, more, chunksize, options, progress, return_exceptions, ordered=True)
 
@@ -264,11 +263,11 @@ class Calls:
         chunksize: int | None = None,
         timeout: float | None = UNSET,
         retry: int | Retry | None = UNSET,
-        progress: Shown = False,
+        progress: bool | int | str = False,
         return_exceptions: bool = False,
     ) -> ImapIterator[T]:
         """`imap` with results in the order in which they are done; it takes and raises the same."""
-        more, chunksize, _, _ = _split(more, chunksize)
+        more, chunksize, _, _ = told_apart(more, chunksize)
         options = self._options.but(timeout, retry)
         return self._start_stream(fn, iterable, more, chunksize, options, progress, return_exceptions, ordered=False)
 
@@ -280,7 +279,7 @@ class Calls:
         ordered: bool = False,
         timeout: float | None = UNSET,
         retry: int | Retry | None = UNSET,
-        progress: Shown = False,
+        progress: bool | int | str = False,
     ) -> ImapIterator[CallResult]:
         """`imap` with each call's index, input, value or error, and number of runs; no call's error is raised.
 
@@ -303,7 +302,7 @@ class Calls:
         more: tuple[Any, ...],
         chunksize: int | None,
         options: Options,
-        progress: Shown,
+        progress: bool | int | str,
         return_exceptions: bool,
         *,
         star: bool,
@@ -313,15 +312,17 @@ class Calls:
     ) -> MapJob:
         pool = self._pool
         pool._check_open()
-        _check_callable(fn)
+        check_callable(fn)
         values: list[Any] | range
         if more:
             values = list(zip(iterable, *more, strict=False))
         else:
             values = iterable if type(iterable) is range else list(iterable)  # a range travels as one
         shape = Shape.STAR if more or star else Shape.ONE
-        bar = _bar(progress, len(values), options, fn)
-        job = MapJob(fn, options, shape, _chunk(chunksize), pool._driver, return_exceptions=return_exceptions, bar=bar)
+        bar = bar_of(progress, len(values), options, fn)
+        job = MapJob(
+            fn, options, shape, chunk_of(chunksize), pool._driver, return_exceptions=return_exceptions, bar=bar
+        )
         job.callback, job.error_callback = callback, error_callback
         job.future = Future(pool, 0, job)
         pool._run_map(job, values, waits=waits)
@@ -348,7 +349,7 @@ class Calls:
         more: tuple[Any, ...],
         chunksize: int | None,
         options: Options,
-        progress: Shown,
+        progress: bool | int | str,
         return_exceptions: bool,
         *,
         ordered: bool,
@@ -356,58 +357,20 @@ class Calls:
     ) -> ImapIterator[Any]:
         pool = self._pool
         pool._check_open()
-        _check_callable(fn)
+        check_callable(fn)
         source = zip(iterable, *more, strict=False) if more else iterable
         total = len(iterable) if hasattr(iterable, "__len__") and not more else None
         job = StreamJob(
             fn,
             options,
             Shape.STAR if more else Shape.ONE,
-            _chunk(chunksize),
+            chunk_of(chunksize),
             pool._driver,
             source,
             ordered=ordered,
             return_exceptions=return_exceptions,
             detail=detail,
-            bar=_bar(progress, total, options, fn),
+            bar=bar_of(progress, total, options, fn),
         )
         pool._run_stream(job)
         return ImapIterator(job, pool)
-
-
-def _split(
-    more: tuple[Any, ...], chunksize: int | None, callback: Any = None, error_callback: Any = None
-) -> tuple[tuple[Any, ...], int | None, Any, Any]:
-    """Tell multiprocessing's positional chunksize (and callbacks) from further iterables."""
-    if not more or not (more[0] is None or isinstance(more[0], int)):
-        return more, chunksize, callback, error_callback
-    given = [*more, None, None][:3]
-    if len(more) > 3:
-        raise TypeError(f"a chunksize and at most two callbacks may follow the iterable, not {len(more)} arguments")
-    return (), given[0] if chunksize is None else chunksize, callback or given[1], error_callback or given[2]
-
-
-def _chunk(chunksize: int | None) -> int | None:
-    if chunksize is None:
-        return None
-    if not isinstance(chunksize, int):
-        raise TypeError(f"chunksize is a whole number, not {chunksize!r}")
-    if chunksize < 1:
-        raise ValueError(f"Chunksize must be 1+, not {chunksize:n}")
-    return chunksize if chunksize > 1 else None
-
-
-def _check_callable(fn: Any) -> None:
-    if not callable(fn):
-        raise TypeError(f"{fn!r} is not callable: the first argument is the function to call")
-
-
-def _bar(progress: Shown, total: int | None, options: Options, fn: Any) -> Progress | None:
-    if progress is False or progress is None:
-        return None
-    if not isinstance(progress, int | str):
-        raise TypeError(f"progress is True, False, a label or a number of calls, not {progress!r}")
-    from elsewhere.progress import Progress  # loaded only where a bar is asked for
-
-    label = progress if isinstance(progress, str) else options.name or function_name(fn)
-    return Progress(total if progress is True or isinstance(progress, str) else progress, label)

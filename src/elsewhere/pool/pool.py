@@ -245,7 +245,7 @@ class Pool(Intake):
 
 
 class View(Calls):
-    """A pool seen through other options."""
+    """A pool seen through other options: it has all methods of the pool that make calls."""
 
     def __init__(self, pool: Pool, options: Options) -> None:
         self._target = pool

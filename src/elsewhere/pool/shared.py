@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from elsewhere.call import UNSET, Options, Retry
-from elsewhere.pool.calls import Shown
 from elsewhere.pool.pool import Pool, View
 
 __all__ = ["Shared", "map", "options", "shutdown"]
@@ -31,7 +30,7 @@ def map(  # noqa: A001 - the standard library's name, used as elsewhere.map
     *iterables: Iterable[Any],
     timeout: float | None = None,
     retry: int | Retry | None = None,
-    progress: Shown = False,
+    progress: bool | int | str = False,
     return_exceptions: bool = False,
 ) -> list[T]:
     """``list(map(fn, *iterables))`` on every core.
@@ -122,7 +121,7 @@ class Shared:
         self,
         fn: Callable[..., T],
         *iterables: Iterable[Any],
-        progress: Shown = False,
+        progress: bool | int | str = False,
         return_exceptions: bool = False,
     ) -> list[T]:
         """See `elsewhere.map`.

@@ -8,15 +8,17 @@ import re
 import signal
 import sqlite3
 import subprocess
+import sys
 import threading
 
 import pytest
 
 from elsewhere import Pool
 from tests.cli.helpers import Started, lines, rows, shell, until
-from tests.examples.index.helpers import DASK, EXAMPLE, odd_files, run
+from tests.examples.index.helpers import BOUND, DASK, EXAMPLE, environment, odd_files, run
 from tests.examples.index.hosts import NAMES
-from tests.require import require
+from tests.far.driving import interpreters
+from tests.require import ROOT, require
 
 
 def test_what_is_in_it_and_what_is_not(texts, index, tmp_path):
@@ -36,6 +38,46 @@ def test_on_this_machine(texts, index, tmp_path, where):
 
 def test_on_hosts(texts, index, tmp_path, home):
     run("indexer", texts, "-o", tmp_path / "index", "--hosts", *NAMES, HOME=str(home))
+    assert (tmp_path / "index").read_bytes() == index.read_bytes()
+
+
+OLD = """
+import platform
+import sys
+from contextlib import closing
+
+from elsewhere import Fleet, Pool
+from indexer import build
+from search import Index
+
+
+def look(index):
+    with closing(Index(index)) as opened:
+        return platform.python_version(), opened.search('"strasse nach" quok*')[0].line
+
+
+python, texts, index = sys.argv[1:]
+with Fleet("web1", python=python) as fleet:
+    with Pool(2, where=fleet) as pool:
+        build([texts], index, pool, send=True)
+    print(*fleet.each(look, index)["web1"])
+"""
+
+
+def test_on_a_host_with_the_oldest_python(texts, index, tmp_path, home):
+    python = interpreters()[0]
+    (tmp_path / "program.py").write_text(OLD)
+    done = subprocess.run(
+        [sys.executable, tmp_path / "program.py", python, texts, tmp_path / "index"],
+        env=environment(HOME=str(home), PYTHONPATH=f"{ROOT / 'src'}{os.pathsep}{EXAMPLE}"),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=BOUND,
+    )
+    assert done.returncode == 0, done.stderr
+    version = subprocess.check_output([python, "-V"], text=True).split()[1]
+    assert done.stdout == f"{version} Straße nach Köln, quokka\n"
     assert (tmp_path / "index").read_bytes() == index.read_bytes()
 
 
@@ -105,6 +147,7 @@ def test_count_is_what_the_text_has(example, tmp_path):
     (tmp_path / "text").write_text("To be, or not to be: that is the question.")
     found = example.words.count(str(tmp_path / "text"))
     assert json.loads(json.dumps(found)) == found
+    assert example.words.words("Cafe\N{COMBINING ACUTE ACCENT}s") == ["caf\N{LATIN SMALL LETTER E WITH ACUTE}s"]
     assert found == {"words": 10, "different": 8, "most": {"be": 2, "to": 2, "is": 1, "not": 1, "or": 1}}
 
 
@@ -119,6 +162,7 @@ def test_what_is_no_regular_file_is_not_waited_for(example, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.bound(300)
 def test_twenty_thousand_files(example, tmp_path):
     run("corpus", "--make", "20000", tmp_path / "texts")
     done = run("indexer", tmp_path / "texts", "-o", tmp_path / "index")

@@ -6,29 +6,44 @@ import math
 import os
 import re
 import threading
+from contextlib import closing
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elsewhere import Pool
 from tests.examples.index.helpers import run
 
 WORDS = ("a", "ab", "abc", "b", "ba", "émigré", "_x", "9")
-texts = st.lists(st.lists(st.sampled_from(WORDS), max_size=12).map(tuple), min_size=1, max_size=8)
-single = st.sampled_from(WORDS)
-parts = st.one_of(
-    single.map(lambda word: (word, [word], False)),
-    single.map(lambda word: (f"{word}*", [word], True)),
-    st.lists(single, min_size=1, max_size=3).map(lambda words: (f'"{" ".join(words)}"', words, False)),
-)
+
+
+@st.composite
+def cases(draw):
+    """Some texts, and four questions about them, each a list of (as it is written, its words, is there a star?)."""
+    texts = draw(st.lists(st.lists(st.sampled_from(WORDS), max_size=12), min_size=1, max_size=8))
+    return texts, [draw(st.lists(parts(texts), min_size=1, max_size=3)) for _ in range(4)]
+
+
+@st.composite
+def parts(draw, texts):
+    """A word, a beginning, or a phrase, which is most often one of some text."""
+    kind, text = draw(st.sampled_from(("word", "begin", "phrase", "phrase"))), draw(st.sampled_from(texts))
+    if kind != "phrase":
+        word = draw(st.sampled_from(WORDS))
+        return (f"{word}*", [word], True) if kind == "begin" else (word, [word], False)
+    place = draw(st.integers(0, max(0, len(text) - 2)))
+    words = text[place : place + draw(st.integers(2, 3))] or draw(
+        st.lists(st.sampled_from(WORDS), min_size=1, max_size=3)
+    )
+    return f'"{" ".join(words)}"', words, False
 
 
 def brute_count(text, words, begins):
     """How often a part of a query is in a text, by a look at each place."""
     if begins:
         return sum(word.startswith(words[0]) for word in text)
-    return sum(list(text[place : place + len(words)]) == words for place in range(len(text)))
+    return sum(text[place : place + len(words)] == words for place in range(len(text)))
 
 
 def brute_search(texts, wanted):
@@ -55,25 +70,23 @@ def place(tmp_path_factory):
         yield pool, tmp_path_factory.mktemp("place")
 
 
-@given(texts, st.lists(parts, min_size=1, max_size=3))
-def test_as_by_brute_force(example, place, texts, wanted):
-    pool, folder = place
+@given(cases())
+@settings(max_examples=50)
+def test_as_by_brute_force(example, place, case):
+    (pool, folder), (texts, questions) = place, case
     for old in folder.glob("*.txt"):
         old.unlink()
     for number, text in enumerate(texts):
         (folder / f"{number}.txt").write_text(", ".join(text).upper())
     example.indexer.build([str(folder)], str(folder / "index"), pool)
-    index = example.search.Index(str(folder / "index"))
-    try:
-        found = index.search(" ".join(query for query, _, _ in wanted), limit=100)
-        best = index.search(" ".join(query for query, _, _ in wanted), limit=2)
-    finally:
-        index.close()
-    expected = brute_search(texts, wanted)
-    scores = {int(os.path.basename(hit.path)[:-4]): hit.score for hit in found}
-    assert scores == pytest.approx(expected, abs=1e-3)
-    assert [hit.score for hit in found] == sorted(scores.values(), reverse=True)
-    assert best == found[:2]
+    with closing(example.search.Index(str(folder / "index"))) as index:
+        for wanted in questions:
+            query = " ".join(query for query, _, _ in wanted)
+            found = index.search(query, limit=100)
+            scores = {int(os.path.basename(hit.path)[:-4]): hit.score for hit in found}
+            assert scores == pytest.approx(brute_search(texts, wanted), abs=1e-3), query
+            assert [hit.score for hit in found] == sorted(scores.values(), reverse=True)
+            assert index.search(query, limit=2) == found[:2]
 
 
 def test_real_files_as_by_a_pattern(example, texts, index):

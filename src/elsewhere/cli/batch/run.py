@@ -114,6 +114,8 @@ class Run:
             self._conversion = self._to.record.conversion
         self._say_what_is_there()
         try:
+            if self._to.earlier is not None and self._left() == 0:
+                return False  # no workers are started, no host is connected to, for nothing
             with self._progress() as self._bar, self._engine(plan.jobs, plan.timeout, plan.retries) as calls:
                 for result in self._results(calls):
                     with self._signals.held():
@@ -222,8 +224,8 @@ class Run:
 
     def _say_what_is_there(self) -> None:
         if self._to.earlier is not None and self._to.survey is not None:
-            left = self._to.survey.count - self._kept()
-            self._note(f"{self._kept():,} of {count(self._to.survey.count, 'row')} there already, {left:,} to run.")
+            total = count(self._to.survey.count, "row")
+            self._note(f"{self._kept():,} of {total} there already, {self._left():,} to run.")
 
     def _progress(self) -> contextlib.AbstractContextManager[Bar]:
         # Rows on a terminal are progress enough, and a bar between them would be torn by them.
@@ -231,8 +233,11 @@ class Run:
             return contextlib.nullcontext(_NoBar())
         from elsewhere.progress import Progress
 
-        total = None if self._to.survey is None else self._to.survey.count - self._kept()
-        return Progress(total, self.plan.target.label, stream=sys.stderr)
+        return Progress(self._left(), self.plan.target.label, stream=sys.stderr)
+
+    def _left(self) -> int | None:
+        """How many inputs have no row yet; None if nobody knows how many there are."""
+        return None if self._to.survey is None else self._to.survey.count - self._kept()
 
     def _kept(self) -> int:
         return self._to.earlier.kept if self._to.earlier is not None else 0

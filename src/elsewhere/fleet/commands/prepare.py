@@ -33,28 +33,17 @@ def prepare(
         TypeError, ValueError: an argument is wrong.
     """
     timeout = seconds_of(timeout)
-    if encoding is not None:
-        try:
-            codecs.lookup(encoding)
-        except LookupError:
-            raise ValueError(f"{encoding!r} is no encoding that is known here") from None
-    if isinstance(input, str):
-        input = input.encode(encoding or "utf-8", "surrogateescape")  # noqa: A001 - as above
-    elif input is not None and not isinstance(input, bytes | bytearray | memoryview):
-        raise TypeError(f"input is a str or bytes, not a value of type {type(input).__name__}")
-    for name, value in (env or {}).items():
-        if not isinstance(value, str):
-            raise TypeError(f"the variable {name} is a str, not a value of type {type(value).__name__}")
+    read = _read(input, encoding)
     pairs = checked(answers or ())
-    if pairs and input is not None:
+    if pairs and read is not None:
         raise ValueError("input and answers are both what it reads: give one of them")
-    if detach and (pty or pairs or input is not None):
+    if detach and (pty or pairs or read is not None):
         raise ValueError("nobody is there who could talk to a detached command: no pty, answers or input")
     found = Command(
-        command=command if isinstance(command, str) else tuple(command) if isinstance(command, list) else command,
+        command=tuple(command) if isinstance(command, list) else command,
         cwd=cwd,
-        env=dict(env or {}),
-        input=None if input is None else bytes(input),
+        env=_variables(env or {}),
+        input=read,
         timeout=timeout,
         check=bool(check),
         pty=bool(pty),
@@ -65,3 +54,26 @@ def prepare(
     )
     found.line()
     return found
+
+
+def _read(given: Any, encoding: str | None) -> bytes | None:
+    """What it reads, in its encoding, which is looked at."""
+    if encoding is not None:
+        try:
+            codecs.lookup(encoding)
+        except LookupError:
+            raise ValueError(f"{encoding!r} is no encoding that is known here") from None
+    if given is None:
+        return None
+    if isinstance(given, str):
+        return given.encode(encoding or "utf-8", "surrogateescape")
+    if not isinstance(given, bytes | bytearray | memoryview):
+        raise TypeError(f"input is a str or bytes, not a value of type {type(given).__name__}")
+    return bytes(given)
+
+
+def _variables(env: Mapping[str, str]) -> dict[str, str]:
+    for name, value in env.items():
+        if not isinstance(value, str):
+            raise TypeError(f"the variable {name} is a str, not a value of type {type(value).__name__}")
+    return dict(env)

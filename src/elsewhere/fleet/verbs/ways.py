@@ -21,22 +21,19 @@ PORTS = 65535
 
 
 class Forward:
-    """A port that stands for another on the other side, while its block is open; also with ``async with``.
-
-    Attributes:
-        port: where it listens: a number, or the path of a socket. Where 0 was asked for, the one that was found.
-        error: why the last connection that came could not be carried on, or None.
-    """
+    """A port that stands for another on the other side, while its block is open; also with ``async with``."""
 
     def __init__(self, way: Way) -> None:
         self._way = way
 
     @property
     def port(self) -> Place:
+        """Where it listens: a number, or the path of a socket. Where 0 was asked for, the one that was found."""
         return self._way.where
 
     @property
     def error(self) -> Exception | None:
+        """Why the last connection that came could not be carried on, or None."""
         return self._way.error
 
     def __enter__(self) -> Self:

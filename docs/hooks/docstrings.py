@@ -7,7 +7,8 @@ rewritten on the way into the reference:
 - A paragraph that ends in ``::`` is followed by a program.
 - A name in single backticks is a link, if the reference has it.
 
-A class that is made by `__new__`, or a named tuple, shows how it is made.
+A class that is made by `__new__`, or a named tuple, shows how it is made. A name for a union of types, which only the
+source knows, is shown as what it stands for.
 """
 
 from __future__ import annotations
@@ -17,7 +18,20 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from griffe import Class, Extension, Function, GriffeLoader, Object, Parameter, ParameterKind, Parameters
+from griffe import (
+    Attribute,
+    Class,
+    ExprBinOp,
+    ExprName,
+    ExprSubscript,
+    Extension,
+    Function,
+    GriffeLoader,
+    Object,
+    Parameter,
+    ParameterKind,
+    Parameters,
+)
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 SHOWN = re.findall(r"^::: (\S+)$", "\n".join(page.read_text() for page in sorted(REFERENCE.glob("*.md"))), re.MULTILINE)
@@ -33,6 +47,12 @@ class Habits(Extension):
     def on_object(self, *, obj: Object, loader: GriffeLoader, **kwargs: Any) -> None:
         if obj.is_class and "__init__" not in obj.members:
             _show_what_makes(obj)
+        if isinstance(obj, Function):
+            for each in (obj, *(obj.overloads or ())):
+                for parameter in each.parameters:
+                    parameter.annotation = _spelt_out(parameter.annotation, loader)
+        if isinstance(obj, Attribute):
+            obj.annotation = _spelt_out(obj.annotation, loader)
         if obj.docstring is not None:
             text = SEVERAL.sub(_each, obj.docstring.value)
             text = PROGRAM.sub(_fence, text)
@@ -53,6 +73,22 @@ def _show_what_makes(cls: Any) -> None:
     else:
         return
     cls.set_member("__init__", Function("__init__", parameters=parameters))
+
+
+def _spelt_out(annotation: Any, loader: GriffeLoader) -> Any:
+    if isinstance(annotation, ExprBinOp):
+        annotation.left, annotation.right = (_spelt_out(part, loader) for part in (annotation.left, annotation.right))
+    elif isinstance(annotation, ExprSubscript):
+        annotation.slice = _spelt_out(annotation.slice, loader)
+    elif isinstance(annotation, ExprName) and annotation.canonical_path.startswith("elsewhere."):
+        try:
+            meant = loader.modules_collection[annotation.canonical_path]
+        except KeyError:
+            return annotation
+        value = meant.value if meant.is_attribute else None
+        if isinstance(value, ExprBinOp) or (isinstance(value, ExprSubscript) and str(value).startswith("Literal")):
+            return _spelt_out(value, loader)
+    return annotation
 
 
 def _each(found: re.Match[str]) -> str:

@@ -13,6 +13,8 @@ import pytest
 from tests.docs.blocks import DOCS, blocks, play
 from tests.require import require
 
+pytestmark = [pytest.mark.slow, pytest.mark.bound(300)]
+
 PAGES = sorted((DOCS / "tutorial").glob("[0-9]*.md"), key=lambda page: int(page.name.partition("-")[0]))
 NEEDS = {
     "5": {"module": "numpy", "install": "pip install 'elsewhere[numpy]'"},

@@ -198,7 +198,12 @@ class Pool(Intake):
         self._driver.join(timeout)
 
     def __enter__(self) -> Self:
-        self._check_open()
+        try:
+            self._check_open()
+        except BaseException:
+            if not self._closed:  # its workers could not start: there is no block whose end would end it
+                self.terminate()
+            raise
         return self
 
     def __exit__(

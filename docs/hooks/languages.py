@@ -1,4 +1,4 @@
-"""The theme speaks the page's language: in its own words, and in `lang`, by which a browser chooses forms of letters."""
+"""The theme speaks the language of the page: its own words, and `lang`, by which browsers choose forms of letters."""
 
 from __future__ import annotations
 

@@ -104,7 +104,8 @@ class TestBuilding:
         (tmp_path / "docs" / "assets" / "site.css").write_text((DOCS / "assets" / "site.css").read_text())
         config = tmp_path / "mkdocs.yml"
         config.write_text(
-            f"INHERIT: {ROOT / 'mkdocs.yml'}\ndocs_dir: docs\nsite_dir: site\nplugins: [search]\nnav: [page.md]\n"
+            f"INHERIT: {ROOT / 'mkdocs.yml'}\ndocs_dir: docs\nsite_dir: site\n"
+            "plugins: [search]\nhooks: []\nnav: [page.md]\n"
         )
 
         def run(text: str) -> tuple[int, str, Path]:

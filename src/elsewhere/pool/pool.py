@@ -130,12 +130,6 @@ class Pool(Intake):
         """
         return View(self, self._options.but(timeout, retry, name))
 
-    def executor(self) -> Any:
-        """A `concurrent.futures.Executor` on this pool, for code that wants one; the pool stays the caller's."""
-        from elsewhere.pool.executor import PoolExecutor
-
-        return PoolExecutor(self)
-
     def statistics(self) -> Statistics:
         """What the pool is doing now."""
         driver, now = self._driver, time.monotonic()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import filecmp
 import os
 import random
 import signal
@@ -18,76 +19,81 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from statistics import median
 
 from corpus import find
-from indexer import Building, build
+from indexer import Building
 from postings import postings
 from store import Reader
 from words import count, decoded, read, words
 
-from elsewhere import Client, Fleet, Pool, connect
+from elsewhere import Client, connect
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SECONDS = 3.0  # that each way to ask is asked
 QUESTIONS = 500
 
 
-def in_turns(ways: dict[str, Callable[[], None]], turns: int) -> dict[str, list[float]]:
-    """The seconds that each way took, turn by turn; the first turn only warms up what can be warm."""
+def loop_count(folder: str) -> None:
+    """`count` of each file, without a pool."""
+    for path in find([folder]):
+        count(path)
+
+
+def loop_index(folder: str, index: str) -> None:
+    """The index, without a pool."""
+    building = Building(list(find([folder])))
+    for items in building.batches():
+        building.add(postings(items))
+    building.write(index, [folder])
+
+
+def counting(folder: str, work: str) -> dict[str, list[str]]:
+    """The commands that count the words of each file."""
+    files = os.path.join(work, "files.txt")
+    with open(files, "wb") as listed:
+        listed.write(b"".join(os.fsencode(path) + b"\n" for path in find([folder])))
+    mapped = ["-m", "elsewhere", "map", f"{HERE}/words.py:count", "--from", files]
+    return {
+        "`count`, a plain loop": [f"{HERE}/timed.py", folder, "--loop", "count"],
+        "`elsewhere map words.py:count`": [*mapped, "--output", os.path.join(work, "rows.jsonl"), "--overwrite"],
+    }
+
+
+def indexing(folder: str, work: str, hosts: list[str]) -> dict[str, list[str]]:
+    """The commands that make the index."""
+    places = ["--where threads", "--where processes", f"--hosts {' '.join(hosts)}", "--where dask"]
+    ways = {"the index, a plain loop": [f"{HERE}/timed.py", folder, "--loop", os.path.join(work, "index")]}
+    for number, place in enumerate(place for place in places if place != "--hosts "):
+        index = os.path.join(work, f"index{number}")
+        ways[f"`indexer.py {place}`"] = [f"{HERE}/indexer.py", folder, "-o", index, *place.split()]
+    return ways
+
+
+def in_turns(ways: dict[str, list[str]], turns: int) -> dict[str, list[float]]:
+    """The seconds of each command, turn by turn, all of it; a first turn only warms up what can be warm."""
     seconds = defaultdict(list)
     for turn in range(turns + 1):
-        for name, way in ways.items():
+        for name, command in ways.items():
             print(f"turn {turn} of {turns}: {name}", file=sys.stderr)
             started = time.perf_counter()
-            way()
+            done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
             if turn:
                 seconds[name].append(time.perf_counter() - started)
+            if done.returncode:
+                sys.exit(f"{name}: {done.stderr}")
     return seconds
 
 
-def counting(folder: str, work: str) -> dict[str, Callable[[], None]]:
-    """`count` of each file: by a loop, and by the shell."""
-    files, rows = os.path.join(work, "files.txt"), os.path.join(work, "rows.jsonl")
-    paths = list(find([folder]))
-    with open(files, "wb") as listed:
-        listed.write(b"".join(os.fsencode(path) + b"\n" for path in paths))
-
-    def by_loop() -> None:
-        for path in paths:
-            count(path)
-
-    def by_shell() -> None:
-        command = [sys.executable, "-m", "elsewhere", "map", f"{HERE}/words.py:count", "--from", files]
-        subprocess.run([*command, "--output", rows, "--overwrite", "--quiet"], check=True)
-
-    return {"`count`, a plain loop": by_loop, "`count`, `elsewhere map` on the shell": by_shell}
-
-
-def building(folder: str, work: str, hosts: list[str]) -> dict[str, Callable[[], None]]:
-    """The index: by a loop, and by `build` on each place, the start and the end of which count."""
-
-    def by_loop() -> None:
-        made = Building(list(find([folder])))
-        for items in made.batches():
-            made.add(postings(items))
-        made.write(os.path.join(work, "loop.index"), [folder])
-
-    def on(place: str) -> None:
-        index = os.path.join(work, f"{place}.index")
-        with Pool(where=Fleet(*hosts) if place == "hosts" else place) as pool:
-            build([folder], index, pool, send=place == "hosts")
-        with open(index, "rb") as ours, open(os.path.join(work, "loop.index"), "rb") as theirs:
-            assert ours.read() == theirs.read(), f"{place}: another index"
-
-    places = ["threads", "processes", *(["hosts"] if hosts else []), "dask"]
-    fleet = ", ".join(f'"{host}"' for host in hosts)
-    names = {place: f"Fleet({fleet})" if place == "hosts" else f'"{place}"' for place in places}
-    ways = {f"the index, `where={name}`": lambda place=place: on(place) for place, name in names.items()}
-    return {"the index, a plain loop": by_loop, **ways}
+def all_the_same(work: str) -> None:
+    """All indexes have to be, byte for byte."""
+    found = [path for path in sorted(os.listdir(work)) if path.startswith("index")]
+    for path in found[1:]:
+        if not filecmp.cmp(os.path.join(work, found[0]), os.path.join(work, path), shallow=False):
+            sys.exit(f"{path} and {found[0]} are not the same")
 
 
 def questions(folder: str, index: str) -> list[str]:
@@ -133,13 +139,14 @@ def main(folder: str, hosts: list[str], turns: int) -> None:
     """Measure, and print two tables."""
     with tempfile.TemporaryDirectory() as work:
         print("| | s | times as fast |\n|---|--:|--:|")
-        for ways in (counting(folder, work), building(folder, work, hosts)):
+        for ways in (counting(folder, work), indexing(folder, work, hosts)):
             seconds = in_turns(ways, turns)
             loop = next(iter(seconds.values()))
             for name, each in seconds.items():
                 ratio = median(one / other for one, other in zip(loop, each, strict=True))
                 print(f"| {name} | {median(each):.1f} | {ratio:.1f} |", flush=True)
-        index = os.path.join(work, "loop.index")
+        all_the_same(work)
+        index = os.path.join(work, "index")
         queries = questions(folder, index)
         print("\n| asked over | questions/s |\n|---|--:|")
         with service(index) as (tcp, web):
@@ -155,8 +162,14 @@ def main(folder: str, hosts: list[str], turns: int) -> None:
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("folder")
+    options.add_argument("folder", type=os.path.abspath)
     options.add_argument("--hosts", nargs="+", default=[], help="as ssh knows them")
     options.add_argument("--turns", type=int, default=3)
+    options.add_argument("--loop", metavar="INDEX", help="a plain loop alone, which makes an index; or counts: count")
     given = options.parse_args()
-    main(os.path.abspath(given.folder), given.hosts, given.turns)
+    if given.loop == "count":
+        loop_count(given.folder)
+    elif given.loop:
+        loop_index(given.folder, given.loop)
+    else:
+        main(given.folder, given.hosts, given.turns)

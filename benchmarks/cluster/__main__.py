@@ -20,7 +20,7 @@ from benchmarks.cluster.goals import GOALS
 from benchmarks.cluster.page import page
 from benchmarks.cluster.rows import QUICK, ROWS, WHOLE, Figures
 from benchmarks.cluster.yard import yard
-from benchmarks.rpc.page import shown
+from benchmarks.pages import shown
 
 PAGE = environments.ROOT / "docs" / "benchmarks-cluster.md"
 

@@ -13,7 +13,7 @@ from benchmarks.asking import peers
 ROOT = Path(__file__).resolve().parent.parent.parent
 PEERS = ROOT / ".venv-cluster-peers" / "bin" / "python"
 NEEDED = (
-    "msgpack>=1.0.8",
+    "msgpack>=1.1",
     "cloudpickle>=3",
     "click>=8.1",
     "rich>=13",

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import platform
-
 from benchmarks.cluster.goals import GOALS
 from benchmarks.cluster.names import CPU, CROWD, SENT, THERE
-from benchmarks.cluster.rows import ROWS, Figures
-from benchmarks.rpc.page import shown
+from benchmarks.cluster.rows import Figures
+from benchmarks.pages import paged
 
 TITLES = {
     "nap": ("20,000 calls that wait 1 ms, over 2 workers of one thread", "s"),
@@ -36,7 +33,6 @@ Python that read and write) and come back, on a channel that stays open; from an
 here; Dask's SSHCluster needs distributed on each host, ours needs Python. Of the array, what goes over the loopback is
 counted, also what goes to the scheduler first. What the scheduler alone costs is told in [scale](scale.md).
 """
-COLUMNS = (CPU, THERE, SENT, CROWD)
 QUICK = """
 This was a quick run, with a tenth of the calls or a quarter, and fewer rounds: its figures are only roughly right.
 """
@@ -44,26 +40,4 @@ This was a quick run, with a tenth of the calls or a quarter, and fewer rounds: 
 
 def page(found: dict[str, Figures], *, quick: bool = False) -> str:
     """Markdown: a table for each row, and one of the goals."""
-    parts = [HEAD.format(cores=os.cpu_count(), system=platform.system(), python=platform.python_version())]
-    parts += [QUICK] * quick
-    for name in ROWS:
-        if found.get(name):
-            parts += _table(name, found[name])
-    parts.append("\n## What a run must reach\n\n| row | goal | reached | |\n|---|---|--:|---|\n")
-    for goal in GOALS:
-        if verdict := goal.verdict(found.get(goal.row, {})):
-            wanted, reached, well = verdict
-            parts.append(f"| {TITLES[goal.row][0]} | {wanted} | {reached} | {'yes' if well else '**no**'} |\n")
-    return "".join(parts)
-
-
-def _table(name: str, figures: Figures) -> list[str]:
-    title, unit = TITLES[name]
-    columns = [kind for kind in COLUMNS if any(who.endswith(kind) for who in figures)]
-    heads = "".join(f" {kind.removeprefix(', ')}{f', {unit}' * (kind != SENT)} |" for kind in columns)
-    parts = [f"\n## {title}\n\n| | {unit} |{heads}\n|---|--:|{'--:|' * len(columns)}\n"]
-    for who, figure in figures.items():
-        if not who.endswith(COLUMNS):
-            cells = (shown(figures[who + kind]) if who + kind in figures else "" for kind in columns)
-            parts.append(f"| {who} | {shown(figure)} |{''.join(f' {cell} |' for cell in cells)}\n")
-    return parts
+    return paged(HEAD, found, TITLES, GOALS, columns=(CPU, THERE, SENT, CROWD), counts=(SENT,), quick=QUICK * quick)

@@ -21,7 +21,7 @@ from benchmarks.fabric.programs import PROGRAMS, ROOT
 from benchmarks.fabric.runs import measure
 from benchmarks.fleet.contest import Took, in_turns, middle
 from benchmarks.fleet.yard import yard
-from benchmarks.rpc.page import shown
+from benchmarks.pages import shown
 
 PAGE = ROOT / "docs" / "benchmarks-fabric.md"
 HOSTS = [f"127.18.0.{number}" for number in range(101, 151)]

@@ -7,7 +7,7 @@ import platform
 
 from benchmarks.fabric.goals import GOALS
 from benchmarks.fabric.programs import PROGRAMS
-from benchmarks.rpc.page import shown
+from benchmarks.pages import shown
 
 Figures = dict[str, float]
 CPU, THERE = ", CPU", ", CPU there"

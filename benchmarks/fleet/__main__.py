@@ -20,7 +20,7 @@ from benchmarks.fleet.goals import GOALS
 from benchmarks.fleet.page import page
 from benchmarks.fleet.rows import QUICK, ROWS, WHOLE, Figures
 from benchmarks.fleet.yard import yard
-from benchmarks.rpc.page import shown
+from benchmarks.pages import shown
 
 PAGE = environments.ROOT / "docs" / "benchmarks-fleet.md"
 

@@ -11,7 +11,7 @@ from benchmarks.asking import peers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PEERS = ROOT / ".venv-fleet-peers" / "bin" / "python"
-NEEDED = ("msgpack>=1.0.8", "cloudpickle>=3", "click>=8.1", "rich>=13", "asyncssh[bcrypt]>=2.21", "fabric==3.2.3")
+NEEDED = ("msgpack>=1.1", "cloudpickle>=3", "click>=8.1", "rich>=13", "asyncssh[bcrypt]>=2.21", "fabric==3.2.3")
 ASKED = ("uvloop",)  # it may not install here
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import platform
-
 from benchmarks.fleet.goals import GOALS
-from benchmarks.fleet.rows import ROWS, Figures
-from benchmarks.rpc.page import shown
+from benchmarks.fleet.rows import Figures
+from benchmarks.pages import paged
 
 TITLES = {
     "cold": ("`true` on 50 hosts, from connecting to the last answer", "ms"),
@@ -41,26 +38,4 @@ This was a quick run, with fewer rounds and a fifth of the hosts: its figures ar
 
 def page(found: dict[str, Figures], *, quick: bool = False) -> str:
     """Markdown: a table for each row, and one of the goals."""
-    parts = [HEAD.format(cores=os.cpu_count(), system=platform.system(), python=platform.python_version())]
-    parts += [QUICK] * quick
-    for name in ROWS:
-        if found.get(name):
-            parts += _table(name, found[name])
-    parts.append("\n## What a run must reach\n\n| row | goal | reached | |\n|---|---|--:|---|\n")
-    for goal in GOALS:
-        if verdict := goal.verdict(found.get(goal.row, {})):
-            wanted, reached, well = verdict
-            parts.append(f"| {TITLES[goal.row][0]} | {wanted} | {reached} | {'yes' if well else '**no**'} |\n")
-    return "".join(parts)
-
-
-def _table(name: str, figures: Figures) -> list[str]:
-    title, unit = TITLES[name]
-    columns = [kind for kind in (CPU, THERE) if any(who.endswith(kind) for who in figures)]
-    heads = "".join(f" {kind.removeprefix(', ')}{f', {unit}' * bool(unit)} |" for kind in columns)
-    parts = [f"\n## {title}\n\n| | {unit or 'figure'} |{heads}\n|---|--:|{'--:|' * len(columns)}\n"]
-    for who, figure in figures.items():
-        if not who.endswith((CPU, THERE)):
-            cells = (shown(figures[who + kind]) if who + kind in figures else "" for kind in columns)
-            parts.append(f"| {who} | {shown(figure)} |{''.join(f' {cell} |' for cell in cells)}\n")
-    return parts
+    return paged(HEAD, found, TITLES, GOALS, columns=(CPU, THERE), quick=QUICK * quick)

@@ -16,7 +16,7 @@ from benchmarks.hostile.processes import ROOT
 from benchmarks.http.goals import GOALS
 from benchmarks.http.page import page
 from benchmarks.http.rows import QUICK, ROWS, WHOLE, Figures
-from benchmarks.rpc.page import shown
+from benchmarks.pages import shown
 
 PAGE = ROOT / "docs" / "benchmarks-http.md"
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import platform
-
 from benchmarks.http.goals import GOALS
-from benchmarks.http.rows import ROWS, Figures
-from benchmarks.rpc.page import shown
+from benchmarks.http.rows import Figures
+from benchmarks.pages import paged
 
 TITLES = {
     "sequential": ("XML-RPC, one call after the other", "µs a call"),
@@ -33,15 +30,4 @@ kept: what JSON-RPC costs more is ours.
 
 def page(found: dict[str, Figures]) -> str:
     """Markdown: a table for each row, and one of the goals."""
-    parts = [HEAD.format(cores=os.cpu_count(), system=platform.system(), python=platform.python_version())]
-    for name in ROWS:
-        if found.get(name):
-            title, unit = TITLES[name]
-            parts.append(f"\n## {title}\n\n| | {unit} |\n|---|--:|\n")
-            parts += [f"| {who} | {shown(figure)} |\n" for who, figure in found[name].items()]
-    parts.append("\n## What a run must reach\n\n| row | goal | reached | |\n|---|---|--:|---|\n")
-    for goal in GOALS:
-        if verdict := goal.verdict(found.get(goal.row, {})):
-            wanted, reached, well = verdict
-            parts.append(f"| {TITLES[goal.row][0]} | {wanted} | {reached} | {'yes' if well else '**no**'} |\n")
-    return "".join(parts)
+    return paged(HEAD, found, TITLES, GOALS)

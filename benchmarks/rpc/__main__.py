@@ -13,9 +13,10 @@ import json
 import sys
 
 from benchmarks.asking import asked
+from benchmarks.pages import shown
 from benchmarks.rpc import environments
 from benchmarks.rpc.goals import GOALS
-from benchmarks.rpc.page import page, shown
+from benchmarks.rpc.page import page
 from benchmarks.rpc.rows import QUICK, ROWS, WHOLE, Figures
 
 PAGE = environments.ROOT / "docs" / "benchmarks-rpc.md"

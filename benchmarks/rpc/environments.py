@@ -15,7 +15,7 @@ from benchmarks.asking import peers
 ROOT = Path(__file__).resolve().parent.parent.parent
 ORIGINAL = ROOT / ".venv-msgpackrpc" / "bin" / "python"
 PEERS = ROOT / ".venv-rpc-peers" / "bin" / "python"
-NEEDED = ("msgpack>=1.0.8", "cloudpickle>=3")  # ours
+NEEDED = ("msgpack>=1.1", "cloudpickle>=3")  # ours
 ASKED = (
     "uvloop",
     "rpyc>=6",

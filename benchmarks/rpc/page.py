@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import platform
-
+from benchmarks.pages import paged
 from benchmarks.rpc.goals import GOALS
-from benchmarks.rpc.rows import ROWS, Figures
+from benchmarks.rpc.rows import Figures
 
 TITLES = {
     "sequential": ("One call after the other", "µs a call"),
@@ -27,22 +25,4 @@ dispatch.
 
 def page(found: dict[str, Figures]) -> str:
     """Markdown: a table for each row, and one of the goals."""
-    head = HEAD.format(cores=os.cpu_count(), system=platform.system(), python=platform.python_version())
-    parts = [head]
-    for name in ROWS:
-        if found.get(name):
-            title, unit = TITLES[name]
-            parts.append(f"\n## {title}\n\n| | {unit or 'figure'} |\n|---|--:|\n")
-            parts += [f"| {who} | {shown(figure)} |\n" for who, figure in found[name].items()]
-    verdicts = [(goal.row, verdict) for goal in GOALS if (verdict := goal.verdict(found.get(goal.row, {})))]
-    parts.append("\n## What a run must reach\n\n| row | goal | reached | |\n|---|---|--:|---|\n")
-    parts += [
-        f"| {TITLES[row][0]} | {wanted} | {reached} | {'yes' if well else '**no**'} |\n"
-        for row, (wanted, reached, well) in verdicts
-    ]
-    return "".join(parts)
-
-
-def shown(figure: float) -> str:
-    """Three digits that count."""
-    return f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"
+    return paged(HEAD, found, TITLES, GOALS)

@@ -73,7 +73,7 @@ class Building:
         self.paths = paths
         self._lengths: dict[int, int] = {}
         self._skipped: dict[int, str] = {}
-        self._postings: dict[str, list[list[bytes]]] = defaultdict(list)
+        self._postings: dict[str, list[tuple[bytes, bytes, bytes]]] = defaultdict(list)
 
     def batches(self, *, send: bool = False) -> Iterator[list[Item]]:
         """The files in bundles, each one call's."""
@@ -92,7 +92,7 @@ class Building:
         """One more; in the order of the files."""
         self._lengths.update(part.lengths)
         self._skipped.update(part.skipped)
-        for word, *posting in part.postings():
+        for word, posting in part.postings():
             self._postings[word].append(posting)
 
     def write(self, index: str, folders: list[str]) -> None:

@@ -44,13 +44,13 @@ class Part(NamedTuple):
     counts: bytes
     places: bytes
 
-    def postings(self) -> Iterator[tuple[str, bytes, bytes, bytes]]:
+    def postings(self) -> Iterator[tuple[str, tuple[bytes, bytes, bytes]]]:
         """Each word, with its files, counts and places."""
         sizes = unpacked(self.sizes)
         at = where = 0
         for word, files, places in zip(self.words.split(), sizes[::2], sizes[1::2]):  # noqa: B905 - new in 3.10
             to, end = at + 4 * files, where + 4 * places
-            yield word, self.files[at:to], self.counts[at:to], self.places[where:end]
+            yield word, (self.files[at:to], self.counts[at:to], self.places[where:end])
             at, where = to, end
 
 

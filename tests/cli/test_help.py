@@ -94,9 +94,9 @@ def test_versions(spelled, capfd):
     [
         ("mpa", "'map'"),
         ("doktor", "'doctor'"),
-        ("map math:sqrt --jbos 3", "'--jobs'"),
-        ("run -H web1 --time 3 -- id", "'--timeout'"),
-        ("serve x:y --binds z", "'--bind'"),
+        ("map math:sqrt --jbos 3", "--jobs"),
+        ("run -H web1 --time 3 -- id", "--timeout"),
+        ("serve x:y --binds z", "--bind"),
         ("doctor fleat", "'fleet'"),
         ("completion tcsh", "'bash', 'zsh', 'fish'"),
     ],

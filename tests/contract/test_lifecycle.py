@@ -273,6 +273,18 @@ def test_an_initializer_that_raises_is_one_clear_error(make_pool):
     pool.join()
 
 
+@only(beside=True)
+def test_a_with_block_that_cannot_be_entered_ends_the_pool(make_pool):
+    pool = make_pool(1, initializer_that_raises)
+    with pytest.raises(WorkerStartError):
+        pool.submit(square, 1).result(timeout=30)  # by now it is known
+    with pytest.raises(WorkerStartError), pool:
+        pass
+    assert ", ended, " in repr(pool)
+    with pytest.raises(PoolClosed):
+        pool.submit(square, 1)
+
+
 @only(beside=False)
 def test_inline_an_initializer_raises_where_the_pool_is_made(make_pool):
     with pytest.raises(Custom):

@@ -56,6 +56,13 @@ def test_the_executor_is_a_real_one(pool):
     assert {future.result() for future in concurrent.futures.as_completed(futures)} == {x * x for x in range(10)}
 
 
+def test_an_executor_has_the_options_of_its_view(pool):
+    future = pool.options(retry=1).executor().submit(fail, 1)
+    with pytest.raises(Custom):
+        future.result()
+    assert future.attempt == 2
+
+
 def test_run_in_executor(pool):
     async def main():
         loop = asyncio.get_running_loop()

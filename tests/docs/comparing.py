@@ -7,15 +7,19 @@ import re
 from itertools import groupby
 
 HOST = re.compile(r"^\[[\w.@:-]+\] ")
-UNDER_WAY = re.compile(
-    r"^\S.*: [\d,]+(/[\d,]+)? .*\b(eta|after) [\d:]+"
-)  # a bar that is no terminal's, before its last line
-# What any other text, or any other number, may stand for.
-LOOSE = re.compile(
-    r"(?P<any>\.\.\.)"
-    r"|(?P<number>(?<![\w.])\d[\d,]*(?:\.\d+)?(?= ?(?:s|ms|µs|seconds|times|%|x)(?!\w)|/s))"
-    r"|(?<=\bworker )\d+|(?<=\bpid )\d+"
-)
+# A bar that is no terminal's, before its last line: "score: 3/9  33%  2.0/s  eta 0:03", or "score: 3  after 0:02".
+UNDER_WAY = re.compile(r"^\S.*: [\d,]+(?:/[\d,]+  \d+%(?!.*  in \d)|(?:  [\d.,]+/\w+)?  after [\d:]+)")
+NUMBER = r"\d[\d,]*(?:\.\d+)?"
+# What another text may stand for, and which.
+LOOSE = {
+    r"\.\.\.": r"[^\n]*?",
+    rf"(?<=  ){NUMBER}/s(?!\w)": rf"{NUMBER}/(?:s|min|h)",  # a bar's
+    rf"(?<=  in ){NUMBER} s$": rf"(?:{NUMBER} s|[\d:]+)",  # ... from ten seconds on "in 0:12"
+    rf"(?<![\w.]){NUMBER}(?= ?(?:s|ms|µs|seconds|times|%|x)(?!\w)|/s(?!\w))": NUMBER,
+    r"\b\d+m[\d.]+s$": r"\d+m[\d.]+s",  # of bash's time
+    r"(?<=\bworker )\d+|(?<=\bpid )\d+": r"\d+",
+}
+ANY_OF_THEM = re.compile("|".join(f"({pattern})" for pattern in LOOSE))
 
 
 def tidy(text: str) -> list[str]:
@@ -37,9 +41,9 @@ def _pattern(line: str) -> str:
     if line.strip() == "...":
         return r"(?:[^\n]*\n)*?"
     parts, end = [], 0
-    for loose in LOOSE.finditer(line):
-        parts.append(re.escape(line[end : loose.start()]))
-        parts.append(r"[^\n]*?" if loose["any"] else r"\d[\d,]*(?:\.\d+)?")
+    for loose in ANY_OF_THEM.finditer(line):
+        assert loose.lastindex is not None
+        parts += [re.escape(line[end : loose.start()]), list(LOOSE.values())[loose.lastindex - 1]]
         end = loose.end()
     return "".join(parts) + re.escape(line[end:]) + "\n"
 

@@ -23,7 +23,7 @@ from tests.ports import free_port
 HOME = "/home/you"
 PORT = re.compile(r"(?:\blocalhost|\b127\.0\.0\.1|\b0\.0\.0\.0|\[::1\]):(\d{4,5})\b")
 INSTALLS = re.compile(r"^(?:uv )?(?:python -m )?pip install ")
-PATIENCE = 60.0  # seconds for a command, or until a program has said what the page says
+PATIENCE = 100.0  # seconds for a command, or until a program has said what the page says
 ENDING = 20.0  # seconds that a program may take to end by Ctrl-C
 SHELL = """\
 shopt -s expand_aliases

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs import blocks as harness
+from tests.docs import comparing
 from tests.docs.blocks import DOCS, ROOT, PageError, blocks, is_of_the_repository, play, same_as_the_repository
 
 SLOW_LOOP = (ROOT / "examples" / "slow_loop.py").read_text()
@@ -72,6 +73,7 @@ $ printf '[web2] a\\n[web1] b\\n[web1] a\\n'
 [web2] a
 ```
 """,
+    "time": "```console\n$ time true\n\nreal\t0m9.001s\nuser\t0m0.1s\nsys\t1m0.000s\n```",
     "a failure that is shown": """
 ```console
 $ python -c 'raise ValueError("no good")'
@@ -205,7 +207,27 @@ def test_blocks_are_brought_up_to_date(tmp_path):
     assert file.read_text().endswith("\nend\n")
 
 
-# A fence may be shown inside of another page's text only in the harness's own way, so each page can be read.
+BAR = "score: 9/9  100%  4.2/s  in 2.1 s\n"
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        BAR,
+        "score: 9/9  100%  4.3/min  in 2:07",
+        "score: 0/9  0%\nscore: 3/9  33%  2.0/s  eta 0:03\nscore: 9/9  100%  1/h  in 0:12",
+        "score: 3  1.0/s  after 0:02\nscore: 9  after 0:05  1 failed\n" + BAR,
+    ],
+)
+def test_a_bar_is_its_last_line(printed):
+    assert comparing.matches(BAR, printed)
+
+
+@pytest.mark.parametrize("printed", ["score: 8/8  100%  4.2/s  in 2.1 s", "score: 8/9  88%  4.2/s  in 2.1 s", ""])
+def test_another_bar(printed):
+    assert not comparing.matches(BAR, printed)
+
+
 PAGES = sorted(DOCS.rglob("*.md"))
 
 

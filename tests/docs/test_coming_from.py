@@ -108,7 +108,13 @@ JOBLIB = {
 ORIGINALS = {
     "multiprocessing": Original(
         "multiprocessing",
-        ["multiprocessing.managers", "multiprocessing.shared_memory", "multiprocessing.connection", "multiprocessing"],
+        [
+            "multiprocessing.sharedctypes",
+            "multiprocessing.managers",
+            "multiprocessing.shared_memory",
+            "multiprocessing.connection",
+            "multiprocessing",
+        ],
         {
             "pool": "multiprocessing.pool.Pool",
             "Pool": "multiprocessing.pool.Pool",
@@ -131,7 +137,11 @@ ORIGINALS = {
     "concurrent-futures": Original(
         "concurrent.futures",
         ["concurrent.futures.process", "concurrent.futures.thread", "concurrent.futures"],
-        {"executor": "concurrent.futures.Executor", "future": "concurrent.futures.Future"},
+        {
+            "executor": "concurrent.futures.Executor",
+            "future": "concurrent.futures.Future",
+            "InvalidStateError": "concurrent.futures._base.InvalidStateError",
+        },
         set(concurrent.futures.__all__) | public(concurrent.futures.Executor) | public(concurrent.futures.Future),
         {"Executor.submit": None},
     ),

@@ -45,8 +45,8 @@ def public_classes():
 
 def test_each_page_is_in_the_nav_and_has_a_title():
     yaml = require(module="yaml", install="pip install -e '.[docs]'")
-    nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
-    named = re.findall(r"'([\w./-]+\.md)'", str(nav))
+    config = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+    named = re.findall(r"'([\w./-]+\.md)'", str(config["nav"]))
     assert sorted(named) == [str(page.relative_to(DOCS)) for page in PAGES]
     assert [page for page in PAGES if not re.match(r"# \S", page.read_text())] == []
 
@@ -104,7 +104,8 @@ class TestBuilding:
         (tmp_path / "docs" / "assets" / "site.css").write_text((DOCS / "assets" / "site.css").read_text())
         config = tmp_path / "mkdocs.yml"
         config.write_text(
-            f"INHERIT: {ROOT / 'mkdocs.yml'}\ndocs_dir: docs\nsite_dir: site\nplugins: [search]\nnav: [page.md]\n"
+            f"INHERIT: {ROOT / 'mkdocs.yml'}\ndocs_dir: docs\nsite_dir: site\n"
+            "plugins: [search]\nhooks: []\nnav: [page.md]\n"
         )
 
         def run(text: str) -> tuple[int, str, Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -199,6 +200,20 @@ def test_through_a_program(server: Sshd, tmp_path: Path) -> None:
     (tmp_path / "config").write_text(f"Host *\n ProxyCommand {sys.executable} {tmp_path}/relay.py %h %p 2>&1 | cat\n")
     with Host(server.hosts[0], **options(server, config=(str(tmp_path / "config"),))) as host:
         assert host.run("echo in").stdout == "in\n"
+
+
+def test_through_a_program_that_the_caller_names(server: Sshd, tmp_path: Path) -> None:
+    (tmp_path / "relay.py").write_text(RELAY)
+    (tmp_path / "config").write_text("Host *\n ProxyCommand false\n ProxyJump nobody.invalid\n")
+    command = f"{sys.executable} {tmp_path}/relay.py %h %p; : 100%%"
+    host = Host(server.hosts[0], proxy_command=command, **options(server, config=(str(tmp_path / "config"),)))
+    assert (host.settings.jumps, str(host.settings.proxy_command)[-6:]) == ((), ": 100%")
+    with pickle.loads(pickle.dumps(host)) as again:
+        assert again.run("echo in").stdout == "in\n"
+    with Host(server.hosts[0], proxy_command="none", **options(server, config=(str(tmp_path / "config"),))) as host:
+        assert host.run("echo in").stdout == "in\n"
+    with pytest.raises(ValueError, match="jump and proxy_command are both the way to the host"):
+        Host("web1", jump="gate", proxy_command="relay %h %p")
 
 
 def test_through_a_program_that_ends(server: Sshd, tmp_path: Path) -> None:

@@ -73,6 +73,12 @@ def test_what_joblib_says_of_memory_maps_is_taken_and_arrays_are_writable():
     assert not any(array.any() for array in arrays)
 
 
+def test_workers_above_their_memory_are_replaced():
+    with parallel_config("elsewhere", n_jobs=2, max_memory=1):  # each is above it after its first batch
+        pids = Parallel(batch_size=1)(delayed(work.pid)() for _ in range(5))
+    assert len(set(pids)) > 2
+
+
 def test_an_unknown_option_is_refused_at_once():
     with pytest.raises(TypeError, match="no option 'retries'; it has context, grace"):
         parallel_config("elsewhere", retries=3)

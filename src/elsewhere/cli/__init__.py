@@ -23,13 +23,26 @@ Exit codes, the same for every verb: 0 all well, 1 some failed, 2 wrong usage, a
 SIGTERM, SIGHUP (141 when whoever read our output went away). A command on one host has its own: see `hosts`.
 """
 
+import sys
 from collections.abc import Sequence
 
 __all__ = ["main"]
 
+NEEDED = {"click", "rich", "cloudpickle", "msgpack"}  # what comes with us, unless somebody has taken it away
+
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command with `args` (the process's own if None) and exit."""
-    from elsewhere.cli.group import run
+    try:
+        from elsewhere.cli.group import run
 
-    raise SystemExit(run(args))
+        code = run(args, leaving=True)
+    except KeyboardInterrupt:  # while modules are loaded; from then on `group` catches it
+        code = 130
+    except ModuleNotFoundError as error:
+        if error.name not in NEEDED:
+            raise
+        again = f"python -m pip install --force-reinstall {error.name}"
+        print(f"elsewhere: the shell needs {error.name}, which is not installed: {again}", file=sys.stderr)
+        code = 1
+    raise SystemExit(code)

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any, Self
 
-__all__ = ["Problem", "ReaderGone", "Signals", "Stopped", "WrongUsage", "sentence"]
+__all__ = ["Problem", "ReaderGone", "Signals", "Stopped", "WrongUsage", "say", "sentence"]
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 AGAIN = 0.01  # seconds after which a signal is sent once more that Python has swallowed
@@ -36,6 +36,12 @@ def sentence(error: object) -> str:
     """Its text, with the full stop that texts of errors do without."""
     text = str(error)
     return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def say(text: str) -> None:
+    """A line for the one who reads stderr, if anyone still does."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
 
 
 class WrongUsage(Problem):
@@ -64,9 +70,14 @@ class Stopped(BaseException):
 
 
 class Signals:
-    """Catches the signals that end a command, from `__enter__` to `__exit__`; does nothing outside the main thread."""
+    """Catches the signals that end a command, from `__enter__` to `__exit__`; does nothing outside the main thread.
 
-    def __init__(self) -> None:
+    Args:
+        leaving: nothing but the process's end follows. A signal that comes there ends it at once, without a word.
+    """
+
+    def __init__(self, *, leaving: bool = False) -> None:
+        self._leaving = leaving
         self._received: int | None = None
         self._holding = False
         self._before: dict[int, object] = {}
@@ -83,7 +94,8 @@ class Signals:
 
     def __exit__(self, *exc_info: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() itself returned
+            after = signal.SIG_DFL if self._leaving else handler
+            signal.signal(number, after)  # type: ignore[arg-type]  # what signal() itself returned
         if self._hook is not None:
             sys.unraisablehook = self._hook
 

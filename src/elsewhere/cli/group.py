@@ -12,14 +12,16 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from elsewhere.cli.ending import Problem, ReaderGone, Signals, Stopped, WrongUsage
-from elsewhere.cli.help import show_examples, versions
+from elsewhere.cli.help import HELP_NAMES, show_examples, versions
 
 __all__ = ["SAYS", "VERBS", "Invocation", "group", "run"]
 
@@ -62,6 +64,15 @@ class Invocation:
     signals: Signals
 
 
+@contextlib.contextmanager
+def _reader_may_go() -> Iterator[None]:
+    """Before click sees it, which has an exit code of its own for that."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise ReaderGone from None
+
+
 class _Verbs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -83,6 +94,14 @@ class _Verbs(click.Group):
             guess = f" Did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"There is no verb {given!r}.{guess}", ctx)
         return super().resolve_command(ctx, args)
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        with _reader_may_go():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reader_may_go():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
@@ -106,7 +125,7 @@ def _show_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> 
 
 @click.group(
     cls=_Verbs,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": HELP_NAMES},
     subcommand_metavar="VERB [ARG]...",
     options_metavar="[OPTION]...",
 )
@@ -117,8 +136,12 @@ def group() -> None:
     """Call Python functions elsewhere: in other processes, on every core, behind an address; look after hosts."""
 
 
-def run(args: Sequence[str] | None = None) -> int:
+def run(args: Sequence[str] | None = None, *, leaving: bool = False) -> int:
     """Do what the command line says.
+
+    Args:
+        args: the words behind the program's name; the process's own if None.
+        leaving: the process ends with it.
 
     Returns:
         The exit code.
@@ -132,7 +155,7 @@ def run(args: Sequence[str] | None = None) -> int:
             with contextlib.redirect_stdout(sys.stderr):
                 group.main(args=["--help"], standalone_mode=False)
             return WrongUsage.exit_code
-        with Signals() as signals:
+        with Signals(leaving=leaving) as signals:
             code = group.main(args=list(given), obj=Invocation(given, signals), standalone_mode=False)
             sys.stdout.flush()
             return code if isinstance(code, int) else 0
@@ -153,6 +176,11 @@ def run(args: Sequence[str] | None = None) -> int:
     except (ReaderGone, BrokenPipeError):
         _forget_stdout()
         return ReaderGone.exit_code
+    except OSError as error:
+        if not _stdout_is_broken(error):
+            raise
+        _forget_stdout()
+        return _fail(f"stdout cannot be written: {error.strerror}.", Problem.exit_code)
 
 
 def _complete(shell: str) -> int:
@@ -190,6 +218,18 @@ def _sentence(error: click.ClickException) -> str:
         text += " Put -- before inputs that start with a minus sign."
     verb = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else None
     return text if verb is None else f"{text} See '{verb} --help'."
+
+
+def _stdout_is_broken(error: OSError) -> bool:
+    """Was it that which failed? What it could not write is still in its buffer, if it has one, and fails again."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    if last.name == click.echo.__name__:
+        return True
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        return True
+    return False
 
 
 def _forget_stdout() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from elsewhere.cli.completion.candidates import addresses, objects
 from elsewhere.cli.ending import Problem, WrongUsage, sentence
+from elsewhere.cli.function.loading import said_if_slow
 from elsewhere.cli.function.target import Target
 from elsewhere.cli.help import Verb
 from elsewhere.cli.options import seconds, shared
@@ -88,7 +91,7 @@ def serve_command(**given: Any) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    target = Target.parse(given["target"])
+    target = Target.parse(given["target"], what="OBJECT", such="work.py:service")
     service = _service(target, given)
     if given["dry_run"]:
         _describe(service, target, given["addresses"])
@@ -125,8 +128,27 @@ def _describe(service: Service, target: Target, addresses: tuple[str, ...]) -> N
         click.echo(f"{'' if number else 'methods':10}{method['name']}{method.get('signature') or ''}")
 
 
+@contextlib.contextmanager
+def _served_by_us(target: Target) -> Iterator[None]:
+    """A module that serves by itself while it is loaded would never give back what we are to serve."""
+    own = Service.serve
+
+    def refuse(*_args: Any, **_options: Any) -> int:
+        raise WrongUsage(
+            f"{target.module} serves by itself while it is loaded: run it with python, or put what calls serve(...) "
+            'under `if __name__ == "__main__":`.'
+        )
+
+    Service.serve = refuse  # type: ignore[method-assign]  # for as long as a module is loaded, and in this process
+    try:
+        yield
+    finally:
+        Service.serve = own  # type: ignore[method-assign]  # as it was
+
+
 def _service(target: Target, given: dict[str, Any]) -> Service:
-    found = target.thing()
+    with said_if_slow(target), _served_by_us(target):
+        found = target.thing()
     secret = token(given)
     if isinstance(found, Service):
         said = [option for name, option in OWN.items() if given[name] not in {None, False, ()}]

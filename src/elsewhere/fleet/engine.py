@@ -7,7 +7,6 @@ and its outcome a `Future`.
 from __future__ import annotations
 
 import asyncio
-import importlib
 import os
 import threading
 from collections.abc import Callable, Coroutine
@@ -15,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from elsewhere.fleet.link.link import Links
+from elsewhere.fleet.naming.needed import load_asyncssh
 from elsewhere.fleet.threads import Threads
 from elsewhere.runtime.driving.loops import new_loop, run_loop
 from elsewhere.runtime.future import Future
@@ -151,18 +151,9 @@ def engine() -> Engine:
     global _engine
     with _lock:
         if _engine is None or _engine.pid != os.getpid():
-            _load()
+            load_asyncssh()  # before the loop is there, which it would hold up
             _engine = Engine()
         return _engine
-
-
-def _load() -> None:
-    """Asyncssh takes a fifth of a second to load, in which the loop would be held up."""
-    try:
-        importlib.import_module("asyncssh")
-    except ImportError as error:
-        text = f"hosts are reached by asyncssh ({error}): python -m pip install 'elsewhere[fleet]'"
-        raise ImportError(text, name=error.name) from None
 
 
 def _forked() -> None:

@@ -45,6 +45,8 @@ class Host(Calls, Commands, Files, Ways, Closing):
         connect_timeout (float | None): seconds for the whole way up to the login; 10 by default.
         keepalive (float | None): seconds between two looks whether the host is still there, 15 by default; 0 for none.
         jump (str | list | None): hosts on the way, the first one first: names, with commas between them.
+        proxy_command (str | None): a program whose input and output are the way there, as ssh's ProxyCommand; ``%h``,
+            ``%p`` and ``%r`` in it are the host, the port and the user. ``"none"`` for none, whatever files say.
         agent (bool | str | None): use ssh's agent: True, False, or the path of its socket.
         forward_agent (bool | None): let the far side use it.
         config (str | Path | list | None): files instead of ``~/.ssh/config`` and the system's; ``()`` for none.

@@ -43,6 +43,7 @@ class HostOptions(TypedDict, total=False):
     connect_timeout: float | None
     keepalive: float | None
     jump: str | Sequence[str] | None
+    proxy_command: str | None
     agent: bool | Path | None
     forward_agent: bool | None
     config: Path | Iterable[Path] | None

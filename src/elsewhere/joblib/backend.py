@@ -31,7 +31,10 @@ from elsewhere.runtime.future import Future
 
 __all__ = ["ElsewhereBackend", "WorkerTerminated", "register_parallel_backend"]
 
-OPTIONS = {"initializer", "initargs", "context", "maxtasksperchild", "preload", "grace", "retry", "idle_worker_timeout"}
+OPTIONS = {
+    "initializer", "initargs", "context", "maxtasksperchild", "max_memory", "preload", "grace", "retry",
+    "idle_worker_timeout",
+}  # fmt: skip
 # What joblib hands every backend; the arrays that the middle three are about travel through shared memory anyway.
 IGNORED = {"prefer", "require", "max_nbytes", "temp_folder", "mmap_mode", "verbose", "context"}
 
@@ -47,8 +50,9 @@ class ElsewhereBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
         nesting_level: joblib's.
         inner_max_num_threads: threads that BLAS and OpenMP libraries may start in each worker; None for the worker's
             share of the cores, or what the environment says.
-        options: what `Pool` takes: ``initializer``, ``initargs``, ``context``, ``maxtasksperchild``, ``preload``,
-            ``grace``, ``retry``; and ``idle_worker_timeout``, the seconds (300) after which unused workers end.
+        options: what `Pool` takes: ``initializer``, ``initargs``, ``context``, ``maxtasksperchild``,
+            ``max_memory``, ``preload``, ``grace``, ``retry``; and ``idle_worker_timeout``, the seconds
+            (300) after which unused workers end.
 
     Raises:
         TypeError: an option that is none of these.

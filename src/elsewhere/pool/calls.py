@@ -18,6 +18,7 @@ from elsewhere.runtime.future import Future
 from elsewhere.sansio.frames import Shape
 
 if TYPE_CHECKING:
+    from elsewhere.pool.executor import PoolExecutor
     from elsewhere.pool.pool import Pool
 
 __all__ = ["Calls"]
@@ -51,6 +52,15 @@ class Calls:
         """
         handle: T = self._pool._share(obj)
         return handle
+
+    def executor(self) -> PoolExecutor:
+        """A `concurrent.futures.Executor` on this pool, for code that wants one; its calls have these options.
+
+        Its `shutdown` ends the executor, and not the pool.
+        """
+        from elsewhere.pool.executor import PoolExecutor
+
+        return PoolExecutor(self._pool, self._options)
 
     # ---- one call ------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from elsewhere.runtime.future import Future
 
 if TYPE_CHECKING:
+    from elsewhere.call import Options
     from elsewhere.pool.pool import Pool
 
 __all__ = ["PoolExecutor"]
@@ -36,10 +37,16 @@ class _ExecutorFuture(Future[T]):
 
 
 class PoolExecutor(Executor):
-    """Submits to a pool, which it does not own: `shutdown` ends the executor, not the pool."""
+    """Submits to a pool, which it does not own: `shutdown` ends the executor, not the pool.
 
-    def __init__(self, pool: Pool) -> None:
+    Args:
+        pool: whose.
+        options: of the calls.
+    """
+
+    def __init__(self, pool: Pool, options: Options) -> None:
         self._pool = pool
+        self._options = options
         self._max_workers = pool._size  # what the standard library's executors call it, and Dask reads
         self._futures: set[_ExecutorFuture[Any]] = set()
         self._shut = False
@@ -50,7 +57,7 @@ class PoolExecutor(Executor):
         with self._lock:
             if self._shut:
                 raise RuntimeError("cannot schedule new futures after shutdown")
-            future = self._pool._submit(fn, args, kwargs, self._pool._options, _ExecutorFuture)
+            future = self._pool._submit(fn, args, kwargs, self._options, _ExecutorFuture)
             assert isinstance(future, _ExecutorFuture)
             self._futures.add(future)
             future._executor = self

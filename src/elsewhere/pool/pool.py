@@ -130,12 +130,6 @@ class Pool(Intake):
         """
         return View(self, self._options.but(timeout, retry, name))
 
-    def executor(self) -> Any:
-        """A `concurrent.futures.Executor` on this pool, for code that wants one; the pool stays the caller's."""
-        from elsewhere.pool.executor import PoolExecutor
-
-        return PoolExecutor(self)
-
     def statistics(self) -> Statistics:
         """What the pool is doing now."""
         driver, now = self._driver, time.monotonic()
@@ -198,7 +192,12 @@ class Pool(Intake):
         self._driver.join(timeout)
 
     def __enter__(self) -> Self:
-        self._check_open()
+        try:
+            self._check_open()
+        except BaseException:
+            if not self._closed:  # its workers could not start: there is no block whose end would end it
+                self.terminate()
+            raise
         return self
 
     def __exit__(

@@ -162,6 +162,7 @@ def test_what_is_no_regular_file_is_not_waited_for(example, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.bound(300)
 def test_twenty_thousand_files(example, tmp_path):
     run("corpus", "--make", "20000", tmp_path / "texts")
     done = run("indexer", tmp_path / "texts", "-o", tmp_path / "index")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.examples.index.helpers import run
 from tests.examples.index.hosts import NAMES, alive, pids
 
@@ -19,6 +21,8 @@ def there(home: Path, name: str) -> Path:
     return home / name / "home" / "text-index"
 
 
+@pytest.mark.slow
+@pytest.mark.bound(300)
 def test_rolled_out_again_and_not_over_a_bad_one(home, index, texts, ended):
     said = roll_out(home, index)
     assert [line.split(" ")[0] for line in said.splitlines()] == ["web1:", "web2:"]

@@ -23,12 +23,12 @@ from elsewhere.cli.batch.inputs import Fingerprint, Inputs
 from elsewhere.cli.batch.job import Answer, Job, Refused, Task
 from elsewhere.cli.batch.rows import row
 from elsewhere.cli.batch.summary import Failure, Tally, count, shorten
-from elsewhere.cli.ending import Problem, Signals, Stopped, sentence
+from elsewhere.cli.ending import Problem, Signals, Stopped, say, sentence
 from elsewhere.cli.function.convert import ASK, NUMBER, TEXT, reads_as_number
 from elsewhere.cli.function.target import Target
 from elsewhere.errors import ElsewhereError
 
-__all__ = ["Plan", "Run", "say"]
+__all__ = ["Plan", "Run"]
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,6 @@ class _NoBar:
 
 class _Enough(Exception):
     """As many calls have failed as may."""
-
-
-def say(text: str) -> None:
-    """A line for the one who reads stderr, if anyone still does."""
-    with contextlib.suppress(OSError, ValueError):
-        print(text, file=sys.stderr, flush=True)
 
 
 class Run:
@@ -105,12 +99,12 @@ class Run:
         try:
             return self._finish(enough=self._work())
         except Stopped as stopped:
-            say(f"elsewhere: stopped by {stopped.name} after {self._rows()}. {self._how_to_resume()}")
+            say(f"elsewhere: stopped by {stopped.name} after {self._rows()}. {self._how_to_resume()}".rstrip())
             raise
         except ElsewhereError as error:
-            raise Problem(f"{sentence(' '.join(str(error).split()))} {self._how_to_resume()}") from None
+            raise Problem(f"{sentence(' '.join(str(error).split()))} {self._how_to_resume()}".rstrip()) from None
         except Problem as problem:
-            problem.args = (f"{problem} {self._how_to_resume()}",)
+            problem.args = (f"{problem} {self._how_to_resume()}".rstrip(),)
             raise
 
     def _work(self) -> bool:
@@ -255,9 +249,10 @@ class Run:
         return f"{done:,} of {count(self._to.survey.count, 'row')}"
 
     def _how_to_resume(self) -> str:
-        if self._to.record is None:
-            return "It cannot be resumed: rows in a file can, by -o FILE."
-        return f"To go on: {self.plan.again}"
+        if self._to.record is not None:
+            return f"To go on: {self.plan.again}"
+        # Where nothing was done nothing is lost: the same command again does it.
+        return "It cannot be resumed: rows in a file can, by -o FILE." if self.tally.done else ""
 
     def _note(self, text: str) -> None:
         if not self.plan.quiet:

@@ -24,6 +24,8 @@ __all__ = ["BOUND", "ask_all"]
 
 BOUND = 30.0  # seconds for one question: on a busy machine, importing Dask alone has been seen to take eight
 AT_ONCE = 4
+FEW = "raise the limits of open files and processes: ulimit -n 4096, ulimit -u 4096"
+UNKNOWN = "install it anew, or tell us: this is none of what is known"
 # The modules that the command sees, and none beside: a file in this folder may have the name of one.
 PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
@@ -45,6 +47,13 @@ def ask_all(names: Sequence[str]) -> Iterator[Finding]:
 
 
 def _ask(name: str, running: set[subprocess.Popen[bytes]]) -> list[Finding]:
+    try:
+        return _asked(name, running)
+    except OSError as error:
+        return [_failed(name, f"could not be tried, as no process can be started: {error.strerror}", FEW)]
+
+
+def _asked(name: str, running: set[subprocess.Popen[bytes]]) -> list[Finding]:
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, json.dumps(sys.path), name],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
@@ -79,10 +88,8 @@ def _read(out: bytes) -> list[Finding] | None:
         return None
 
 
-def _failed(name: str, says: str) -> Finding:
-    return Finding(
-        name, QUESTIONS[name].part, FAILS, says, "install it anew, or tell us: this is none of what is known"
-    )
+def _failed(name: str, says: str, do: str = UNKNOWN) -> Finding:
+    return Finding(name, QUESTIONS[name].part, FAILS, says, do)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -42,15 +42,19 @@ class Target:
     is_file: bool
 
     @classmethod
-    def parse(cls, text: str) -> Target:
+    def parse(cls, text: str, *, what: str = "FUNCTION", such: str = "work.py:score") -> Target:
         """``"math:sqrt"``, ``"examples/measure.py:measure"``.
+
+        Args:
+            text: as it was typed.
+            what, such: how a sentence calls it, and an example.
 
         Raises:
             WrongUsage: it is neither.
         """
         module, colon, name = text.rpartition(":")
         if not colon or not module or not all(part.isidentifier() for part in name.split(".")):
-            raise WrongUsage(f"FUNCTION is package.module:name or path/to/file.py:name, not {text!r}.")
+            raise WrongUsage(f"{what} is package.module:name or path/to/file.py:name, such as {such}, not {text!r}.")
         if module.endswith(".py") or os.sep in module:
             path = os.path.realpath(module)
             if not os.path.isfile(path):
@@ -177,7 +181,8 @@ def _broken(target: Target, error: BaseException) -> str:
         return f"{target.module} imports its neighbours relatively: name it as package.module:{target.name} instead."
     frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, SyntaxError):
-        where = f" (at {error.filename}, line {error.lineno})" if error.filename and error.filename not in text else ""
+        text = error.msg  # its own text has the file's name alone, and that twice
+        where = f" (at {error.filename}, line {error.lineno})" if error.filename else ""
     else:
         where = f" (at {frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
     return f"{target.module} cannot be imported: {type(error).__name__}: {text}{where}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import sys
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 from elsewhere.cli.ending import Problem, WrongUsage, sentence
 from elsewhere.fleet import Host
 from elsewhere.fleet.naming.inventory import choose, read
+from elsewhere.fleet.naming.needed import NeedsAsyncssh, load_asyncssh
 
 __all__ = ["Files", "choose_hosts", "sorted_files"]
 
@@ -44,8 +44,10 @@ def choose_hosts(given: dict[str, Any]) -> list[Host]:
         raise WrongUsage(
             "No host is named: give -H web1,web2, or -g GROUP with an inventory (-i FILE); -g all is all of it."
         )
-    if importlib.util.find_spec("asyncssh") is None:
-        raise Problem("Hosts are reached by asyncssh, which is not here: python -m pip install 'elsewhere[fleet]'.")
+    try:
+        load_asyncssh()
+    except NeedsAsyncssh as error:
+        raise Problem(sentence(error)) from None
     if sys.stdin is None and any("@-" in text for text in (*given["hosts"], *given["exclude"])):
         raise WrongUsage("The list of hosts is to come from stdin (@-), which is closed.")
     options = {

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from elsewhere.cli.batch.output import cannot_write
 from elsewhere.cli.completion.candidates import files
 from elsewhere.cli.ending import WrongUsage
 from elsewhere.cli.help import Verb
@@ -62,7 +63,7 @@ def get_command(ctx: click.Context, /, **given: Any) -> int:
 
     def do(fleet: Fleet, told: Told) -> Mapping[Host, Any]:
         place = sys.stdout.buffer if to == "-" else to
-        return fleet.get(
+        results: Mapping[Host, Any] = fleet.get(
             sources,
             place,
             by_host=told.several,
@@ -71,11 +72,17 @@ def get_command(ctx: click.Context, /, **given: Any) -> int:
             return_exceptions=True,
             **options,
         )
+        return results if to != "-" else {host: _of_stdout(found) for host, found in results.items()}
 
     whom = as_whom(given)
     what = f"{' '.join(sources)} to {to}" + (f" ({whom})" if whom else "")
     says = {"deletes": f"what is only in {to}"} if given["delete"] else {}
     return carry_out(ctx, given, what=what, do=do, says=says, allows=_stdout if to == "-" else None)
+
+
+def _of_stdout(outcome: Any) -> Any:
+    """What was wrong with the file that is written, which here is stdout."""
+    return cannot_write("stdout", outcome) if type(outcome) is OSError else outcome
 
 
 def _stdout(hosts: int) -> None:

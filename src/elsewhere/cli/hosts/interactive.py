@@ -6,8 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from elsewhere.cli.batch.run import say
-from elsewhere.cli.ending import Problem
+from elsewhere.cli.ending import Problem, say
 from elsewhere.cli.hosts.chosen import choose_hosts
 from elsewhere.cli.hosts.doing.endings import code_of
 from elsewhere.cli.hosts.doing.rows import is_terminal

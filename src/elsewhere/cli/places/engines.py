@@ -17,8 +17,7 @@ from typing import Any
 from elsewhere.cli.batch.engine import Calls, Engine, Result
 from elsewhere.cli.batch.job import Answer, Failed, Job, Refused, Task
 from elsewhere.cli.batch.rows import Unencodable, encode, type_name
-from elsewhere.cli.batch.run import say
-from elsewhere.cli.ending import Problem, WrongUsage, sentence
+from elsewhere.cli.ending import Problem, WrongUsage, say, sentence
 from elsewhere.cli.function.convert import ASK, CONVERTERS
 from elsewhere.cli.places.there import FAILED, NEEDS_NUMBER, make_call, make_initializer
 from elsewhere.errors import ElsewhereError, NeverStarted, RemoteError

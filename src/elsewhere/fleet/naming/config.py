@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from elsewhere.fleet.naming.needed import load_asyncssh
+
 __all__ = ["USUAL", "config_of"]
 
 USUAL = ("~/.ssh/config", "/etc/ssh/ssh_config")
@@ -16,6 +18,7 @@ USUAL = ("~/.ssh/config", "/etc/ssh/ssh_config")
 @cache
 def _reader() -> Any:
     """Asyncssh's reader, which also knows StrictHostKeyChecking."""
+    load_asyncssh()
     from asyncssh.config import SSHClientConfig
 
     class Reader(SSHClientConfig):  # type: ignore[misc, unused-ignore]  # Any where asyncssh is missing

@@ -26,6 +26,8 @@ def given(options: Mapping[str, Any]) -> Given:
     for name in options:
         if name not in _CHECKS:
             raise TypeError(f"a host has no option {name!r}: there are {', '.join(_CHECKS)}")
+    if options.get("jump") is not None and options.get("proxy_command") is not None:
+        raise ValueError("jump and proxy_command are both the way to the host: give one of them")
     return Given(**{name: None if value is None else _CHECKS[name](name, value) for name, value in options.items()})
 
 
@@ -116,6 +118,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "connect_timeout": _seconds,
     "keepalive": _seconds,
     "jump": _jump,
+    "proxy_command": _text,
     "agent": _agent,
     "forward_agent": _flag,
     "config": _paths,

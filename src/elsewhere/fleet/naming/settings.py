@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -38,6 +40,7 @@ class Given:
         connect_timeout: seconds for the whole way up to the login.
         keepalive: seconds between two looks whether the host is still there; 0 for none.
         jump: hosts on the way, the first one first: names, with commas between them.
+        proxy_command: a program whose input and output are the way there; see `Host`.
         agent: use the agent of ssh (True, False, or the path of its socket).
         forward_agent: let the far side use it.
         config: files instead of the usual ones; none at all: ``()``.
@@ -56,6 +59,7 @@ class Given:
     connect_timeout: float | None = None
     keepalive: float | None = None
     jump: str | None = None
+    proxy_command: str | None = None
     agent: bool | str | None = None
     forward_agent: bool | None = None
     config: tuple[str, ...] | None = None
@@ -135,11 +139,14 @@ def resolve(spec: Spec, given: Given | None = None, entry: Entry | None = None, 
     files = USUAL if given.config is None else given.config
     says = config_of(entry.hostname or spec.name, user, port, files)
     keys = given.keys if given.keys is not None else (entry.key,) if entry.key else _there(says.get("IdentityFile"))
+    hostname = str(says.get("Hostname") or entry.hostname or spec.name)
+    port = port or int(says.get("Port") or 22)
+    user = user or str(says.get("User") or getpass.getuser())
     return Settings(
         name=str(spec),
-        hostname=str(says.get("Hostname") or entry.hostname or spec.name),
-        port=port or int(says.get("Port") or 22),
-        user=user or str(says.get("User") or getpass.getuser()),
+        hostname=hostname,
+        port=port,
+        user=user,
         alias=says.get("HostKeyAlias"),
         keys=tuple(os.path.expanduser(key) if isinstance(key, str) else key for key in keys),
         certificates=_files(says.get("CertificateFile")),
@@ -153,7 +160,7 @@ def resolve(spec: Spec, given: Given | None = None, entry: Entry | None = None, 
         keepalive=float(_first(given.keepalive, says.get("ServerAliveInterval"), 15.0)),
         keepalive_count=int(says.get("ServerAliveCountMax", 3)),
         jumps=_route(spec, given, says, _jumps),
-        proxy_command=says.get("ProxyCommand") if given.jump is None and not says.get("ProxyJump") else None,
+        proxy_command=_proxy(given, says, {"%h": hostname, "%p": str(port), "%r": user, "%%": "%"}),
         agent=_agent(given, says),
         forward_agent=bool(_first(given.forward_agent, says.get("ForwardAgent"), False)),
         more={ours: says[theirs] for theirs, ours in _ALGORITHMS.items() if says.get(theirs)},
@@ -205,10 +212,18 @@ def _agent(given: Given, says: Mapping[str, Any]) -> str | None:
     return os.path.expanduser(os.path.expandvars(str(told)))
 
 
+def _proxy(given: Given, says: Mapping[str, Any], signs: Mapping[str, str]) -> str | None:
+    """The program instead of a connection, with what its signs stand for; those of a file are filled in already."""
+    if given.proxy_command is not None:
+        told = given.proxy_command
+        return None if told.lower() == "none" else re.sub("%[hpr%]", lambda sign: shlex.quote(signs[sign[0]]), told)
+    return says.get("ProxyCommand") if given.jump is None and not says.get("ProxyJump") else None
+
+
 def _route(spec: Spec, given: Given, says: Mapping[str, Any], depth: int) -> tuple[Settings, ...]:
     """The hosts on the way, with those on the way to the first of them."""
     told = given.jump if given.jump is not None else says.get("ProxyJump")
-    if not told or str(told).lower() == "none":
+    if given.proxy_command is not None or not told or str(told).lower() == "none":
         return ()
     if depth >= MOST_JUMPS:
         raise ValueError(f"the way to {spec} has more than {MOST_JUMPS} hosts: ProxyJump leads in a circle")

@@ -24,6 +24,7 @@ from elsewhere.net.serving.flag import Flag
 from elsewhere.net.serving.handlers import Handler
 from elsewhere.net.serving.replies import Replies
 from elsewhere.net.serving.streams import Protocol, Reader, Writer
+from elsewhere.runtime.driving.loops import new_loop
 from elsewhere.transport.connecting import tune
 from elsewhere.transport.listening import SCARCE, Listener
 
@@ -110,7 +111,7 @@ class Loop:
 
     def _run(self) -> None:
         try:
-            with asyncio.Runner(loop_factory=_factory()) as runner:
+            with asyncio.Runner(loop_factory=new_loop) as runner:
                 runner.run(self._main())
         except BaseException as error:
             if self._ready.done():
@@ -308,13 +309,3 @@ def _outcome(error: Exception, reader: Reader) -> str:
     if isinstance(error, asyncio.IncompleteReadError) and reader.at_eof():
         return "lost"
     return "failed"
-
-
-def _factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's, where it is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory

@@ -42,7 +42,7 @@ def uvloop() -> list[Finding]:
     """A faster loop, used wherever it is."""
     trouble = _seen("uvloop", "http")
     if trouble is not None:
-        return [trouble._replace(says=f"{trouble.says}: asyncio's loop is used")]
+        return [trouble]
     import asyncio
 
     import uvloop as module
@@ -60,7 +60,7 @@ def http() -> list[Finding]:
     for name in ("starlette", "uvicorn"):
         trouble = _seen(name, "http")
         if trouble is not None:
-            return [trouble._replace(name="http", says=f"{name}: {trouble.says}")]
+            return [trouble._replace(name="http")]
     says = f"starlette {version('starlette')}, uvicorn {version('uvicorn')}"
     trouble = _seen("httptools", "http")
     if trouble is not None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import socket
 import struct
 
 from elsewhere.cli.doctor.finding import NOTE, WORKS, Finding
+from elsewhere.fleet.naming.needed import NeedsAsyncssh, load_asyncssh
 
 __all__ = ["agent", "file", "ssh"]
 
@@ -18,7 +18,9 @@ LONGEST = 1 << 20
 
 def ssh() -> list[Finding]:
     """All of it; nothing where hosts cannot be reached anyway, which has its own line."""
-    if importlib.util.find_spec("asyncssh") is None:
+    try:
+        load_asyncssh()
+    except NeedsAsyncssh:
         return []
     return [
         agent(os.environ.get("SSH_AUTH_SOCK")),

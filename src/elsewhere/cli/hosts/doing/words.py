@@ -20,6 +20,8 @@ SAID = (
 
 def in_words(error: object) -> str:
     """A message as a sentence for who uses the shell."""
+    if isinstance(error, OSError) and error.strerror:
+        error = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     text = sentence(error)
     for pattern, ours in SAID:
         text = re.sub(pattern, ours, text)

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 from elsewhere.cli.batch.destination import Wish
 from elsewhere.cli.batch.output import Stream
-from elsewhere.cli.batch.run import say
 from elsewhere.cli.batch.summary import count
-from elsewhere.cli.ending import Problem, Signals, Stopped, WrongUsage, sentence
+from elsewhere.cli.ending import Problem, Signals, Stopped, WrongUsage, say, sentence
 from elsewhere.cli.hosts.doing.endings import NotReached, code_of, code_of_all, is_well
 from elsewhere.cli.hosts.doing.file import Rows, check, look, open_rows
 from elsewhere.cli.hosts.doing.rows import Bare, RowsTo, is_terminal

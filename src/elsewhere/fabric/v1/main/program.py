@@ -18,6 +18,7 @@ from elsewhere.fabric.v1.network import disconnect_all
 from elsewhere.fabric.v1.task_utils import crawl
 from elsewhere.fabric.v1.tasks import execute
 from elsewhere.fabric.v1.utils import abort, indent, warn
+from elsewhere.fleet.below import NeedsAsyncssh
 
 __all__ = ["main"]
 
@@ -39,6 +40,9 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         if state.output.status:
             sys.stderr.write("\nStopped.\n")
+        return 1
+    except NeedsAsyncssh as error:
+        sys.stderr.write(f"\nFatal error: {error}\n\nAborting.\n")
         return 1
     except Exception:  # noqa: BLE001 - a task file's own error is shown as Python shows it
         sys.excepthook(*sys.exc_info())

@@ -23,6 +23,7 @@ from elsewhere.fabric.v3.main.completing import candidates, script, typed_words
 from elsewhere.fabric.v3.main.listing import Listing, print_help, print_task_help
 from elsewhere.fabric.v3.main.options import core_arguments
 from elsewhere.fabric.v3.version import VERSION
+from elsewhere.fleet.below import NeedsAsyncssh
 
 __all__ = ["main"]
 
@@ -48,7 +49,7 @@ def main(arguments: list[str]) -> int:
     except ParseError as error:
         print(error, file=sys.stderr)
         return 1
-    except (ConnectError, Unauthorized) as error:  # the sentence says it all; a traceback would hide it
+    except (ConnectError, NeedsAsyncssh, Unauthorized) as error:  # the sentence says it all; a traceback would hide it
         print(f"elsewhere: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -54,16 +53,16 @@ def described(connection: Connection) -> Host:
         "passphrase": given.get("passphrase") or given.get("password"),
         "forward_agent": bool(connection.forward_agent),
         "keys": _keys(given),
-        "jump": _jumps(connection.gateway),
     }
+    if connection.gateway and isinstance(connection.gateway, str):
+        options["proxy_command"] = connection.gateway
+    else:
+        options["jump"] = _jumps(connection.gateway or None)
     if given.get("allow_agent") is False:
         options["agent"] = False
     if connection.config.accept_new:
         options["host_keys"] = "accept-new"
-    host = Host(_text(connection), **options)
-    if isinstance(connection.gateway, str):
-        host._settings = replace(host.settings, jumps=(), proxy_command=_filled(connection))
-    return host
+    return Host(_text(connection), **options)
 
 
 def _text(connection: Connection) -> str:
@@ -71,18 +70,9 @@ def _text(connection: Connection) -> str:
     return f"{connection.user}@{f'[{name}]' if name.count(':') > 1 else name}:{connection.port}"
 
 
-def _filled(connection: Connection) -> str:
-    """Ssh's ProxyCommand without its percent signs."""
-    values = {"%h": connection.host, "%p": str(connection.port), "%r": connection.user, "%%": "%"}
-    command: str = connection.gateway
-    for sign, value in values.items():
-        command = command.replace(sign, value)
-    return command
-
-
 def _jumps(gateway: Any) -> str | None:
     """The hosts on the way, the first one first; "none" says that there is none, whatever files say."""
-    if gateway is None or isinstance(gateway, str):
+    if gateway is None:
         return "none"
     way: list[str] = []
     while gateway is not None and not isinstance(gateway, str):

@@ -24,7 +24,8 @@ What is printed is compared so:
 
 - `...` stands for anything within its line; on a line of its own, for any number of lines.
 - Times and speeds differ from machine to machine: where the page has a number with `s`, `ms`, `µs`, `seconds`, `/s`,
-  `times`, `%` or `x` behind it, any number will do; likewise behind `worker` or `pid`.
+  `times`, `%` or `x` behind it, any number will do; likewise behind `worker` or `pid`, and
+  for what bash's `time` says.
 - Of a progress bar only the last line counts.
 - Lines that begin with a host, as `[web1] `, may come in any order of the hosts.
 - Spaces at the end of a line do not count.

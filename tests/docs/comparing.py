@@ -16,6 +16,7 @@ LOOSE = {
     rf"(?<=  ){NUMBER}/s(?!\w)": rf"{NUMBER}/(?:s|min|h)",  # a bar's
     rf"(?<=  in ){NUMBER} s$": rf"(?:{NUMBER} s|[\d:]+)",  # ... from ten seconds on "in 0:12"
     rf"(?<![\w.]){NUMBER}(?= ?(?:s|ms|µs|seconds|times|%|x)(?!\w)|/s(?!\w))": NUMBER,
+    r"\b\d+m[\d.]+s$": r"\d+m[\d.]+s",  # of bash's time
     r"(?<=\bworker )\d+|(?<=\bpid )\d+": r"\d+",
 }
 ANY_OF_THEM = re.compile("|".join(f"({pattern})" for pattern in LOOSE))

@@ -73,6 +73,7 @@ $ printf '[web2] a\\n[web1] b\\n[web1] a\\n'
 [web2] a
 ```
 """,
+    "time": "```console\n$ time true\n\nreal\t0m9.001s\nuser\t0m0.1s\nsys\t1m0.000s\n```",
     "a failure that is shown": """
 ```console
 $ python -c 'raise ValueError("no good")'

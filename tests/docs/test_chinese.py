@@ -19,7 +19,7 @@ from tests.docs.blocks import DOCS, FENCE, ROOT, Block, blocks
 
 CHINESE = DOCS / "zh"
 HAN = r"[\u4e00-\u9fff]"
-LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
+LINK = re.compile(r"!?\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 PAIRS = {ROOT / "README.md": ROOT / "README.zh-CN.md", DOCS / "index.md": CHINESE / "index.md"} | {
     page: CHINESE / "tutorial" / page.name for page in sorted((DOCS / "tutorial").glob("*.md"))
 }
@@ -106,6 +106,17 @@ def test_the_headings_are_as_many(english, chinese):
 
 def headings(page: Path) -> list[str]:
     return re.findall(r"^#+(?= )", FENCE.sub("", page.read_text()), re.MULTILINE)
+
+
+@each_pair
+def test_the_figures_of_tables_are_the_same(english, chinese):
+    assert figures(chinese) == figures(english)
+
+
+def figures(page: Path) -> list[list[str]]:
+    """Of each row, in any order."""
+    rows = re.findall(r"^\|.*\|$", prose(page), re.MULTILINE)
+    return [sorted(re.findall(r"\d+(?:[,.]\d+)*", row)) for row in rows]
 
 
 @each_pair

@@ -45,8 +45,8 @@ def public_classes():
 
 def test_each_page_is_in_the_nav_and_has_a_title():
     yaml = require(module="yaml", install="pip install -e '.[docs]'")
-    nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
-    named = re.findall(r"'([\w./-]+\.md)'", str(nav))
+    config = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+    named = re.findall(r"'([\w./-]+\.md)'", str(config["nav"]))
     assert sorted(named) == [str(page.relative_to(DOCS)) for page in PAGES]
     assert [page for page in PAGES if not re.match(r"# \S", page.read_text())] == []
 

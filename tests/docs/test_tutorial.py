@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -63,3 +64,25 @@ def read(page, logs, folder, hosts=None):
             (desk / block.title).write_text(block.text)
     (folder / "reader").mkdir()
     play(page, folder / "reader", home=hosts, desk=desk)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_a_page_ends_with_what_was_seen_and_where_to_go(page):
+    title, *_ = page.read_text().splitlines()
+    assert title.startswith(f"# {number(page)}. ")
+    end = page.read_text().partition("\n## What you have seen\n")[2]
+    assert end.split("\n\n")[0].count("\n- ") == 3, "three lines"
+    following = PAGES[PAGES.index(page) + 1 :][:1]
+    assert all(f"Next: [{_title(after)}]({after.name})" in end.replace("\n", " ") for after in following)
+
+
+def _title(page):
+    """As it is linked: "a slow loop"."""
+    title = page.read_text().splitlines()[0].partition(". ")[2]
+    return title if title.startswith("Python") else title[0].lower() + title[1:]
+
+
+def test_the_first_page_names_them_all():
+    text = (DOCS / "tutorial" / "index.md").read_text()
+    named = re.findall(r"^\d+\. \[.*?\]\((.*?)\)", text, re.MULTILINE)
+    assert named == [page.name for page in PAGES]

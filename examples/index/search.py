@@ -9,6 +9,7 @@ import contextlib
 import heapq
 import itertools
 import math
+import operator
 import re
 import sys
 from collections import Counter, deque
@@ -205,25 +206,26 @@ def line(path: str, parts: list[Part]) -> str:
         text = decoded(read(path))
     except (OSError, NotText):
         return ""
-    best, most = "", 0
+    best, most, enough = "", 0, sum(len(part.words) for part in parts)
     for each in text.splitlines():
         found = words(each)
         shown = sum(longest_run(part, found) for part in parts)
         if shown > most:
             best, most = each.strip()[:WIDEST], shown
+            if most == enough:
+                break
     return best
 
 
 def longest_run(part: Part, found: list[str]) -> int:
     """How many words of a part of a query stand one after the other in a line."""
+    first, *others = part.words
     if part.begins:
-        return any(word.startswith(part.words[0]) for word in found)
-    most = 0
-    for begin in range(len(found)):
-        here = found[begin : begin + len(part.words)]
-        pairs = zip(here, part.words)  # noqa: B905 - a host's Python may know no strict=
-        most = max(most, sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)))
-    return most
+        return any(word.startswith(first) for word in found)
+    if first not in found or not others:
+        return first in found
+    begins = [place for place, word in enumerate(found) if word == first]
+    return max(sum(itertools.takewhile(bool, map(operator.eq, found[begin:], part.words))) for begin in begins)
 
 
 if __name__ == "__main__":

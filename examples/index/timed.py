@@ -84,7 +84,9 @@ def building(folder: str, work: str, hosts: list[str]) -> dict[str, Callable[[],
             assert ours.read() == theirs.read(), f"{place}: another index"
 
     places = ["threads", "processes", *(["hosts"] if hosts else []), "dask"]
-    ways = {f'the index, `where="{place}"`': lambda place=place: on(place) for place in places}
+    fleet = ", ".join(f'"{host}"' for host in hosts)
+    names = {place: f"Fleet({fleet})" if place == "hosts" else f'"{place}"' for place in places}
+    ways = {f"the index, `where={name}`": lambda place=place: on(place) for place, name in names.items()}
     return {"the index, a plain loop": by_loop, **ways}
 
 

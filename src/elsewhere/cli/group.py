@@ -21,7 +21,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from elsewhere.cli.ending import Problem, ReaderGone, Signals, Stopped, WrongUsage
-from elsewhere.cli.help import show_examples, versions
+from elsewhere.cli.help import HELP_NAMES, show_examples, versions
 
 __all__ = ["SAYS", "VERBS", "Invocation", "group", "run"]
 
@@ -125,7 +125,7 @@ def _show_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> 
 
 @click.group(
     cls=_Verbs,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": HELP_NAMES},
     subcommand_metavar="VERB [ARG]...",
     options_metavar="[OPTION]...",
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-__all__ = ["HEADINGS", "Verb", "show_examples", "versions"]
+__all__ = ["HEADINGS", "HELP_NAMES", "Verb", "show_examples", "versions"]
 
 HEADINGS: dict[str, tuple[str, ...]] = {
     "Inputs": ("source", "null", "json_input", "string", "keyword"),
@@ -27,6 +27,7 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "As whom": ("sudo", "sudo_user", "sudo_group", "sudo_password_file"),
     "Who may come, and who is believed": ("token_file", "cert", "key", "ca", "insecure", "allowed_hosts"),
 }  # fmt: skip
+HELP_NAMES = ["-h", "--help"]
 RANGE = re.compile(r"\s*\[[\d<=]*x[<>=\d]*\]$")  # click says [x>=1]; who gives another number is told
 
 
@@ -48,6 +49,7 @@ class Verb(click.Command):
         more: str = "",
         **others: Any,
     ) -> None:
+        others["context_settings"] = {"help_option_names": HELP_NAMES, **others.get("context_settings", {})}
         super().__init__(*args, **others)
         self.first = first
         self.examples = tuple(examples)

@@ -121,6 +121,22 @@ def test_words_of_odd_files(example, index, query, file):
     assert hit.line
 
 
+@pytest.mark.parametrize(
+    ("query", "line"),
+    [
+        ('"the open file"', "The open, file."),
+        ("open descriptor", "an open descriptor"),
+        ("desc*", "an open descriptor"),
+        ('"file an"', "open file"),  # it goes over the end of the line, which shows its beginning
+    ],
+)
+def test_the_line_that_is_shown_has_most_of_the_query(example, tmp_path, query, line):
+    (tmp_path / "text.txt").write_text("the the\nopen file\nan open descriptor\n  The open, file.\n")
+    parts = example.search.parsed(query)
+    assert example.search.line(str(tmp_path / "text.txt"), parts) == line
+    assert example.search.line(str(tmp_path / "gone.txt"), parts) == ""
+
+
 def test_what_is_not_there(example, index):
     opened = example.search.Index(str(index))
     assert opened.search("x" * 101) == []  # no word, but data

@@ -21,7 +21,7 @@ class Bar:
     def __init__(self, progress: Any = False, label: str = "") -> None:
         self._total = 0
         self._bar = None
-        if not isinstance(progress, bool | str):
+        if not isinstance(progress, bool | str | None):
             raise TypeError(f"progress is True, False or a label, not {progress!r}")
         if progress:
             from elsewhere.progress import Progress

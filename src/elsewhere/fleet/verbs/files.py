@@ -53,7 +53,7 @@ class Files(Part):
             password (str | Callable[[], str] | None): for sudo, as `sudo` takes it.
             sudo_password_file (str | os.PathLike[str] | None): for sudo, as `sudo` takes it.
             timeout (float | None): seconds, after which it is ended on the far side too; None, the default, for no
-                limit.
+                limit but that of `options`.
 
         Returns:
             A `Transfer`, which tells what was sent, what was there already, and what was removed.

@@ -22,7 +22,7 @@ def zombies(library):
         child.start()
     while not all(state(child.pid) in ("Z", "gone") for child in children):
         time.sleep(0.01)
-    time.sleep(0.2)
+    time.sleep(0.5)  # all have ended half a second ago
     before = sum(state(child.pid) == "Z" for child in children)
     for child in children:
         child.join()

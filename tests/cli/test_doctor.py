@@ -22,6 +22,7 @@ from elsewhere.cli.group import run
 from tests.cli.helpers import Started, shell, until
 from tests.cli.surroundings import by_shell, in_namespace, instead, without
 from tests.cli.test_shell import alive, children
+from tests.ports import free_port
 from tests.require import ROOT, require
 
 HANGS = "import time\nopen({file!r}, 'w').close()\ntime.sleep(600)\n"
@@ -36,7 +37,7 @@ def found(ended: subprocess.CompletedProcess[str]) -> dict[str, Finding]:
 
 
 def doctor(tmp_path: Path, *args: str, **variables: str) -> tuple[int, dict[str, Finding]]:
-    more: dict[str, Any] = {"HOME": str(tmp_path), **variables}
+    more: dict[str, Any] = {"HOME": str(tmp_path), "SSH_AUTH_SOCK": "", **variables}
     ended = shell("doctor", "--json", *args, cwd=tmp_path, **more)
     return ended.returncode, found(ended)
 
@@ -44,7 +45,7 @@ def doctor(tmp_path: Path, *args: str, **variables: str) -> tuple[int, dict[str,
 @pytest.fixture(scope="module")
 def well(tmp_path_factory) -> subprocess.CompletedProcess[str]:
     folder = tmp_path_factory.mktemp("well")
-    return shell("doctor", cwd=folder, HOME=str(folder), COLUMNS="80")
+    return shell("doctor", cwd=folder, HOME=str(folder), SSH_AUTH_SOCK="", COLUMNS="80")
 
 
 class TestWell:
@@ -273,10 +274,8 @@ class TestOfTheUser:
 
 class TestPorts:
     def test_whose_a_port_is(self, monkeypatch):
-        with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as other:
-            other.bind(("127.0.0.1", 0))
-            taken, free = server.getsockname()[1], other.getsockname()[1]
-            other.close()
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            taken, free = server.getsockname()[1], free_port()
             monkeypatch.setattr(ports, "PORTS", {free: "tcp://there", taken: "tcp://elsewhere"})
             rows = {row.name: row for row in ports.ports()}
         row = rows[f"port {taken}"]

@@ -49,12 +49,14 @@ class TestLoading:
         text = said(shell("serve", "math", "-b", "tcp://127.66.0.1:0", cwd=tmp_path), 2)
         assert "OBJECT is package.module:name or path/to/file.py:name, such as work.py:service" in text
 
-    def test_one_that_serves_by_itself(self, tmp_path):
+    @pytest.mark.parametrize("verb", ["serve {}:service -b tcp://127.66.0.1:0", "map {}:double 1"])
+    @pytest.mark.parametrize("module", ["own.py", "own"])
+    def test_one_that_serves_by_itself(self, tmp_path, verb, module):
         (tmp_path / "own.py").write_text(
             f'{SERVICE}from elsewhere import Service\nservice = Service(double)\nservice.serve("tcp://127.66.0.1:0")\n'
         )
-        text = said(shell("serve", "own.py:service", "-b", "tcp://127.66.0.1:0", cwd=tmp_path), 2)
-        assert f"{tmp_path}/own.py serves by itself while it is loaded" in text
+        text = said(shell(*verb.format(module).split(), cwd=tmp_path), 2)
+        assert " serves by itself while it is loaded" in text
         assert '`if __name__ == "__main__":`' in text
 
     def test_one_that_does_not_come_to_its_end_is_told_where_it_is(self, tmp_path, monkeypatch):

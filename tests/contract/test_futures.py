@@ -48,10 +48,14 @@ def test_waiting_that_ends_too_early_stops_only_the_waiting(make_pool, place, ga
     with pytest.raises(multiprocessing.TimeoutError) as caught:
         future.get(timeout=0.01)
     assert isinstance(caught.value, TimeoutError)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError, match=r"^no result within 0\.01 s; the call goes on$"):
         future.result(timeout=0.01)
-    with pytest.raises(TimeoutError):
-        future.exception(timeout=0.01)
+    with pytest.raises(TimeoutError, match="within -1 s"):
+        future.exception(timeout=-1)
+    with pytest.raises(TypeError, match="timeout is a number of seconds, not 'soon'"):
+        future.result(timeout="soon")
+    with pytest.raises(ValueError, match="timeout is a number of seconds, not nan"):
+        future.get(timeout=float("nan"))
     future.wait(0.01)
     assert not future.ready()
     assert not future.done()

@@ -107,7 +107,7 @@ def test_a_source_that_blocks_holds_up_no_other_calls(pool):
     assert list(iterator) == [0, 1, 4]
 
 
-@pytest.mark.parametrize("chunksize", [None, 2])
+@pytest.mark.parametrize("chunksize", [None, 2, 3])
 def test_a_source_that_raises_raises_at_its_place(pool, chunksize):
     def source():
         yield 1
@@ -118,8 +118,9 @@ def test_a_source_that_raises_raises_at_its_place(pool, chunksize):
 
     iterator = pool.imap(square, source(), chunksize)
     assert [next(iterator) for _ in range(4)] == [1, 4, 9, 16]
-    with pytest.raises(Custom, match="from the source"):
+    with pytest.raises(Custom, match="from the source") as caught:
         next(iterator)
+    assert caught.value.__notes__ == ["raised by the inputs after 4 of them: these were called, and here it ends"]
     with pytest.raises(StopIteration):
         next(iterator)
 
@@ -144,8 +145,13 @@ def test_a_source_that_cannot_be_iterated_fails_at_once(pool, name):
 
 
 def test_map_gives_the_error_of_its_source(pool):
-    with pytest.raises(Custom, match="from the source"):
+    with pytest.raises(Custom, match="from the source") as caught:
         pool.map(square, (raise_custom() if x == 2 else x for x in range(3)))
+    how_far = "raised by the inputs after 2 of them: no call was made, as a map reads all inputs before the first"
+    assert caught.value.__notes__ == [how_far]
+    with pytest.raises(TypeError, match="not iterable") as caught:
+        pool.map(square, 3)
+    assert not hasattr(caught.value, "__notes__")
 
 
 def raise_custom():

@@ -301,3 +301,11 @@ def test_a_pool_that_is_forgotten_warns_and_ends(place):
 def test_a_pool_cannot_be_pickled(pool):
     with pytest.raises(NotImplementedError, match="cannot be passed between processes or pickled"):
         pickle.dumps(pool)
+
+
+def test_a_pool_that_refuses_what_it_is_given_says_so_and_nothing_else(make_pool):
+    """What its `__del__` raised would be a warning, and an error of this test."""
+    with pytest.raises(TypeError, match="unexpected keyword argument 'timout'"):
+        make_pool(2, timout=3)
+    with pytest.raises(TypeError, match="timeout is a number of seconds, not '3'"):
+        make_pool(2, timeout="3")

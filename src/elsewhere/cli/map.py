@@ -15,7 +15,7 @@ from elsewhere.cli.batch.run import Plan, Run
 from elsewhere.cli.batch.summary import count, shorten
 from elsewhere.cli.completion.candidates import files, functions
 from elsewhere.cli.function.convert import ASK, CONVERTERS, TEXT, conversion
-from elsewhere.cli.function.loading import said_if_slow
+from elsewhere.cli.function.loading import loading
 from elsewhere.cli.function.target import Target
 from elsewhere.cli.group import Invocation
 from elsewhere.cli.help import Verb
@@ -91,7 +91,7 @@ def _plan(ctx: click.Context, inputs: Inputs, given: dict[str, Any]) -> Plan:
         as_text=not given["as_json"],
     )
     wish.check(inputs)
-    with said_if_slow(target):
+    with loading(target):
         function = target.function()
     becomes = conversion(function, target.label)
     return Plan(

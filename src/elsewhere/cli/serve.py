@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from elsewhere.cli.completion.candidates import addresses, objects
 from elsewhere.cli.ending import Problem, WrongUsage, sentence
-from elsewhere.cli.function.loading import said_if_slow
+from elsewhere.cli.function.loading import loading
 from elsewhere.cli.function.target import Target
 from elsewhere.cli.help import Verb
 from elsewhere.cli.options import seconds, shared
@@ -128,26 +126,8 @@ def _describe(service: Service, target: Target, addresses: tuple[str, ...]) -> N
         click.echo(f"{'' if number else 'methods':10}{method['name']}{method.get('signature') or ''}")
 
 
-@contextlib.contextmanager
-def _served_by_us(target: Target) -> Iterator[None]:
-    """A module that serves by itself while it is loaded would never give back what we are to serve."""
-    own = Service.serve
-
-    def refuse(*_args: Any, **_options: Any) -> int:
-        raise WrongUsage(
-            f"{target.module} serves by itself while it is loaded: run it with python, or put what calls serve(...) "
-            'under `if __name__ == "__main__":`.'
-        )
-
-    Service.serve = refuse  # type: ignore[method-assign]  # for as long as a module is loaded, and in this process
-    try:
-        yield
-    finally:
-        Service.serve = own  # type: ignore[method-assign]  # as it was
-
-
 def _service(target: Target, given: dict[str, Any]) -> Service:
-    with said_if_slow(target), _served_by_us(target):
+    with loading(target):
         found = target.thing()
     secret = token(given)
     if isinstance(found, Service):

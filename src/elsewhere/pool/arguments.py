@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from elsewhere.call import Options, function_name
@@ -9,7 +11,7 @@ from elsewhere.call import Options, function_name
 if TYPE_CHECKING:
     from elsewhere.progress import Progress
 
-__all__ = ["bar_of", "check_callable", "chunk_of", "told_apart"]
+__all__ = ["bar_of", "check_callable", "chunk_of", "inputs_of", "tell_how_far", "told_apart"]
 
 
 def told_apart(
@@ -33,6 +35,30 @@ def chunk_of(chunksize: int | None) -> int | None:
     if chunksize < 1:
         raise ValueError(f"Chunksize must be 1+, not {chunksize:n}")
     return chunksize if chunksize > 1 else None
+
+
+def inputs_of(iterable: Iterable[Any], more: tuple[Iterable[Any], ...]) -> list[Any] | range:
+    """All inputs of a map; what they raise has a note that says how far they came."""
+    if type(iterable) is range and not more:
+        return iterable  # a range travels as one
+    source: Iterable[Any]
+    if more:
+        source = zip(iterable, *more, strict=False)
+    else:  # what is no iterable raises here, where no input was read
+        source = iterable if type(iterable) in (list, tuple) else iter(iterable)
+    values: list[Any] = []
+    try:
+        values.extend(source)  # keeps what came before an error
+    except Exception as error:
+        tell_how_far(error, len(values), "no call was made, as a map reads all inputs before the first")
+        raise
+    return values
+
+
+def tell_how_far(error: BaseException, count: int, calls: str) -> None:
+    """Give what the inputs raised a note that says how many there were before it, and what that means for the calls."""
+    with contextlib.suppress(Exception):  # an exception class may forbid it; the note is a courtesy
+        error.add_note(f"raised by the inputs after {count} of them: {calls}")
 
 
 def check_callable(fn: Any) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from elsewhere.call import UNSET, Options, Retry
-from elsewhere.pool.arguments import bar_of, check_callable, chunk_of, told_apart
+from elsewhere.pool.arguments import bar_of, check_callable, chunk_of, inputs_of, told_apart
 from elsewhere.pool.outcomes.iterators import ImapIterator
 from elsewhere.pool.outcomes.results import CallbackJob, MapJob
 from elsewhere.pool.outcomes.stream import CallResult, StreamJob
@@ -323,11 +323,7 @@ class Calls:
         pool = self._pool
         pool._check_open()
         check_callable(fn)
-        values: list[Any] | range
-        if more:
-            values = list(zip(iterable, *more, strict=False))
-        else:
-            values = iterable if type(iterable) is range else list(iterable)  # a range travels as one
+        values = inputs_of(iterable, more)
         shape = Shape.STAR if more or star else Shape.ONE
         bar = bar_of(progress, len(values), options, fn)
         job = MapJob(

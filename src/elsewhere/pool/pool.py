@@ -63,6 +63,8 @@ class Pool(Intake):
         ValueError, TypeError: an argument is not what is described here.
     """
 
+    _closed = True  # until it is whole: __del__ runs on half a pool too, and where __init__ refused its arguments
+
     def __init__(
         self,
         processes: int | None = None,
@@ -79,7 +81,6 @@ class Pool(Intake):
         preload: Iterable[str] = (),
         max_memory: int | None = None,
     ) -> None:
-        self._closed = True  # until it is whole: __del__ may run on half a pool
         if on_exit not in ("wait", "terminate"):
             raise ValueError(f'on_exit is "wait" or "terminate", not {on_exit!r}')
         self._options = Options.of(timeout, retry)

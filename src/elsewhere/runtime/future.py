@@ -137,7 +137,7 @@ class Future(_Future[T], Generic[T]):
         if self._state == FINISHED and self._exception is None:
             return self._result  # type: ignore[no-any-return]  # what the call gave
         if not self._wait(timeout):
-            raise TimeoutError
+            raise TimeoutError(_late(timeout))
         try:
             if self._state == NOTIFIED:
                 raise CancelledError
@@ -159,7 +159,7 @@ class Future(_Future[T], Generic[T]):
             TimeoutError: it has not ended in that time; the call goes on.
         """
         if not self._wait(timeout):
-            raise TimeoutError
+            raise TimeoutError(_late(timeout))
         if self._state == NOTIFIED:
             raise CancelledError
         return self._exception
@@ -195,7 +195,7 @@ class Future(_Future[T], Generic[T]):
         if not self._wait(timeout):
             from elsewhere.runtime.compat import GetTimeout
 
-            raise GetTimeout(f"no result within {timeout} s; the call goes on")
+            raise GetTimeout(_late(timeout))
         return self.result()
 
     def wait(self, timeout: float | None = None) -> None:
@@ -250,6 +250,8 @@ class Future(_Future[T], Generic[T]):
     def _wait(self, timeout: float | None) -> bool:
         if self._state in DONE:
             return True
+        if timeout is not None:
+            _check_timeout(timeout)
         if self._owner is not None:
             return self._owner.wait_for(self, timeout)
         with self._condition:
@@ -311,3 +313,15 @@ def run_callbacks(future: Future[Any], callbacks: list[Callable[[Any], object]])
             callback(future)
         except Exception:  # noqa: BLE001 - a callback may raise anything
             _log.exception("a callback of %r raised", future)
+
+
+def _late(timeout: float | None) -> str:
+    return f"no result within {timeout} s; the call goes on"
+
+
+def _check_timeout(timeout: Any) -> None:
+    """Also numbers of NumPy will do, and one below 0 is as good as 0."""
+    if not hasattr(timeout, "__float__"):
+        raise TypeError(f"timeout is a number of seconds, not {timeout!r}")
+    if timeout != timeout:  # noqa: PLR0124 - what only NaN is
+        raise ValueError("timeout is a number of seconds, not nan")

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from elsewhere.call import Options
 from elsewhere.errors import PoolClosed
+from elsewhere.pool.arguments import tell_how_far
 from elsewhere.pool.outcomes.results import AHEAD_BYTES, Raised
 from elsewhere.runtime.driving.driver import Driver
 from elsewhere.runtime.driving.signals import Condition, Deferred
@@ -169,18 +170,20 @@ class StreamJob(CallJob):
                 self._reading.release()
 
     def _read(self, count: int) -> None:
+        values: list[Any] = []
+        failure = None
         try:
-            values = list(islice(self.iterator, count))
+            values.extend(islice(self.iterator, count))  # keeps what came before an error
         except BaseException as error:  # noqa: BLE001 - raised at its place, in the consumer
-            self._exhaust(error)
-            return
+            failure = error
+            tell_how_far(error, self.fed + len(values), "these were called, and here it ends")
         if self.exhausted:  # dropped while the source kept us waiting
             return
         step = self.size if self.weight else max(1, len(values))  # large ones bit by bit: workers begin meanwhile
         for lo in range(0, len(values), step):
             self._push(values[lo : lo + step])
         if len(values) < count:
-            self._exhaust(None)
+            self._exhaust(failure)
 
     def _push(self, values: list[Any]) -> None:
         """Pack inputs and hand them over; one that cannot be packed fails at its place."""

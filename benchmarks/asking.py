@@ -50,7 +50,7 @@ def judged(found: Mapping[str, Any], goals: Iterable[Any]) -> int:
         if goal.row in found:
             wanted, reached, well = goal.verdict(found[goal.row]) or (f"{goal.ours} is not measured", "", False)
             all_well = all_well and well
-            print(f"{'well  ' if well else 'MISSED'}  {goal.row:10}  {wanted:75} {reached:>8}")
+            print(f"{'well  ' if well else 'MISSED'}  {goal.row:14}  {wanted:75} {reached:>8}")
     return 0 if all_well else 1
 
 

@@ -17,4 +17,4 @@ with Pool() as pool:
         began = time.perf_counter()
         found = pool.starmap(look_up, [(given, number) for number in range(100)])
         assert found == [str(number) for number in range(100)]
-        print(f"{name:19} {time.perf_counter() - began:.2f} s")
+        print(f"{name:19} {time.perf_counter() - began:.3f} s")

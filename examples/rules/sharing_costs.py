@@ -35,4 +35,4 @@ with elsewhere.Manager() as manager, elsewhere.Pool(1) as pool:
     print(f"a call, and its result      {seconds(lambda: pool.apply(abs, (-1,)), 2_000) * 1e6:.2f} µs a call")
     print(f"40 MB as an argument        {seconds(lambda: pool.apply(len, (here,)), 5) * 1e3:.2f} ms")
     print(f"40 MB as a result           {seconds(lambda: pool.apply(np.ones, (5_000_000,)), 5) * 1e3:.2f} ms")
-    print(f"40 MB, a slice of a shared  {seconds(lambda: pool.apply(len, (shared[:5_000_000],)), 200) * 1e3:.2f} ms")
+    print(f"40 MB of a shared array     {seconds(lambda: pool.apply(len, (shared[:5_000_000],)), 200) * 1e3:.2f} ms")

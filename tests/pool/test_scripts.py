@@ -177,3 +177,18 @@ def test_a_with_block_that_waits_long_says_for_what():
     done = run("-c", FORGETFUL.replace("pool = Pool(2)", quick).format(calls=body))
     waits = "elsewhere: leaving the pool waits for 1 calls, 1 of them running (nightly job); Ctrl-C ends them\n"
     assert done.stderr == waits
+
+
+def test_where_too_few_files_may_be_open_it_says_so_and_what_to_do():
+    text = """
+        import resource
+        from elsewhere import Pool, WorkerStartError
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+        try:
+            with Pool(40) as pool:
+                pool.map(abs, range(1000))
+        except WorkerStartError as error:
+            print(error)
+    """
+    printed = run("-c", textwrap.dedent(text)).stdout
+    assert "Too many open files: have fewer workers, close some files, or raise the limit (ulimit -n)" in printed

@@ -128,12 +128,25 @@ def test_a_result_that_cannot_travel(method):
         assert "Unloadable" in caught.value.__notes__[0]
 
 
+class Holding(Process):
+    def __init__(self, lock):
+        super().__init__()
+        self.lock = lock
+
+
+def test_the_note_names_what_a_process_of_ones_own_holds():
+    with pytest.raises(TypeError, match="cannot pickle") as caught:
+        Holding(threading.Lock()).start()
+    assert "its attribute 'lock' is a _thread.lock; make it in the process" in caught.value.__notes__[0]
+
+
 @BOTH
 def test_arguments_that_cannot_travel(method, capfd):
     each = process(method, target=print, args=(1, threading.Lock()), name="Ada")
     with pytest.raises(TypeError, match="cannot pickle") as caught:
         each.start()
-    assert "Ada" in caught.value.__notes__[0]
+    note = "Ada, a process that runs print, cannot be pickled: argument 2 is a _thread.lock; "
+    assert caught.value.__notes__ == [note + "make it in the process, or use an elsewhere.Lock"]
     with running(method, target=print, args=(work.Unloadable(),)) as each:
         with pytest.raises(LookupError, match="this cannot be unpickled"):
             each.result()

@@ -78,7 +78,7 @@ class Popen:
         self._owner = os.getpid()
         packer = Packer()
         with sending() as handles:
-            packed = packer.item(process, lambda: f"{process.name}, a process that runs {called(process)}")
+            packed = packer.item(process, lambda: f"{process.name}, a process that runs {called(process)},", "process")
             definitions = [tuple(packer.definitions[digest]) for digest in packed.needs]
             tracker = _tracker()
             payload = pickle.dumps((_circumstances(method, len(tracker)), definitions, *packed), 5)

@@ -280,3 +280,10 @@ def test_a_handler_sets_the_event_that_it_interrupts():
     assert event.is_set()
     event.clear()
     assert not event.is_set()
+
+
+def test_a_barrier_is_for_somebody():
+    with pytest.raises(ValueError, match="a barrier is for 1 or more, not for 0"):
+        elsewhere.Barrier(0)
+    with pytest.raises(TypeError, match="parties is a whole number, not '3'"):
+        elsewhere.Barrier("3")

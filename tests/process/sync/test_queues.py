@@ -35,6 +35,11 @@ def full(request):
     return getattr(elsewhere, request.param)
 
 
+def test_a_size_that_is_no_number_is_refused(full):
+    with pytest.raises(TypeError, match="maxsize is a whole number, not '3'"):
+        full("3")
+
+
 def test_they_are_multiprocessings():
     assert isinstance(elsewhere.Queue(), multiprocessing.queues.Queue)
     assert isinstance(elsewhere.JoinableQueue(), multiprocessing.queues.JoinableQueue)

@@ -219,7 +219,8 @@ class Processes(Arrivals):
         try:
             channel = self._channels[key] = Channel(key, self._freight.store)
         except OSError as failure:  # no more descriptors
-            error = WorkerStartError(f"there is no room for its channel: {failure}")
+            cure = "have fewer workers, close some files, or raise the limit (ulimit -n)"
+            error = WorkerStartError(f"there is no room for its channel: {failure}: {cure}")
             self.scheduler.lost(key, 0, error, time.monotonic())
             return
         self._launcher.start(key, [*channel.child_fds, *self._extra_fds])

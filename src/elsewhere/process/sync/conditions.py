@@ -323,10 +323,18 @@ class Barrier(theirs.Barrier):
         action: called by one of them when all have come; None for nothing.
         timeout: seconds that each waits who says no other; None for no limit.
         ctx: taken and not used, as contexts of multiprocessing pass it.
+
+    Raises:
+        TypeError: parties is no whole number.
+        ValueError: it is less than 1: whoever came would wait for ever.
     """
 
     def __init__(
         self, parties: int, action: Callable[[], object] | None = None, timeout: float | None = None, *, ctx: Any = None
     ) -> None:
+        if not isinstance(parties, int):
+            raise TypeError(f"parties is a whole number, not {parties!r}")
+        if parties < 1:
+            raise ValueError(f"a barrier is for 1 or more, not for {parties}")
         state = parties, action, timeout, Condition(), _Counts(Block.make("Barrier"))  # the block is all 0
         self.__setstate__(state)  # type: ignore[attr-defined]  # not in the stubs

@@ -73,10 +73,13 @@ class Queue(_Queue):
         ctx: taken and not used, as contexts of multiprocessing pass it.
 
     Raises:
+        TypeError: maxsize is no whole number.
         OSError: the process has too many files open.
     """
 
     def __init__(self, maxsize: int = 0, *, ctx: Any = None) -> None:
+        if not isinstance(maxsize, int):
+            raise TypeError(f"maxsize is a whole number, not {maxsize!r}")
         self.__setstate__((Log(), maxsize))
 
     def __getstate__(self) -> Any:

@@ -80,11 +80,14 @@ def annotate(
 
 
 def _note(value: Any, where: Callable[[], str], kind: Kind, book: Book, local: bool) -> str:
-    start = ""
+    start, process = "", kind == "process"  # which has no initializer
     if book.failed is not None and not book.failed.startswith("class:"):
         value, start, kind = book.objects[book.failed], f"the global {book.failed!r} of __main__", "value"
     path, culprit = _Search(book).culprit(start, value, kind)
     cure = cure_of(culprit) or f"{IN_INITIALIZER}, or pass what it is made from"
+    if process:
+        cure = cure.removeprefix("pass it through `initializer` and `initargs`, or ")
+        cure = cure.replace(IN_INITIALIZER, "make it in the process")
     if not local:
         ways = cure.split(", or ")
         cure = ", or ".join(way for way in ways if " elsewhere." not in way and "`initargs`" not in way) or ways[-1]
@@ -126,9 +129,15 @@ def _arguments(value: Any, kind: Kind) -> Iterator[tuple[str, Any]]:
     if kind == "value":
         yield from _parts(value)
         return
-    args, kwargs = (value, {}) if kind == "args" else value
+    if kind == "process":  # whose attributes have multiprocessing's names
+        args, kwargs = value._args, value._kwargs
+    else:
+        args, kwargs = (value, {}) if kind == "args" else value
     yield from ((f"argument {number}", part) for number, part in enumerate(args, 1))
     yield from ((f"argument {name}=", part) for name, part in kwargs.items())
+    if kind == "process":
+        yield "its target", value._target
+        yield from ((f"its attribute {name!r}", part) for name, part in vars(value).items())
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Definition", "LargeFunctionWarning", "Packed", "Packer", "by_reference"]
 
-Kind = Literal["value", "args", "call"]
+Kind = Literal["value", "args", "call", "process"]
 
 # Also the end of "__mp_main__", which is what `__main__` calls itself in a child that multiprocessing spawned.
 MAIN = b"_main__"
@@ -133,7 +133,7 @@ class Packer:
             value: what is sent.
             where: names it in a note if it cannot be pickled: ``"item 17 of map(score, ...)"``.
             kind: what `value` is, so that the note can name the culprit: one argument, a tuple of positional
-                arguments, or a pair of those and a dictionary of keyword arguments.
+                arguments, a pair of those and a dictionary of keyword arguments, or a process.
 
         Raises:
             Exception: what pickling raised, with a note that names the culprit and the cure.

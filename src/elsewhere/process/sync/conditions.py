@@ -314,7 +314,8 @@ class _Counts:
 class Barrier(theirs.Barrier):
     """`multiprocessing.Barrier`, which may also be an argument of a Pool's calls.
 
-    One that is killed while it waits counts as having come, as in multiprocessing: give a timeout where that may be.
+    One that is killed while it waits counts as having come. If all others come they pass, and the next round waits,
+    whatever its timeout, until somebody calls `abort`.
     Its `wait`, `reset` and `abort` are multiprocessing's.
 
     Args:

@@ -233,6 +233,50 @@ def test_a_barrier_is_broken_for_all_when_one_is_late():
     assert not barrier.broken
 
 
+def take_the_lock(barrier):
+    barrier._cond.acquire()
+
+
+def test_a_barrier_whose_lock_a_killed_process_has_is_broken_in_time():
+    barrier = elsewhere.Barrier(2)
+    victim = elsewhere.Process(target=take_the_lock, args=(barrier,))
+    victim.start()
+    victim.join(30)
+    with pytest.raises(threading.BrokenBarrierError):
+        barrier.wait(0.02)
+
+
+def test_the_round_after_one_in_which_a_waiter_was_killed_is_broken_in_time():
+    barrier = elsewhere.Barrier(2)
+    victim = elsewhere.Process(target=barrier.wait)
+    victim.start()
+    while not barrier.n_waiting:
+        os.sched_yield()
+    with barrier._cond:  # so that the victim does not hold it, which would stay locked
+        victim.kill()
+        victim.join(30)
+    barrier.wait(20)  # the dead one had come
+    with pytest.raises(threading.BrokenBarrierError):
+        barrier.wait(0.02)  # multiprocessing's waits for ever here
+    assert barrier.broken
+
+
+@pytest.mark.bound(60)
+def test_each_round_of_a_barrier_has_all_of_its_parties():
+    barrier = elsewhere.Barrier(3, timeout=30)
+    rounds = []
+
+    def go():
+        rounds.append([barrier.wait() for _ in range(50)])
+
+    threads = [threading.Thread(target=go) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(sorted(numbers) == [0, 1, 2] for numbers in zip(*rounds, strict=True))
+
+
 def pulse(event, count):
     for _ in range(count):
         event.set()

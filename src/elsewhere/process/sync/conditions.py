@@ -34,6 +34,7 @@ TAKEN, TICKET, SCRATCH, PLACES = 8, 9, 10, 16
 ROOM = 1 << 15  # bytes, for 2,040 places
 LAST = ROOM // 8 - 2
 CHANGING = 16  # in an event's page: the mutex of who sets or clears it
+BETWEEN = (1, -1)  # states of a barrier: those of a round go, or are sent away
 FREE, NOTIFIED = 0, -1  # the first word of a place, which else is a ticket: who came first is woken first
 PIDS = 22  # bits of the second word: the process; above it is when that began, as numbers are used again
 
@@ -314,9 +315,9 @@ class _Counts:
 class Barrier(theirs.Barrier):
     """`multiprocessing.Barrier`, which may also be an argument of a Pool's calls.
 
-    One that is killed while it waits counts as having come. If all others come they pass, and the next round waits,
-    whatever its timeout, until somebody calls `abort`.
-    Its `wait`, `reset` and `abort` are multiprocessing's.
+    One that is killed while it waits counts as having come, and never goes. If all others come they pass; the next
+    round waits for it to go, until the timeout is over or somebody calls `abort`, and is broken then: make another.
+    `reset` and `abort` are multiprocessing's.
 
     Args:
         parties: how many have to come before all go on.
@@ -338,3 +339,32 @@ class Barrier(theirs.Barrier):
             raise ValueError(f"a barrier is for 1 or more, not for {parties}")
         state = parties, action, timeout, Condition(), _Counts(Block.make("Barrier"))  # the block is all 0
         self.__setstate__(state)  # type: ignore[attr-defined]  # not in the stubs
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until all have come.
+
+        Args:
+            timeout: seconds; None for the barrier's own. multiprocessing's begins to count only when the round before
+                is over, which it never is where one of that round was killed.
+
+        Returns:
+            a number from 0 to parties - 1, another one for each.
+
+        Raises:
+            threading.BrokenBarrierError: somebody did not come in time, or called `abort` or `reset`.
+        """
+        limit = self._timeout if timeout is None else timeout  # type: ignore[attr-defined]  # not in the stubs
+        if limit is None:
+            return super().wait()
+        until = time.monotonic() + limit
+        condition: Condition = self._cond  # type: ignore[attr-defined]
+        if not condition.acquire(True, limit):  # one was killed while it held it
+            raise threading.BrokenBarrierError
+        try:  # the lock is an RLock, so that nobody comes between
+            while self._state in BETWEEN:  # type: ignore[attr-defined]
+                if not condition.wait(max(0.0, until - time.monotonic())):
+                    self.abort()
+                    raise threading.BrokenBarrierError
+            return super().wait(max(0.0, until - time.monotonic()))
+        finally:
+            condition.release()

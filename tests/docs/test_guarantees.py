@@ -115,6 +115,7 @@ def test_a_method_whose_process_dies():
 FULL = """
 set -e
 for folder in /tmp /var/tmp /dev/shm; do
+    case "$0" in "$folder"/*) continue ;; esac  # what is run would be covered
     mount -t tmpfs -o size=4k tmpfs $folder
     head -c 100000 /dev/zero > $folder/full 2> /dev/null && exit 9
 done
@@ -140,7 +141,7 @@ def test_a_pool_on_a_machine_whose_disks_are_full():
     unshare = require(program="unshare", install="apt-get install util-linux")
     done = subprocess.run(
         [unshare, "-m", "sh", "-c", FULL, sys.executable, PROGRAM],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": "/var/tmp"},
         capture_output=True,
         text=True,
         check=False,

@@ -107,8 +107,10 @@ def test_a_source_that_blocks_holds_up_no_other_calls(pool):
     assert list(iterator) == [0, 1, 4]
 
 
-@pytest.mark.parametrize("chunksize", [None, 2, 3])
-def test_a_source_that_raises_raises_at_its_place(pool, chunksize):
+@pytest.mark.parametrize(
+    ("chunksize", "odd"), [(None, ""), (2, ""), (3, "the last 1, which are no whole chunk, were not called")]
+)
+def test_a_source_that_raises_raises_at_its_place(pool, chunksize, odd):
     def source():
         yield 1
         yield 2
@@ -117,10 +119,13 @@ def test_a_source_that_raises_raises_at_its_place(pool, chunksize):
         raise Custom("from the source")
 
     iterator = pool.imap(square, source(), chunksize)
-    assert [next(iterator) for _ in range(4)] == [1, 4, 9, 16]
+    called = 3 if odd else 4  # as multiprocessing, which leaves out what is no whole chunk
+    assert [next(iterator) for _ in range(called)] == [1, 4, 9, 16][:called]
     with pytest.raises(Custom, match="from the source") as caught:
         next(iterator)
-    assert caught.value.__notes__ == ["raised by the inputs after 4 of them: these were called, and here it ends"]
+    assert caught.value.__notes__ == [
+        f"raised by the inputs after 4 of them: {odd or 'these were called'}, and here it ends"
+    ]
     with pytest.raises(StopIteration):
         next(iterator)
 

@@ -176,7 +176,11 @@ class StreamJob(CallJob):
             values.extend(islice(self.iterator, count))  # keeps what came before an error
         except BaseException as error:  # noqa: BLE001 - raised at its place, in the consumer
             failure = error
-            tell_how_far(error, self.fed + len(values), "these were called, and here it ends")
+            seen = self.fed + len(values)
+            odd = min(len(values), seen % (self.chunk or 1))  # no whole chunk: left out, as multiprocessing does
+            del values[len(values) - odd :]
+            called = f"the last {odd}, which are no whole chunk, were not called" if odd else "these were called"
+            tell_how_far(error, seen, f"{called}, and here it ends")
         if self.exhausted:  # dropped while the source kept us waiting
             return
         step = self.size if self.weight else max(1, len(values))  # large ones bit by bit: workers begin meanwhile

@@ -357,11 +357,11 @@ class Barrier(theirs.Barrier):
         if limit is None:
             return super().wait()
         until = time.monotonic() + limit
-        condition: Condition = self._cond  # type: ignore[attr-defined]
+        condition: Condition = self._cond  # type: ignore[attr-defined]  # not in the stubs
         if not condition.acquire(True, limit):  # one was killed while it held it
             raise threading.BrokenBarrierError
         try:  # the lock is an RLock, so that nobody comes between
-            while self._state in BETWEEN:  # type: ignore[attr-defined]
+            while self._state in BETWEEN:  # type: ignore[attr-defined]  # not in the stubs
                 if not condition.wait(max(0.0, until - time.monotonic())):
                     self.abort()
                     raise threading.BrokenBarrierError

@@ -84,7 +84,7 @@ def test_a_shell_without_a_terminal_is_refused(bench: Bench) -> None:
 
 def test_the_password_of_sudo_is_asked_for_once(bench: Bench, login: str) -> None:
     with _fab(bench, "sudo_asks", user=login) as terminal:
-        terminal.expect("(?i)password")
+        terminal.expect(r"(?i)password[^\n]*: ")
         terminal.type(f"{WORD}\n")
         shown = terminal.expect("got root") + terminal.expect("again (\\[.*)?once more")
         assert WORD not in shown

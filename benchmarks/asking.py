@@ -1,16 +1,20 @@
-"""What the benchmarks of rows and goals share: their command line, verdicts, and the environment of their peers."""
+"""What the benchmarks of rows and goals share: command line, rows, page, verdicts, and the peers' environment."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["asked", "judged", "peers"]
+from benchmarks.pages import shown
 
+__all__ = ["asked", "judged", "kept", "measured", "peers"]
+
+F = TypeVar("F", bound=Mapping[str, Any])
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -40,6 +44,32 @@ def asked(
     if options.write and set(names) != set(known):
         parser.error("--write is for all rows: a page has the figures of one run")
     return parser, options, names
+
+
+def measured(names: Iterable[str], rows: Mapping[str, Callable[..., F]], *given: Any, width: int = 40) -> dict[str, F]:
+    """The figures of these rows, each shown when it is there.
+
+    Args:
+        names: of the rows, in order.
+        rows: what measures them.
+        given: to each row.
+        width: of the names that stand before the figures.
+    """
+    found: dict[str, F] = {}
+    for name in names:
+        print(f"\n{name}: {(rows[name].__doc__ or '').strip()}", flush=True)
+        found[name] = rows[name](*given)
+        for who, figure in found[name].items():
+            print(f"  {who:{width}} {shown(figure):>10}", flush=True)
+    return found
+
+
+def kept(options: argparse.Namespace, found: Mapping[str, Any], page: Path, text: Callable[[], str]) -> None:
+    """Write what ``--json`` and ``--write`` ask for: the figures, and the page, whose text is made of them."""
+    if options.json:
+        Path(options.json).write_text(json.dumps(found, indent=1))
+    if options.write:
+        page.write_text(text())
 
 
 def judged(found: Mapping[str, Any], goals: Iterable[Any]) -> int:

@@ -7,12 +7,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.asking import asked, judged
+from benchmarks.asking import asked, judged, kept
 from benchmarks.classic.goals import GOALS, Found
 from benchmarks.classic.page import page
 from benchmarks.classic.runs import IDEAL, LIBRARIES, one_round
@@ -36,10 +35,7 @@ def main(words: list[str] | None = None) -> int:
         found = least([one_round(names, Path(folder), turned=bool(number % 2)) for number in range(count)])
     for name, figures in found.items():
         print(f"{name:20}", ", ".join(f"{who} {seconds:.2f} s" for who, seconds in figures.items()))
-    if options.json:
-        Path(options.json).write_text(json.dumps(found, indent=1))
-    if options.write:
-        PAGE.write_text(page(found, count))
+    kept(options, found, PAGE, lambda: page(found, count))
     return judged(found, GOALS)
 
 

@@ -10,17 +10,14 @@ addresses of this machine's loopback.
 
 from __future__ import annotations
 
-import json
 import sys
-from pathlib import Path
 
-from benchmarks.asking import asked, judged
+from benchmarks.asking import asked, judged, kept, measured
 from benchmarks.cluster import environments
 from benchmarks.cluster.goals import GOALS
 from benchmarks.cluster.page import page
 from benchmarks.cluster.rows import QUICK, ROWS, WHOLE, Figures
 from benchmarks.cluster.yard import yard
-from benchmarks.pages import shown
 
 PAGE = environments.ROOT / "docs" / "benchmarks-cluster.md"
 
@@ -40,17 +37,9 @@ def main(words: list[str] | None = None) -> int:
         words=words,
     )
     environments.make()
-    found: dict[str, Figures] = {}
     with yard() as ground:
-        for name in names:
-            print(f"\n{name}: {(ROWS[name].__doc__ or '').strip()}", flush=True)
-            found[name] = ROWS[name](ground, QUICK if options.quick else WHOLE)
-            for who, figure in found[name].items():
-                print(f"  {who:50} {shown(figure):>10}", flush=True)
-    if options.json:
-        Path(options.json).write_text(json.dumps(found, indent=1))
-    if options.write:
-        PAGE.write_text(page(found, quick=options.quick))
+        found = measured(names, ROWS, ground, QUICK if options.quick else WHOLE, width=50)
+    kept(options, found, PAGE, lambda: page(found, quick=options.quick))
     return verdicts(found)
 
 

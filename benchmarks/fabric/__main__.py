@@ -10,11 +10,10 @@ removed.
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
-from benchmarks.asking import asked
+from benchmarks.asking import asked, kept
 from benchmarks.fabric.goals import GOALS
 from benchmarks.fabric.page import CPU, THERE, Figures, page
 from benchmarks.fabric.programs import PROGRAMS, ROOT
@@ -50,10 +49,7 @@ def main(words: list[str] | None = None) -> int:
         found = figures(in_turns(names, rounds, lambda name: measure(hosts, PROGRAMS[name])))
     for who, figure in found.items():
         print(f"{who:45} {shown(figure):>10}")
-    if options.json:
-        Path(options.json).write_text(json.dumps(found, indent=1))
-    if options.write:
-        PAGE.write_text(page(found, rounds))
+    kept(options, found, PAGE, lambda: page(found, rounds))
     return verdicts(found, {PROGRAMS[name].name for name in names})
 
 

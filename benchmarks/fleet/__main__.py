@@ -10,17 +10,14 @@ removed.
 
 from __future__ import annotations
 
-import json
 import sys
-from pathlib import Path
 
-from benchmarks.asking import asked, judged
+from benchmarks.asking import asked, judged, kept, measured
 from benchmarks.fleet import environments
 from benchmarks.fleet.goals import GOALS
 from benchmarks.fleet.page import page
 from benchmarks.fleet.rows import QUICK, ROWS, WHOLE, Figures
 from benchmarks.fleet.yard import yard
-from benchmarks.pages import shown
 
 PAGE = environments.ROOT / "docs" / "benchmarks-fleet.md"
 
@@ -40,17 +37,9 @@ def main(words: list[str] | None = None) -> int:
         words=words,
     )
     environments.make()
-    found: dict[str, Figures] = {}
     with yard() as hosts:
-        for name in names:
-            print(f"\n{name}: {(ROWS[name].__doc__ or '').strip()}", flush=True)
-            found[name] = ROWS[name](hosts, QUICK if options.quick else WHOLE)
-            for who, figure in found[name].items():
-                print(f"  {who:40} {shown(figure):>10}", flush=True)
-    if options.json:
-        Path(options.json).write_text(json.dumps(found, indent=1))
-    if options.write:
-        PAGE.write_text(page(found, quick=options.quick))
+        found = measured(names, ROWS, hosts, QUICK if options.quick else WHOLE)
+    kept(options, found, PAGE, lambda: page(found, quick=options.quick))
     return verdicts(found)
 
 

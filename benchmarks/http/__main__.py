@@ -7,16 +7,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from pathlib import Path
 
-from benchmarks.asking import asked, judged
+from benchmarks.asking import asked, judged, kept, measured
 from benchmarks.hostile.processes import ROOT
 from benchmarks.http.goals import GOALS
 from benchmarks.http.page import page
 from benchmarks.http.rows import QUICK, ROWS, WHOLE, Figures
-from benchmarks.pages import shown
 
 PAGE = ROOT / "docs" / "benchmarks-http.md"
 
@@ -35,16 +32,8 @@ def main(words: list[str] | None = None) -> int:
         page=PAGE,
         words=words,
     )
-    found: dict[str, Figures] = {}
-    for name in names:
-        found[name] = ROWS[name](QUICK if options.quick else WHOLE)
-        print(f"\n{name}: {(ROWS[name].__doc__ or '').strip()}")
-        for who, figure in found[name].items():
-            print(f"  {who:40} {shown(figure):>10}", flush=True)
-    if options.json:
-        Path(options.json).write_text(json.dumps(found, indent=1))
-    if options.write:
-        PAGE.write_text(page(found))
+    found = measured(names, ROWS, QUICK if options.quick else WHOLE)
+    kept(options, found, PAGE, lambda: page(found))
     return verdicts(found)
 
 

@@ -9,10 +9,9 @@ The peers are installed once, from the registry, into environments of their own.
 
 from __future__ import annotations
 
-import json
 import sys
 
-from benchmarks.asking import asked
+from benchmarks.asking import asked, kept
 from benchmarks.pages import shown
 from benchmarks.rpc import environments
 from benchmarks.rpc.goals import GOALS
@@ -42,11 +41,7 @@ def main(words: list[str] | None = None) -> int:
     for name in names:
         found[name] = ROWS[name](scale)
         show(name, found[name])
-    if options.json:
-        with open(options.json, "w") as file:
-            json.dump(found, file, indent=1)
-    if options.write:
-        PAGE.write_text(page(found))
+    kept(options, found, PAGE, lambda: page(found))
     return verdicts(found)
 
 

@@ -11,11 +11,11 @@ less than 1 GB of memory.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.asking import kept
 from benchmarks.scale.page import page
 from benchmarks.scale.rows import GOAL, QUICK, WHOLE, measure, verdicts
 
@@ -36,10 +36,7 @@ def main(words: list[str] | None = None) -> int:
     if options.write and options.quick:
         parser.error("--write is for a whole run: a page has its figures")
     found = measure(QUICK if options.quick else WHOLE, lambda line: print(line, flush=True))
-    if options.json:
-        Path(options.json).write_text(json.dumps(asdict(found), indent=1))
-    if options.write:
-        PAGE.write_text(page(found))
+    kept(options, asdict(found), PAGE, lambda: page(found))
     print()
     judged = verdicts(found)
     for name, ratio, well in judged:

@@ -16,7 +16,7 @@ from elsewhere.cli.hosts.chosen import choose_hosts
 from elsewhere.cli.hosts.doing.work import Do, Plan, Work
 from elsewhere.cli.hosts.options import JOBS
 
-__all__ = ["as_whom", "carry_out", "options_of_copies", "stdin_of", "sudo_options"]
+__all__ = ["as_whom", "carry_out", "stdin_of", "sudo_options"]
 
 
 def carry_out(
@@ -131,48 +131,6 @@ def sudo_options(given: Mapping[str, Any]) -> dict[str, Any]:
         "group": given["sudo_group"],
         "sudo_password_file": given["sudo_password_file"],
     }
-
-
-def options_of_copies(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What both `Fleet.put` and `Fleet.get` are given.
-
-    Raises:
-        WrongUsage: see `_octal`; and a group, which copies have from their user.
-    """
-    return {
-        "mode": _octal(given["mode"]), "checksum": given["checksum"], "delete": given["delete"],
-        "timeout": given["timeout"], **_sudo_of_copies(given),
-    }  # fmt: skip
-
-
-def _sudo_of_copies(given: Mapping[str, Any]) -> dict[str, Any]:
-    """... of sudo; empty without it.
-
-    Raises:
-        WrongUsage: a group, which copies have from their user.
-    """
-    if not as_whom(given):
-        return {}
-    if given["sudo_group"]:
-        raise WrongUsage("--sudo-group is about commands: what --sudo copies has the group of its user.")
-    return {"sudo": given["sudo_user"] or True, "sudo_password_file": given["sudo_password_file"]}
-
-
-def _octal(text: str | None) -> int | None:
-    """A mode as chmod(1) takes it in digits.
-
-    Raises:
-        WrongUsage: it is none.
-    """
-    if text is None:
-        return None
-    try:
-        mode = int(text.removeprefix("0o"), 8)
-    except ValueError:
-        mode = -1
-    if not 0 <= mode <= 0o7777:
-        raise WrongUsage(f"--mode is a number in octal digits such as 644 or 0755, not {text!r}.")
-    return mode
 
 
 def stdin_of(given: Mapping[str, Any], what: str) -> BinaryIO:

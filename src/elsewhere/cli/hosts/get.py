@@ -10,13 +10,11 @@ from typing import Any
 import click
 
 from elsewhere.cli.batch.output import cannot_write
-from elsewhere.cli.completion.candidates import files
 from elsewhere.cli.ending import WrongUsage
-from elsewhere.cli.help import Verb
-from elsewhere.cli.hosts.common import as_whom, carry_out, options_of_copies
+from elsewhere.cli.hosts.common import carry_out
+from elsewhere.cli.hosts.copies import copying, in_a_line, options_of_copies
 from elsewhere.cli.hosts.doing.words import in_words
 from elsewhere.cli.hosts.doing.work import Told
-from elsewhere.cli.hosts.options import host_options
 from elsewhere.fleet import Fleet, Host
 from elsewhere.fleet.files.wanted import prepare_get
 
@@ -29,27 +27,14 @@ logs/web1/syslog, logs/web2/syslog. SOURCE may be a pattern, in quotes. To - is 
 """
 MORE = """What is here already has the same size and time. A half-written file is never seen. No host can write outside
 of TO.
-
-Exit code: 0 all well, 1 some failed (of one host: 124 timed out, 255 not reached), 2 wrong usage; 130, 143, 129 after
-Ctrl-C, SIGTERM, SIGHUP.
 """
 EXAMPLES = (
     "elsewhere get -H web1,web2 /var/log/syslog logs/",
     "elsewhere get -H 'web[01-20]' '/var/log/nginx/*.log' logs/",
 )
-FIRST = (
-    "hosts", "groups", "exclude", "files", "user", "sudo", "mode", "checksum", "delete", "jobs", "timeout",
-    "max_failures", "output", "resume", "as_json", "dry_run", "quiet",
-)  # fmt: skip
 
 
-@click.command("get", cls=Verb, help=HELP, more=MORE, examples=EXAMPLES, first=FIRST)
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", shell_complete=files)
-@click.argument("to", shell_complete=files)
-@host_options("CHOOSING", "REACHING", "SUDO", "COPIES")
-@host_options("jobs", "timeout", "retries", "max_failures", "output", "resume", "retry_failed", "overwrite")
-@host_options("text", "dry_run", "quiet")
-@click.pass_context
+@copying("get", help=HELP, more=MORE, examples=EXAMPLES)
 def get_command(ctx: click.Context, /, **given: Any) -> int:
     """See `HELP`."""
     sources, to = list(given["sources"]), given["to"]
@@ -74,8 +59,7 @@ def get_command(ctx: click.Context, /, **given: Any) -> int:
         )
         return results if to != "-" else {host: _of_stdout(found) for host, found in results.items()}
 
-    whom = as_whom(given)
-    what = f"{' '.join(sources)} to {to}" + (f" ({whom})" if whom else "")
+    what = in_a_line(given)
     says = {"deletes": f"what is only in {to}"} if given["delete"] else {}
     return carry_out(ctx, given, what=what, do=do, says=says, allows=_stdout if to == "-" else None)
 

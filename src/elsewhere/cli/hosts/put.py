@@ -8,14 +8,12 @@ from typing import Any
 import click
 
 from elsewhere.cli.batch.summary import count
-from elsewhere.cli.completion.candidates import files
 from elsewhere.cli.ending import WrongUsage
-from elsewhere.cli.help import Verb
-from elsewhere.cli.hosts.common import as_whom, carry_out, options_of_copies, stdin_of
+from elsewhere.cli.hosts.common import carry_out, stdin_of
+from elsewhere.cli.hosts.copies import copying, in_a_line, options_of_copies
 from elsewhere.cli.hosts.doing.telling import size
 from elsewhere.cli.hosts.doing.words import in_words
 from elsewhere.cli.hosts.doing.work import Told
-from elsewhere.cli.hosts.options import host_options
 from elsewhere.fleet import Fleet, Host
 from elsewhere.fleet.files.wanted import prepare_put
 
@@ -28,33 +26,19 @@ A slash behind a folder means its contents, as rsync has it: dist/ to /srv/app m
 """
 MORE = """What is there already has the same size and time. A half-written file is never seen there. Modes and times are
 kept, links stay links.
-
-Exit code: 0 all well, 1 some failed (of one host: 124 timed out, 255 not reached), 2 wrong usage; 130, 143, 129 after
-Ctrl-C, SIGTERM, SIGHUP.
 """
 EXAMPLES = (
     "elsewhere put -H web1,web2 dist/ /srv/app/",
     "elsewhere put -H 'web[01-20]' --sudo --mode 644 motd /etc/motd",
 )
-FIRST = (
-    "hosts", "groups", "exclude", "files", "user", "sudo", "mode", "checksum", "delete", "jobs", "timeout",
-    "max_failures", "output", "resume", "as_json", "dry_run", "quiet",
-)  # fmt: skip
 
 
-@click.command("put", cls=Verb, help=HELP, more=MORE, examples=EXAMPLES, first=FIRST)
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", shell_complete=files)
-@click.argument("to", shell_complete=files)
-@host_options("CHOOSING", "REACHING", "SUDO", "COPIES")
-@host_options("jobs", "timeout", "retries", "max_failures", "output", "resume", "retry_failed", "overwrite")
-@host_options("text", "dry_run", "quiet")
-@click.pass_context
+@copying("put", help=HELP, more=MORE, examples=EXAMPLES)
 def put_command(ctx: click.Context, /, **given: Any) -> int:
     """See `HELP`."""
     sources, to = list(given["sources"]), given["to"]
     options = options_of_copies(given)
-    whom = as_whom(given)
-    what = f"{' '.join(sources)} to {to}" + (f" ({whom})" if whom else "")
+    what = in_a_line(given)
     data: Any = sources
     if "-" in sources:
         if len(sources) > 1:
